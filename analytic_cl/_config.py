@@ -1,0 +1,79 @@
+"""Which implementation of the kernels runs, and what it runs on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.metadata import PackageNotFoundError, version
+
+BACKENDS = ("blas", "numpy")
+
+_backend: ContextVar[str] = ContextVar("analytic_cl_backend")
+
+
+def get_backend() -> str:
+    """Name the backend in force: `use_backend`'s, else ``ANALYTIC_CL_BACKEND``, else "blas"."""
+    return _backend.get(_checked(os.environ.get("ANALYTIC_CL_BACKEND", BACKENDS[0])))
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Run the body on one backend.
+
+    Parameters
+    ----------
+    name : {"blas", "numpy"}
+        "blas" uses numba kernels and exact BLAS products. "numpy" uses plain NumPy integer arithmetic: slow, and
+        the oracle that the fast kernels are tested against.
+
+    Notes
+    -----
+    Exactness: bit for bit the same integer state on every backend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analytic_cl import LDAClassifier, use_backend
+    >>> X, y = np.random.default_rng(0).normal(size=(60, 5)), np.arange(60) % 3
+    >>> with use_backend("numpy"):
+    ...     slow = LDAClassifier().fit(X, y).state_digest()
+    >>> slow == LDAClassifier().fit(X, y).state_digest()
+    True
+    """
+    token = _backend.set(_checked(name))
+    try:
+        yield
+    finally:
+        _backend.reset(token)
+
+
+def _checked(name: str) -> str:
+    if name not in BACKENDS:
+        raise ValueError(f"unknown backend {name!r}: choose one of {', '.join(BACKENDS)}")
+    return name
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of this package and of everything its results depend on."""
+    names = ("analytic-cl", "numpy", "scipy", "scikit-learn", "numba", "safetensors")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a source tree that was never installed
+            found[name] = "unknown"
+    return found
+
+
+def show_config() -> dict[str, object]:
+    """Return the backend in force, the versions, and the machine; print it to report a problem."""
+    return {
+        "backend": get_backend(),
+        "versions": package_versions(),
+        "machine": platform.machine(),
+        "processor": platform.processor(),
+        "cpus": os.cpu_count(),
+    }

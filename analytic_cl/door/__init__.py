@@ -1,0 +1,8 @@
+"""Rows become integers, by declared rules, never by looking at the data."""
+
+from analytic_cl.door.door import Door as Door
+from analytic_cl.door.door import DoorWarning as DoorWarning
+from analytic_cl.door.door import resolve_door as resolve_door
+from analytic_cl.door.door import rows_named as rows_named
+from analytic_cl.door.fixed_point import FixedPoint as FixedPoint
+from analytic_cl.door.projection import RandomProjection as RandomProjection

@@ -1,0 +1,267 @@
+"""The door of one state: a declared rule together with the width of the rows that pass it."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl._config import get_backend
+from analytic_cl.door import kernels, reference
+from analytic_cl.door.fixed_point import LIMITS, FixedPoint
+from analytic_cl.door.projection import MAX_FEATURES, RandomProjection
+
+WIDE_FEATURES = 256  # up to this width "auto" means the wide door
+WARN_ROWS = 100
+WARN_SATURATED = 0.001
+WARN_STARVED = 0.01
+
+_INTEGERS: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32}
+_EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
+
+
+class DoorWarning(UserWarning):
+    """Rows lose much of their information on the way to integers: another door would serve them better."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Turns rows of ``n_features`` values into integer rows of ``width`` values, and says what those mean.
+
+    Made by `resolve_door`. Two states can be merged only when their doors are equal.
+    """
+
+    rule: FixedPoint
+    n_features: int
+    as_is: bool = False
+    projection: RandomProjection | None = None
+
+    @property
+    def bits(self) -> int:
+        return self.rule.bits
+
+    @property
+    def limit(self) -> int:
+        """Largest magnitude of an integer behind this door."""
+        return LIMITS[self.bits]
+
+    @property
+    def dtype(self) -> np.dtype[np.signedinteger[Any]]:
+        return np.dtype(_INTEGERS[self.bits])
+
+    @property
+    def width(self) -> int:
+        return self.n_features if self.projection is None else self.projection.n_components
+
+    @cached_property
+    def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Offset and integers per unit of each input column."""
+        if self.rule.bounds is None:
+            return np.zeros(self.n_features), np.full(self.n_features, self._scale)
+        low, high = (np.broadcast_to(np.asarray(b, dtype=np.float64), self.n_features) for b in self.rule.bounds)
+        return low / 2 + high / 2, self.limit / (high / 2 - low / 2)
+
+    @property
+    def _scale(self) -> float:
+        return self.rule.scale or self.rule.default_scale(self.n_features)
+
+    @cached_property
+    def offset(self) -> NDArray[np.float64]:
+        """What the integer 0 stands for, by column of the integer rows."""
+        return np.zeros(self.width) if self.projection else self._affine[0]
+
+    @cached_property
+    def step(self) -> NDArray[np.float64]:
+        """What one integer step stands for, by column of the integer rows."""
+        if self.projection:
+            return np.full(self.width, 2.0 ** self.projection.shift(self._scale) / self._scale)
+        return 1.0 / self._affine[1]
+
+    def dequantise(self, q: NDArray[Any]) -> NDArray[np.float64]:
+        """Float64 rows that the integers stand for."""
+        return q * self.step + self.offset
+
+    def quantise(self, X: NDArray[Any], *, warn: bool = False) -> NDArray[Any]:
+        """Integer rows of X, shape (n, width). Raises ValueError naming the rows that hold NaN or infinity."""
+        q = self._checked_integers(X) if self.as_is else self._fixed_point(X, warn)
+        return q if self.projection is None else self.projection.project(q, self._scale)
+
+    def _fixed_point(self, X: NDArray[Any], warn: bool) -> NDArray[Any]:
+        n, d = X.shape
+        q: NDArray[Any] = np.empty((n, d), dtype=self.dtype)
+        run = _kernels()
+        clipped = 0
+        for part in _row_blocks(n, d):
+            x = _as_floats(X[part])
+            magnitude = _finite_magnitude(run, x, part.start)
+            if self.rule.norm == "l2":
+                clipped += run.normalised_rows(x, magnitude, self._scale, float(self.limit), q[part])
+            else:
+                clipped += run.affine_rows(x, *self._affine, float(self.limit), q[part])
+        if warn and n >= WARN_ROWS:
+            self._warn_of_losses(X, q, clipped)
+        return q
+
+    def _warn_of_losses(self, X: NDArray[Any], q: NDArray[Any], clipped: int) -> None:
+        if clipped > WARN_SATURATED * q.size:
+            warnings.warn(
+                f"{clipped / q.size:.2%} of the values are beyond the range of the door and were clipped: declare "
+                f"bounds, a smaller scale or more bits ({self.describe()})",
+                DoorWarning,
+                stacklevel=2,
+            )
+        low, high = q[0].copy(), q[0].copy()
+        _kernels().column_range(q, low, high)
+        flat = np.flatnonzero(high.astype(np.int64) - low <= 1)
+        # Only columns that the door flattened count: a constant column, or one it keeps without loss, does not.
+        starved = sum(_varies(X[:, j]) and not self._lossless(X[:, j], q[:, j], j) for j in flat)
+        if starved > WARN_STARVED * (self.n_features - flat.size + starved):
+            warnings.warn(
+                f"{starved} of {self.n_features} columns vary by less than one integer step: declare bounds, a larger "
+                f"scale or more bits ({self.describe()})",
+                DoorWarning,
+                stacklevel=2,
+            )
+
+    def _lossless(self, x: NDArray[Any], q: NDArray[Any], j: int) -> bool:
+        return self.rule.norm is None and bool(np.array_equal(self._affine[0][j] + q / self._affine[1][j], x))
+
+    def _checked_integers(self, X: NDArray[Any]) -> NDArray[np.int8]:
+        with np.errstate(invalid="ignore"):
+            q = X.astype(np.int8)
+        wrong = np.flatnonzero(((q != X) | (q == -128)).any(axis=1))
+        if wrong.size:
+            raise ValueError(
+                f'door="as-is" takes integers from -127 to 127; not so in {rows_named(wrong)} of X '
+                "(NaN, infinity, fractions and larger values are refused)"
+            )
+        return q
+
+    def describe(self) -> str:
+        """One line for messages, receipts and tables."""
+        if self.as_is:
+            rule = "as-is"
+        elif self.rule.bounds is not None:
+            rule = "bounds"
+        else:
+            rule = f"{'l2, ' if self.rule.norm else ''}scale {self._scale:g}"
+        lift = f", projection to {self.width}, seed {self.projection.random_state}" if self.projection else ""
+        return f"{self.n_features} features, {self.bits} bits, {rule}{lift}"
+
+    def spec(self) -> dict[str, Any]:
+        """The door as JSON values; floats in hexadecimal, so that they survive to the bit."""
+        bounds = self.rule.bounds
+        return {
+            "n_features": self.n_features,
+            "bits": self.bits,
+            "norm": self.rule.norm,
+            "scale": None if bounds is not None else self._scale.hex(),
+            "bounds": None if bounds is None else [np.ravel(b).tolist() for b in bounds],
+            "as_is": self.as_is,
+            "projection": None
+            if self.projection is None
+            else {
+                "n_components": self.projection.n_components,
+                "random_state": self.projection.random_state,
+                "fingerprint": self.projection.fingerprint(self.n_features),
+            },
+        }
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> Door:
+        """The door that `spec` describes. Raises ValueError where it is not one that this version can make."""
+        try:
+            scale, bounds, lift = spec["scale"], spec["bounds"], spec["projection"]
+            rule = FixedPoint(
+                spec["bits"],
+                spec["norm"],
+                None if scale is None else float.fromhex(scale),
+                None if bounds is None else tuple(b[0] if len(b) == 1 else tuple(b) for b in bounds),
+            )
+            projection = None if lift is None else RandomProjection(lift["n_components"], lift["random_state"])
+            door = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection)
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"not the description of a door: {error!r}") from error
+        if door.spec() != dict(spec):
+            raise ValueError("the door's description doesn't agree with itself, or with this version's projection signs")
+        return door
+
+    def canonical_bytes(self) -> bytes:
+        return json.dumps(self.spec(), sort_keys=True, separators=(",", ":")).encode()
+
+
+def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_features: int) -> Door:
+    """The door that a head's parameters mean for rows of this width."""
+    if projection is not None:
+        if not isinstance(projection, RandomProjection):
+            raise TypeError(f"projection must be a RandomProjection or None, got {type(projection).__name__}")
+        if not isinstance(door, str) or door not in ("auto", "embedding"):
+            raise ValueError(f'a projection implies door="embedding"; leave door at "auto", got {door!r}')
+        if n_features > MAX_FEATURES:
+            raise ValueError(f"a projection takes at most {MAX_FEATURES} features, got {n_features}")
+        door = "embedding"
+    if isinstance(door, FixedPoint):
+        rule = door
+        if rule.bounds is not None:
+            for bound in rule.bounds:
+                if isinstance(bound, tuple) and len(bound) not in (1, n_features):
+                    raise ValueError(f"bounds are for {len(bound)} features, X has {n_features}")
+    elif door == "as-is":
+        return Door(FixedPoint(8, scale=1), n_features, as_is=True)
+    elif door in ("auto", "embedding", "wide"):
+        wide = door == "wide" or (door == "auto" and n_features <= WIDE_FEATURES)
+        rule = FixedPoint(32) if wide else FixedPoint(8, norm="l2")
+    else:
+        raise ValueError(f'door must be "auto", "embedding", "wide", "as-is" or a FixedPoint, got {door!r}')
+    if rule.bounds is None and rule.scale is None:  # written out, so that equal doors compare equal
+        rule = FixedPoint(rule.bits, rule.norm, rule.default_scale(n_features))
+    return Door(rule, n_features, projection=projection)
+
+
+def rows_named(rows: NDArray[np.intp]) -> str:
+    """"row 3", or "rows 3, 4, 9 and 12 more", for messages."""
+    shown = ", ".join(str(int(row)) for row in rows[:10])
+    more = f" and {rows.size - 10} more" if rows.size > 10 else ""
+    return f"row{'s' if rows.size > 1 else ''} {shown}{more}"
+
+
+def _kernels() -> ModuleType:
+    return reference if get_backend() == "numpy" else kernels
+
+
+def _row_blocks(n: int, d: int) -> list[slice]:
+    rows = max(1, 2**22 // d)
+    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+
+
+def _as_floats(X: NDArray[Any]) -> NDArray[Any]:
+    narrow = X.dtype in (np.dtype(kind) for kind in (np.float32, *_EXACT_IN_FLOAT32))
+    return np.ascontiguousarray(X, dtype=np.float32 if narrow else np.float64)
+
+
+def _finite_magnitude(run: ModuleType, x: NDArray[Any], first_row: int) -> NDArray[Any]:
+    """max|x| by row. Raises ValueError naming the rows that hold NaN or infinity."""
+    word = np.dtype(f"u{x.dtype.itemsize}")
+    infinity = np.array(math.inf, dtype=x.dtype).view(word)[()]
+    top = np.empty(x.shape[0], dtype=word)
+    run.largest_magnitude(x.view(word), word.type(2 ** (8 * word.itemsize - 1) - 1), top)
+    bad = np.flatnonzero(top >= infinity)
+    if bad.size:
+        what = " and ".join(
+            name for name, found in (("NaN", (top > infinity).any()), ("infinity", (top == infinity).any())) if found
+        )
+        raise ValueError(f"Input X contains {what} in {rows_named(bad + first_row)}: clean or drop them first")
+    magnitude: NDArray[Any] = top.view(x.dtype)
+    return magnitude
+
+
+def _varies(column: NDArray[Any]) -> bool:
+    return bool((column != column[0]).any())

@@ -1,0 +1,107 @@
+"""Rows to fixed point, in numba. The NumPy twin, operation for operation, is in `reference`.
+
+Symbols: x a row, m = max|x|, v = x scaled by a power of two so that max|v| is in [0.5, 1), t = sum of v^2,
+f = scale / sqrt(t), q the integers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl._numba import kernel
+
+LANES = 16
+
+
+@kernel
+def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
+    """top[i] = max_j |x[i, j]|, on the IEEE bits of x as unsigned integers; `mask` clears the sign.
+
+    Without their sign, IEEE bits are ordered as |x|, with infinity and NaN above every finite value: one integer
+    maximum, which vectorises where a maximum of floats does not, finds both the norm's scale and bad rows.
+    """
+    for i in range(bits.shape[0]):
+        row = bits[i]
+        m = row[0] & mask
+        for j in range(1, bits.shape[1]):
+            m = max(m, row[j] & mask)
+        top[i] = m
+
+
+@kernel
+def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> int:
+    """q = clip(round_half_even(v * scale / |v|)), m = max|x| by row; returns how many values were clipped."""
+    n, d = x.shape
+    v = np.empty(d)
+    squares = np.zeros(d + LANES - d % LANES)
+    lanes = np.empty(LANES)
+    clipped = 0
+    for i in range(n):
+        row, out = x[i], q[i]
+        if m[i] == 0.0:
+            out[:] = 0
+            continue
+        # Two factors, because one power of two can't undo the exponent of a subnormal row.
+        exponent = math.frexp(np.float64(m[i]))[1]
+        half = exponent // 2
+        a = math.ldexp(1.0, -half)
+        b = math.ldexp(1.0, half - exponent)
+        for j in range(d):
+            v[j] = np.float64(row[j]) * a * b
+            squares[j] = v[j] * v[j]
+        lanes[:] = 0.0
+        for start in range(0, squares.size, LANES):
+            for k in range(LANES):
+                lanes[k] += squares[start + k]
+        t = 0.0
+        for k in range(LANES):
+            t += lanes[k]
+        f = scale / math.sqrt(t)
+        for j in range(d):
+            r = np.rint(v[j] * f)
+            c = min(max(r, -limit), limit)
+            clipped += r != c
+            out[j] = c
+    return clipped
+
+
+@kernel
+def affine_rows(
+    x: NDArray[Any],
+    offset: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    limit: float,
+    q: NDArray[Any],
+) -> int:
+    """q = clip(round_half_even((x - offset) * scale)), column by column; returns how many were clipped."""
+    clipped = 0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            r = np.rint((np.float64(x[i, j]) - offset[j]) * scale[j])
+            c = min(max(r, -limit), limit)
+            clipped += r != c
+            q[i, j] = c
+    return clipped
+
+
+@kernel
+def column_range(q: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None:
+    """Lower `low` and raise `high` to the smallest and largest integer of each column."""
+    for i in range(q.shape[0]):
+        for j in range(q.shape[1]):
+            low[j] = min(low[j], q[i, j])
+            high[j] = max(high[j], q[i, j])
+
+
+@kernel
+def rectified_shift(v: NDArray[np.float32], shift: int, limit: int, z: NDArray[np.int8]) -> None:
+    """z = min(max(v, 0) / 2^shift, halves up, limit) for integers v held in float32."""
+    half = (1 << shift) >> 1
+    for i in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            r = (max(np.int32(v[i, j]), 0) + half) >> shift
+            z[i, j] = min(r, limit)

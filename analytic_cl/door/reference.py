@@ -1,0 +1,61 @@
+"""NumPy twins of the kernels in `kernels`: the oracle of their tests, and what runs under the "numpy" backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.door.kernels import LANES
+
+
+def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
+    np.max(bits & mask, axis=1, out=top)
+
+
+def _round_and_clip(y: NDArray[np.float64], limit: float, q: NDArray[Any]) -> int:
+    r = np.rint(y)
+    c = np.clip(r, -limit, limit)
+    q[:] = c
+    return int((r != c).sum())
+
+
+def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> int:
+    n, d = x.shape
+    v = x.astype(np.float64)
+    exponent = np.frexp(m.astype(np.float64))[1]
+    half = exponent // 2
+    v *= np.ldexp(1.0, -half)[:, None]
+    v *= np.ldexp(1.0, half - exponent)[:, None]
+    lanes = np.zeros((n, LANES))
+    for start in range(0, d, LANES):
+        part = v[:, start : start + LANES]
+        lanes[:, : part.shape[1]] += part * part
+    t = np.zeros(n)
+    for k in range(LANES):
+        t += lanes[:, k]
+    zero = m == 0
+    f = scale / np.sqrt(np.where(zero, 1.0, t))
+    return _round_and_clip(v * f[:, None], limit, q)
+
+
+def affine_rows(
+    x: NDArray[Any],
+    offset: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    limit: float,
+    q: NDArray[Any],
+) -> int:
+    with np.errstate(over="ignore"):  # a product past the largest float is clipped like any other
+        return _round_and_clip((x.astype(np.float64) - offset) * scale, limit, q)
+
+
+def column_range(q: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None:
+    np.minimum(low, q.min(axis=0), out=low)
+    np.maximum(high, q.max(axis=0), out=high)
+
+
+def rectified_shift(v: NDArray[np.float32], shift: int, limit: int, z: NDArray[np.int8]) -> None:
+    half = (1 << shift) >> 1
+    z[:] = np.minimum((np.maximum(v.astype(np.int32), 0) + half) >> shift, limit)

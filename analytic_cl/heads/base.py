@@ -1,0 +1,496 @@
+"""The contract of every head: learn, forget, rectify, merge, predict, and whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from analytic_cl.door import Door, FixedPoint, RandomProjection, resolve_door
+from analytic_cl.heads import persistence
+from analytic_cl.heads.validation import label_input, labels_outside
+from analytic_cl.ledger import Ledger, Receipt, Selection, Track, as_ids
+from analytic_cl.solvers import LinearScores
+from analytic_cl.statistics import (
+    EMPTY,
+    EncodedLabels,
+    Label,
+    Moments,
+    as_label,
+    deferred_interrupts,
+    encode_labels,
+)
+
+_FITTED = ("moments_", "n_features_in_", "feature_names_in_", "_ledger", "_solved")
+
+
+class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Base of all heads. A subclass says how its scores come out of the state.
+
+    It defines ``__init__`` with at least `door`, `projection` and `track`, and
+
+    * ``_order``: the order of the moments that it needs;
+    * ``_solve(moments) -> LinearScores``: a pure function of the state and the head's parameters;
+    * ``_check_parameters()``: raise for parameters that can't be meant.
+    """
+
+    _order: ClassVar[int] = 2
+
+    door: str | FixedPoint
+    projection: RandomProjection | None
+    track: Track
+    moments_: Moments
+    n_features_in_: int
+    _ledger: Ledger
+    _solved: dict[str, Any]
+
+    def _solve(self, moments: Moments) -> LinearScores:
+        raise NotImplementedError(f"{type(self).__name__} must define _solve")
+
+    def _check_parameters(self) -> None:
+        raise NotImplementedError(f"{type(self).__name__} must define _check_parameters")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "moments_" in self.__dict__
+
+    # ---- learn
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_id: Any = None) -> Self:
+        """Learn from rows, forgetting everything learned before.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers. Sparse matrices are refused; there is no ``sample_weight``: learn a row twice to count it
+            twice.
+        y : array-like of shape (n_samples,)
+            Integers, strings or booleans, of one kind.
+        sample_id : sequence of int or str, optional
+            A name for each row, by which it can be forgotten or rectified later.
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        Exactness: bit for bit equal to any sequence of `partial_fit` over the same rows.
+        """
+        with self._kept_on_error():
+            X, encoded, ids = self._validated(X, y, sample_id, reset=True)
+            moments, ledger = self._new_state(X.shape[1])
+            self._learn(moments, ledger, X, encoded, ids)
+            self._adopt(moments, ledger)
+        return self
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_id: Any = None
+    ) -> Self:
+        """Learn more rows. New classes may come at any time.
+
+        Parameters
+        ----------
+        X, y, sample_id
+            As in `fit`. An id that was learned already is refused.
+        classes : array-like, optional
+            Labels allowed in this call; others are refused. Not stored, never needed.
+
+        Returns
+        -------
+        self
+        """
+        first = not self.__sklearn_is_fitted__()
+        with self._kept_on_error():
+            X, encoded, ids = self._validated(X, y, sample_id, reset=first)
+            if classes is not None:
+                outside = labels_outside(encoded, classes)
+                if outside:
+                    raise ValueError(f"y holds labels that are not in classes: {', '.join(map(repr, outside))}")
+            if first:
+                moments, ledger = self._new_state(X.shape[1])
+                self._learn(moments, ledger, X, encoded, ids)
+                self._adopt(moments, ledger)
+            else:
+                self._check_same_door(X.shape[1])
+                self._learn(self.moments_, self._ledger, X, encoded, ids)
+        return self
+
+    def _new_state(self, n_features: int) -> tuple[Moments, Ledger]:
+        door = resolve_door(self.door, self.projection, n_features)
+        return Moments(door, self._order), Ledger(door, self.track)
+
+    def _adopt(self, moments: Moments, ledger: Ledger) -> None:
+        self.moments_, self._ledger, self._solved = moments, ledger, {}
+
+    def _learn(
+        self, moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: list[Any] | None
+    ) -> None:
+        ledger.check_new(ids)
+        rows = moments.door.quantise(X, warn=True)
+        with deferred_interrupts():
+            moments.add(rows, encoded)
+            try:
+                ledger.record(rows, encoded, ids)
+            except BaseException:
+                moments.subtract(rows, encoded)
+                raise
+
+    # ---- forget
+
+    def forget(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        *,
+        sample_id: Any = None,
+        dry_run: bool = False,
+        digests: bool = False,
+    ) -> Receipt:
+        """Unlearn rows: afterwards the state is the one of a model that never saw them.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            The rows as they were learned, with their labels. Rows that were learned without an id go first; where
+            one of several ids would have to be chosen, the call is refused.
+        sample_id : sequence of int or str, optional
+            Names of rows. Where the ledger keeps only digests, X and y are needed as well.
+        dry_run : bool, default=False
+            Check everything and change nothing.
+        digests : bool, default=False
+            Put the state digests before and after into the receipt.
+
+        Returns
+        -------
+        Receipt
+
+        Raises
+        ------
+        NotLearnedError
+            A ValueError that names rows or ids which are not in the state. Nothing is changed.
+
+        Notes
+        -----
+        Exactness: bit for bit. A row learned twice is forgotten once. Forgetting everything leaves an unfitted head.
+        """
+        self._check_learned_something()
+        if sample_id is None and (X is None or y is None):
+            raise ValueError("forget needs X and y, or sample_id")
+        ids = None if sample_id is None else as_ids(sample_id)
+        if X is None:
+            assert ids is not None
+            found = self._ledger.find_ids(ids)
+            rows, encoded = self._ledger.rows_of(found)
+        else:
+            X, encoded = self._validated_rows(X, y)
+            rows = self.moments_.door.quantise(X)
+            self._check_labels_known(encoded)
+            found = (
+                self._ledger.find_rows(rows, encoded)
+                if ids is None
+                else self._ledger.find_ids_with_rows(as_ids(sample_id, len(rows)), rows, encoded)
+            )
+        return self._remove(found, rows, encoded, dry_run, digests)
+
+    def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
+        """Unlearn all rows of a class.
+
+        The rows must be in the ledger (learned with ids, or ``track="rows"``), except by heads that keep class sums
+        only, such as `NearestMeanClassifier`. Parameters, result and exactness as in `forget`.
+        """
+        self._check_learned_something()
+        label = as_label(label)
+        count = self.moments_.count(label)
+        if not count:
+            raise ValueError(f"no rows of class {label!r} were learned; classes are {self.moments_.labels}")
+        found = self._ledger.find_class(label)
+        if self._order == 1:
+            untracked = Selection(found.kept, found.hashed, count - len(found))
+            return self._remove(untracked, None, EncodedLabels([label], np.zeros(count, np.int64)), dry_run, digests)
+        if found.kept.size < count:
+            raise ValueError(
+                f"the ledger keeps {found.kept.size} of the {count} rows of class {label!r}: pass the rows to "
+                "forget(X, y), or learn with sample_id or track='rows'"
+            )
+        rows, encoded = self._ledger.rows_of(found)
+        return self._remove(found, rows, encoded, dry_run, digests)
+
+    def _remove(
+        self, found: Selection, rows: NDArray[Any] | None, encoded: EncodedLabels, dry_run: bool, digests: bool
+    ) -> Receipt:
+        moments = self.moments_.copy() if dry_run else self.moments_
+        before = moments.digest() if digests else None
+        labels = moments.labels
+        with deferred_interrupts():
+            if rows is None:
+                moments.drop_class(encoded.labels[0])
+            else:
+                moments.subtract(rows, encoded)
+            if not dry_run:
+                self._ledger.erase(found)
+                if not moments.n_rows:
+                    self._become_unfitted()
+        return Receipt(
+            requested=encoded.codes.size,
+            removed=len(found),
+            classes_emptied=[label for label in labels if not moments.count(label)],
+            door=moments.door.spec(),
+            dry_run=dry_run,
+            digest_before=before,
+            digest_after=moments.digest() if digests else None,
+        )
+
+    def _become_unfitted(self) -> None:
+        for name in _FITTED:
+            self.__dict__.pop(name, None)
+
+    # ---- replace, combine
+
+    def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
+        """Replace the rows and labels of known ids, in one step.
+
+        Parameters
+        ----------
+        X, y : array-like
+            The corrected rows and labels.
+        sample_id : sequence of int or str
+            Ids that were learned, one a row. The ledger must keep their rows.
+
+        Returns
+        -------
+        Receipt
+            Of the rows that were replaced.
+
+        Notes
+        -----
+        Exactness: bit for bit equal to a model trained on the corrected rows.
+        """
+        self._check_learned_something()
+        X, encoded = self._validated_rows(X, y)
+        ids = as_ids(sample_id, len(X))
+        found = self._ledger.find_ids(ids)
+        old_rows, old = self._ledger.rows_of(found)
+        moments = self.moments_
+        before = moments.digest() if digests else None
+        labels = moments.labels
+        rows = moments.door.quantise(X, warn=True)
+        with deferred_interrupts():
+            moments.add(rows, encoded)
+            try:
+                moments.subtract(old_rows, old)
+            except BaseException:
+                moments.subtract(rows, encoded)
+                raise
+            self._ledger.erase(found)
+            self._ledger.record(rows, encoded, ids)
+        return Receipt(
+            requested=len(ids),
+            removed=len(found),
+            classes_emptied=[label for label in labels if not moments.count(label)],
+            door=moments.door.spec(),
+            digest_before=before,
+            digest_after=moments.digest() if digests else None,
+        )
+
+    def merge(self, other: Head) -> Self:
+        """Learn all that another head has learned, in place.
+
+        Parameters
+        ----------
+        other : Head
+            Behind the same door and with moments of the same order; unchanged. The two must not share a sample id.
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        Exactness: bit for bit equal to one head that saw the rows of both, in any order or grouping of merges.
+        """
+        if not isinstance(other, Head):
+            raise TypeError(f"merge needs another head, got {type(other).__name__}")
+        if not other.__sklearn_is_fitted__():
+            return self
+        if not self.__sklearn_is_fitted__():
+            door = resolve_door(self.door, self.projection, other.n_features_in_)
+            moments, ledger = Moments(door, self._order), Ledger(door, self.track)
+            moments.merge(other.moments_)
+            ledger.merge(other._ledger)
+            self.n_features_in_ = other.n_features_in_
+            if hasattr(other, "feature_names_in_"):
+                self.feature_names_in_ = other.feature_names_in_
+            self._adopt(moments, ledger)
+            return self
+        self.moments_.check_mergeable(other.moments_)
+        self._ledger.check_mergeable(other._ledger)
+        with deferred_interrupts():
+            self.moments_.merge(other.moments_)
+            self._ledger.merge(other._ledger)
+        return self
+
+    @classmethod
+    def from_moments(cls, moments: Moments, **parameters: Any) -> Self:
+        """A fitted head over a copy of a state, without touching any row again.
+
+        Parameters
+        ----------
+        moments : Moments
+            Of the order that this head needs, or higher.
+        **parameters
+            Of the constructor. The door is the state's.
+
+        Notes
+        -----
+        The head has no record of the rows: `forget` takes X and y and refuses only what the state can disprove.
+        """
+        if {"door", "projection"} & parameters.keys():
+            raise TypeError("the door comes with the moments: give neither door nor projection")
+        door = moments.door
+        head = cls(**parameters)
+        head._check_parameters()
+        head.projection = door.projection
+        names = ("auto", "embedding", "wide", "as-is") if door.projection is None else ("auto",)
+        head.door = next((n for n in names if resolve_door(n, door.projection, door.n_features) == door), door.rule)
+        if moments.n_rows:
+            ledger = Ledger(door, head.track)
+            ledger.untracked = moments.n_rows
+            head.n_features_in_ = door.n_features
+            head._adopt(moments.copy(cls._order), ledger)
+        return head
+
+    # ---- use
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Sorted labels that have rows."""
+        check_is_fitted(self)
+        return self.moments_.classes
+
+    @property
+    def door_(self) -> Door:
+        """The door that the parameters meant for rows of this width."""
+        check_is_fitted(self)
+        return self.moments_.door
+
+    def _scores(self) -> LinearScores:
+        """Weights for the state as it is: solved once per change of state or parameters."""
+        check_is_fitted(self)
+        key = (self.moments_.revision, repr(self._solver_parameters()))
+        if self._solved.get("key") != key:
+            self._check_parameters()
+            self._solved["scores"] = self._solve(self.moments_)
+            self._solved["key"] = key
+        scores: LinearScores = self._solved["scores"]
+        return scores
+
+    def _solver_parameters(self) -> dict[str, Any]:
+        common = ("door", "projection", "track")
+        return {name: value for name, value in self.get_params(deep=False).items() if name not in common}
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Scores of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            The largest names the class; for two classes, a positive score names the second.
+
+        Notes
+        -----
+        Exactness: algebraic. A row alone and the same row in a batch agree to about 1e-12 relative.
+        """
+        scores = self._scores()
+        X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        blocks = max(1, -(-X.size // 2**24))
+        out = np.concatenate([self._score_rows(self.door_.quantise(part), scores) for part in np.array_split(X, blocks)])
+        return out.ravel() if len(self.moments_.labels) == 2 else out
+
+    def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
+        door = self.door_
+        return rows.astype(np.float64) @ (scores.coef * door.step).T + (scores.intercept + scores.coef @ door.offset)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Class of each row, shape (n_samples,)."""
+        scores = self.decision_function(X)
+        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[places]
+
+    def state_digest(self) -> str:
+        """SHA-256 of the learned state, in hexadecimal; see `Moments.digest`.
+
+        Examples
+        --------
+        >>> from analytic_cl import LDAClassifier, RLSClassifier
+        >>> X, y = [[0.0, 1.0], [1.0, 0.0], [1.0, 2.0]], ["a", "b", "b"]
+        >>> LDAClassifier().fit(X, y).state_digest() == RLSClassifier().fit(X, y).state_digest()
+        True
+        """
+        return self.moments_.digest() if self.__sklearn_is_fitted__() else EMPTY
+
+    def save(self, path: Any) -> None:
+        """Write the head, its ledger and the ledger's key to one safetensors file, readable by the owner only.
+
+        The file appears under its name only when it is complete. It holds personal data: see the README.
+        """
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path: Any) -> Self:
+        """Read a head of this class that `save` wrote. Raises ValueError saying what is wrong with a file."""
+        head = persistence.load(path, {cls.__name__: cls})
+        assert isinstance(head, cls)
+        return head
+
+    # ---- checks
+
+    @contextmanager
+    def _kept_on_error(self) -> Iterator[None]:
+        """Put back the attributes that scikit-learn's validation sets before an error is found."""
+        self._check_parameters()
+        before = {name: self.__dict__[name] for name in _FITTED if name in self.__dict__}
+        try:
+            yield
+        except BaseException:
+            self._become_unfitted()
+            self.__dict__.update(before)
+            raise
+
+    def _validated(
+        self, X: Any, y: Any, sample_id: Any, reset: bool
+    ) -> tuple[NDArray[Any], EncodedLabels, list[Any] | None]:
+        X, encoded = self._validated_rows(X, y, reset)
+        return X, encoded, None if sample_id is None else as_ids(sample_id, len(X))
+
+    def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], EncodedLabels]:
+        # The door looks for NaN and infinity itself, because it can name the rows.
+        X, y = validate_data(
+            self, X, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False
+        )
+        return X, encode_labels(y)
+
+    def _check_learned_something(self) -> None:
+        check_is_fitted(self, msg="This %(name)s has learned nothing yet: there is nothing to forget or replace.")
+
+    def _check_labels_known(self, encoded: EncodedLabels) -> None:
+        unknown = [label for label in encoded.labels if not self.moments_.count(label)]
+        if unknown:
+            raise ValueError(
+                f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {self.moments_.labels}"
+            )
+
+    def _check_same_door(self, n_features: int) -> None:
+        if resolve_door(self.door, self.projection, n_features) != self.moments_.door:
+            raise ValueError(
+                f"door or projection changed since the first rows were learned behind {self.moments_.door.describe()}: "
+                "fit a new head"
+            )

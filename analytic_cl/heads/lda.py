@@ -1,0 +1,132 @@
+"""Linear discriminant analysis."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, log_expit, log_softmax, softmax
+
+from analytic_cl.door import FixedPoint, RandomProjection
+from analytic_cl.heads.base import Head
+from analytic_cl.heads.validation import check_strength
+from analytic_cl.ledger import Track
+from analytic_cl.solvers import LinearScores, lda
+from analytic_cl.statistics import Moments
+
+
+class LDAClassifier(Head):
+    """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
+
+    Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for
+    all classes, and keeps a matrix of n_features^2 / 2 integers.
+
+    Parameters
+    ----------
+    shrinkage : "oas" or float in [0, 1], default="oas"
+        "oas" shrinks correlations by the oracle approximating formula, from the state. A number is scikit-learn's:
+        (1 - shrinkage) covariance + shrinkage * mean variance * I.
+    priors : array-like of shape (n_classes,), optional
+        Class probabilities in the order of `classes_`, at the time of predicting; class frequencies by default. They
+        enter the intercepts only (scikit-learn's also weight its covariance).
+    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    projection : RandomProjection, optional
+        Random features in front; implies the embedding door.
+    track : {"auto", "rows", "digest", "none"}, default="auto"
+        What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
+        others.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels that have rows.
+    coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
+        For dequantised rows, as scikit-learn's.
+    shrinkage_ : float
+        The intensity in use.
+    moments_ : Moments
+        The learned state.
+
+    Notes
+    -----
+    Cost: fit n d^2 operations; a change, then predict: d^3 / 3 + 2 n_classes d^2 once, 2 n_classes d a row. Memory
+    4 d^2 bytes, 8 d^2 more while solving, 8 d a class, and the ledger.
+
+    Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
+    scores algebraic, within 1e-8 relative of scikit-learn's ``solver="lsqr"`` on the dequantised rows.
+
+    References
+    ----------
+    Hayes and Kanan, Lifelong machine learning with deep streaming LDA, CVPRW 2020. There: a float32 covariance that
+    weights rows by the order of arrival; here the within-class covariance itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analytic_cl import LDAClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(90, 4)) + 3 * np.eye(4)[np.arange(90) % 3]
+    >>> y = np.array(["ape", "bee", "cat"])[np.arange(90) % 3]
+    >>> head = LDAClassifier().partial_fit(X[y != "cat"], y[y != "cat"])
+    >>> head = head.partial_fit(X[y == "cat"], y[y == "cat"])
+    >>> head.state_digest() == LDAClassifier().fit(X, y).state_digest()
+    True
+    >>> head.predict(3 * np.eye(4)[:3]).tolist()
+    ['ape', 'bee', 'cat']
+    """
+
+    def __init__(
+        self,
+        shrinkage: Literal["oas"] | float = "oas",
+        priors: ArrayLike | None = None,
+        *,
+        door: str | FixedPoint = "auto",
+        projection: RandomProjection | None = None,
+        track: Track = "auto",
+    ) -> None:
+        self.shrinkage = shrinkage
+        self.priors = priors
+        self.door = door
+        self.projection = projection
+        self.track = track
+
+    def _check_parameters(self) -> None:
+        check_strength("shrinkage", self.shrinkage, ("oas",), high=1)
+        if self.priors is not None:
+            priors = np.asarray(self.priors, dtype=np.float64)
+            if priors.ndim != 1 or not (priors > 0).all() or not np.isclose(priors.sum(), 1.0):
+                raise ValueError(f"priors must be positive and sum to 1, got {self.priors!r}")
+
+    def _solve(self, moments: Moments) -> LinearScores:
+        priors = None if self.priors is None else np.asarray(self.priors, dtype=np.float64)
+        if priors is not None and priors.size != len(moments.labels):
+            raise ValueError(f"{priors.size} priors for {len(moments.labels)} classes: {moments.labels}")
+        return lda(moments, self.shrinkage, priors)
+
+    @property
+    def coef_(self) -> NDArray[np.float64]:
+        return self._scores().coef
+
+    @property
+    def intercept_(self) -> NDArray[np.float64]:
+        return self._scores().intercept
+
+    @property
+    def shrinkage_(self) -> float | None:
+        return self._scores().strength
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.stack([expit(-scores), expit(scores)], axis=1)
+        return np.asarray(softmax(scores, axis=1))
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logarithm of `predict_proba`, without underflow."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.stack([log_expit(-scores), log_expit(scores)], axis=1)
+        return np.asarray(log_softmax(scores, axis=1))

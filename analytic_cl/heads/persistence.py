@@ -1,0 +1,164 @@
+"""A head as one safetensors file: arrays as tensors, everything else as JSON in the file's metadata.
+
+Never pickle. A file is written under a temporary name, flushed to disk and renamed, so a reader finds the old file or
+the new one; a checksum over all of it finds damage, the state digest and the invariants find a wrong state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from analytic_cl._config import package_versions
+from analytic_cl.door import Door, FixedPoint, RandomProjection
+from analytic_cl.ledger import Ledger
+from analytic_cl.statistics import Moments
+
+if TYPE_CHECKING:
+    from analytic_cl.heads.base import Head
+
+FORMAT = "analytic-cl head"
+FORMAT_VERSION = 1
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def save(head: Head, path: str | os.PathLike[str]) -> None:
+    """Write a head to `path`, whole or not at all."""
+    target = Path(path)
+    about: dict[str, Any] = {
+        "class": type(head).__name__,
+        "parameters": {name: _encoded(value) for name, value in head.get_params(deep=False).items()},
+    }
+    arrays: Arrays = {}
+    if head.__sklearn_is_fitted__():
+        moments = head.moments_
+        names = getattr(head, "feature_names_in_", None)
+        ledger_about, ledger_arrays = head._ledger.to_arrays()
+        about |= {
+            "n_features": head.n_features_in_,
+            "feature_names": None if names is None else names.tolist(),
+            "order": moments.order,
+            "door": moments.door.spec(),
+            "labels": moments.labels,
+            "ledger": ledger_about,
+            "state_digest": moments.digest(),
+        }
+        arrays = moments.to_arrays() | ledger_arrays
+    text = json.dumps(about)
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "head": text,
+        "checksum": _checksum(text, arrays),
+        "versions": json.dumps(package_versions()),
+    }
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, draft, metadata)
+        os.chmod(draft, 0o600)
+        with open(draft, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    except SafetensorError as error:
+        raise OSError(f"could not write {target}: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_directory(target.parent)
+
+
+def load(path: str | os.PathLike[str], classes: Mapping[str, type[Head]]) -> Head:
+    """Read a head of one of these classes from `path`. Raises ValueError saying what is wrong with the file."""
+    metadata, arrays = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} is a safetensors file, but not a head saved by analytic-cl")
+    if metadata.get("format_version") != str(FORMAT_VERSION):
+        raise ValueError(
+            f"{path} has format version {metadata.get('format_version')}, this analytic-cl reads {FORMAT_VERSION}: "
+            "use the version of analytic-cl that wrote it"
+        )
+    text = metadata.get("head", "")
+    if metadata.get("checksum") != _checksum(text, arrays):
+        raise ValueError(f"{path} is damaged or was altered: its checksum does not match its content")
+    about = json.loads(text)
+    if about["class"] not in classes:
+        raise ValueError(
+            f"{path} holds a {about['class']}, not a {' or '.join(classes)}: analytic_cl.load finds the class by itself"
+        )
+    try:
+        return _built(classes[about["class"]], about, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe a possible head: {error}") from error
+
+
+def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
+    head = kind(**{name: _decoded(value) for name, value in about["parameters"].items()})
+    if "door" not in about:
+        return head
+    door = Door.from_spec(about["door"])
+    moments = Moments.from_arrays(door, about["order"], about["labels"], arrays)
+    if moments.digest() != about["state_digest"]:
+        raise ValueError("the state does not have the digest that it was saved with")
+    ledger = Ledger.from_arrays(door, head.track, about["ledger"], arrays)
+    if ledger.n_rows != moments.n_rows:
+        raise ValueError(f"its ledger records {ledger.n_rows} rows, its state holds {moments.n_rows}")
+    head.n_features_in_ = about["n_features"]
+    if about["feature_names"] is not None:
+        head.feature_names_in_ = np.array(about["feature_names"], dtype=object)
+    head._adopt(moments, ledger)
+    return head
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], Arrays]:
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is truncated, or not a safetensors file: {error}") from error
+
+
+def _checksum(text: str, arrays: Arrays) -> str:
+    h = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        h.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        h.update(array.reshape(-1).view(np.uint8))
+    return h.hexdigest()
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename durable, where the platform can open a directory."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _encoded(value: Any) -> Any:
+    """A constructor parameter as JSON."""
+    if isinstance(value, FixedPoint):
+        return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
+    if isinstance(value, RandomProjection):
+        return {"RandomProjection": [value.n_components, value.random_state]}
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {"FixedPoint"}:
+        return FixedPoint(*value["FixedPoint"])
+    if isinstance(value, dict) and value.keys() == {"RandomProjection"}:
+        return RandomProjection(*value["RandomProjection"])
+    return value

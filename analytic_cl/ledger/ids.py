@@ -1,0 +1,43 @@
+"""Names of rows: what a caller may pass as ``sample_id``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SampleId = int | str
+
+
+def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
+    """The ids as Python integers and strings. A single id counts as a list of one.
+
+    Raises ValueError for anything else, for another number of ids than rows, and for an id given twice.
+    """
+    if isinstance(sample_id, int | str | np.generic):
+        sample_id = [sample_id]
+    values = sample_id.tolist() if isinstance(sample_id, np.ndarray) else list(sample_id)
+    ids: list[SampleId] = []
+    for place, value in enumerate(values):
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError(
+                f"sample_id must be one integer or string a row; at position {place} it is {value!r} "
+                f"({type(value).__name__})"
+            )
+        ids.append(value)
+    if n_rows is not None and len(ids) != n_rows:
+        raise ValueError(f"{n_rows} rows but {len(ids)} sample ids")
+    if not ids:
+        raise ValueError("sample_id is empty: name at least one row")
+    if len(set(ids)) < len(ids):
+        seen: set[SampleId] = set()
+        twice = dict.fromkeys(i for i in ids if i in seen or seen.add(i))
+        raise ValueError(f"sample ids given twice in one call: {named(list(twice))}")
+    return ids
+
+
+def named(ids: list[SampleId]) -> str:
+    """The first ten ids, for messages."""
+    more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
+    return ", ".join(map(repr, ids[:10])) + more

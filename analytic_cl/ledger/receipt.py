@@ -1,0 +1,58 @@
+"""What came of a request to forget."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from analytic_cl._config import package_versions
+from analytic_cl.statistics import Label
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Record of a forget: what was asked, what went, and on what it ran.
+
+    Attributes
+    ----------
+    requested : int
+        Rows asked for.
+    removed : int
+        Rows taken out of the state (with ``dry_run=True``: rows that would be).
+    classes_emptied : list
+        Classes that have no rows any more.
+    door : dict
+        Parameters of the door that the rows came through.
+    dry_run : bool
+        Whether nothing was changed.
+    digest_before, digest_after : str or None
+        State digests, when asked for with ``digests=True``. Two plain digests let a reader test guesses about the
+        erased rows: keep them to yourself, or publish them under a key.
+    versions : dict
+        Versions of Python and of the packages that the state depends on.
+    time : str
+        UTC, ISO 8601.
+
+    Notes
+    -----
+    Exactness: bit for bit; ``digest_after`` is the digest of a model trained without the removed rows.
+    """
+
+    requested: int
+    removed: int
+    classes_emptied: list[Label]
+    door: dict[str, Any]
+    dry_run: bool = False
+    digest_before: str | None = None
+    digest_after: str | None = None
+    versions: dict[str, str] = field(default_factory=package_versions)
+    time: str = field(default_factory=_now)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return asdict(self)

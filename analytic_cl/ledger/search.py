@@ -1,0 +1,113 @@
+"""Finding given rows among the records of a ledger, by their digests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.door import rows_named
+from analytic_cl.ledger.digests import Digests, row_digests
+from analytic_cl.ledger.ids import named
+from analytic_cl.ledger.table import Positions, Table
+from analytic_cl.statistics import EncodedLabels
+
+if TYPE_CHECKING:
+    from analytic_cl.ledger.ledger import Ledger
+
+Entry = tuple[Table, int]
+
+
+class NotLearnedError(ValueError):
+    """Rows or ids that a request names were never learned, or are already forgotten."""
+
+
+def find_rows(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels) -> tuple[Positions, Positions, int]:
+    """Positions of the rows among the kept and the hashed ones, and how many must be among the untracked ones."""
+    wanted = row_digests(rows, encoded, ledger.keys[0])
+    _, first, group_of, count = np.unique(wanted, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    group_of = group_of.ravel()
+    distinct = EncodedLabels(encoded.labels, encoded.codes[first])
+    taken: list[Entry] = []
+    unmatched: list[int] = []
+    for group, entries in enumerate(_entries(ledger, rows[first], distinct, wanted[first])):
+        anonymous = [(table, at) for table, at in entries if not table.is_named[at]]
+        owned = [(table, at) for table, at in entries if table.is_named[at]]
+        need = int(count[group])
+        taken += anonymous[:need]
+        need -= len(anonymous[:need])
+        if not need:
+            continue
+        members = np.flatnonzero(group_of == group)
+        if len(owned) > need or (owned and ledger.untracked):
+            ids = [name for table, at in owned if (name := table.ids[at]) is not None]
+            raise ValueError(
+                f"{rows_named(members)} of X {'was' if members.size == 1 else 'were'} learned under the sample ids "
+                f"{named(ids)}, and the rows alone don't say which is meant: forget by sample_id"
+            )
+        taken += owned
+        unmatched += members[members.size - (need - len(owned)) :].tolist()
+    if len(unmatched) > ledger.untracked:
+        raise NotLearnedError(_explained(ledger, rows, encoded, sorted(unmatched)))
+    kept, hashed = (
+        np.array([at for owner, at in taken if owner is table], dtype=np.int64)
+        for table in (ledger.kept, ledger.hashed)
+    )
+    return kept, hashed, len(unmatched)
+
+
+def _entries(
+    ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted: Digests
+) -> list[list[Entry]]:
+    """For each row, the live entries with its integers and label. `wanted` are its digests under the first key."""
+    entries: list[list[Entry]] = [[] for _ in wanted]
+    kept, hashed = ledger.kept, ledger.hashed
+    if kept.n_alive:
+        for entry, found in zip(entries, _hits(kept, _kept_digests(ledger), wanted), strict=True):
+            entry += [(kept, at) for at in found]
+    for number in np.unique(hashed.keys[hashed.live()]).tolist():
+        digests = wanted if number == 0 else row_digests(rows, encoded, ledger.keys[number])
+        for entry, found in zip(entries, _hits(hashed, hashed.payload, digests), strict=True):
+            entry += [(hashed, at) for at in found if hashed.keys[at] == number]
+    return entries
+
+
+def _kept_digests(ledger: Ledger) -> Digests:
+    """Digests of the kept rows: made on the first search, and later only for the rows that came since."""
+    kept = ledger.kept
+    known = 0 if kept.digests is None else len(kept.digests)
+    new = slice(known, kept.size)
+    fresh = row_digests(kept.payload[new], EncodedLabels(ledger.labels, kept.codes[new]), ledger.keys[0])
+    kept.digests = fresh if kept.digests is None else np.concatenate([kept.digests, fresh])
+    return kept.digests
+
+
+def _hits(table: Table, digests: Digests, wanted: Digests) -> list[list[int]]:
+    """For each wanted digest, the positions of live entries that have it."""
+    if table.order is None:
+        table.order = np.argsort(digests[: table.size, 0], kind="stable")
+    ordered = digests[table.order, 0]
+    low = np.searchsorted(ordered, wanted[:, 0], side="left").tolist()
+    high = np.searchsorted(ordered, wanted[:, 0], side="right").tolist()
+    return [
+        [at for at in table.order[a:b].tolist() if table.alive[at] and digests[at, 1] == rest]
+        for a, b, rest in zip(low, high, wanted[:, 1], strict=True)
+    ]
+
+
+def _explained(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, missing: list[int]) -> str:
+    """Message for rows that were not found, saying where one of them was learned under another label."""
+    hints = []
+    for i in missing[:10]:
+        row, label = rows[i : i + 1], encoded.labels[encoded.codes[i]]
+        for other in ledger.labels:
+            as_other = EncodedLabels([other], np.zeros(1, dtype=np.int64))
+            if other != label and _entries(ledger, row, as_other, row_digests(row, as_other, ledger.keys[0]))[0]:
+                hints.append(f"row {i} was learned as {other!r}, not as {label!r}")
+                break
+    hint = "; ".join(hints) or "were they learned from other features? rows learned with a sample_id can go by id"
+    return (
+        f"{rows_named(np.array(missing))} of X, under the given labels: never learned, already forgotten, or not "
+        f"learned so often ({hint}); nothing was forgotten"
+    )

@@ -1,0 +1,7 @@
+"""State to weights: pure functions, one family a file."""
+
+from analytic_cl.solvers.lda import lda as lda
+from analytic_cl.solvers.linear import LinearScores as LinearScores
+from analytic_cl.solvers.nearest_mean import cosine_nearest_mean as cosine_nearest_mean
+from analytic_cl.solvers.nearest_mean import euclidean_nearest_mean as euclidean_nearest_mean
+from analytic_cl.solvers.ridge import ridge as ridge

@@ -1,0 +1,50 @@
+"""Symmetric positive definite systems, and what happens when they are not."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgWarning, eigh, lapack
+
+Floats = NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def solve_spd(a: Floats, right: Floats) -> Floats:
+    """Solve A W = right for a symmetric positive definite A, in C order. Overwrites `a`.
+
+    Cholesky. Where A is singular to working precision, an eigendecomposition that leaves its null directions out,
+    with a LinAlgWarning: never a hidden addition to the diagonal.
+
+    Cost: d^3/3 + 2 d^2 operations a column, no copy of A; some 30 times that on the fallback.
+    """
+    diagonal = a.diagonal().copy()
+    factor, info = lapack.dpotrf(a.T, lower=1, overwrite_a=1, clean=0)
+    # A pivot that lost all its digits means singular to working precision, though rounding left it positive.
+    if info == 0 and (np.diagonal(factor) ** 2 > a.shape[0] * _EPS * diagonal).all():
+        return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
+    warnings.warn(
+        "the regularised matrix is singular to working precision: solved by eigendecomposition, leaving out its null "
+        "directions. A larger alpha or shrinkage avoids this",
+        LinAlgWarning,
+        stacklevel=2,
+    )
+    np.fill_diagonal(a, diagonal)  # Cholesky wrote one triangle and the diagonal; the other triangle still holds A
+    return _pseudo_solve(a, right)
+
+
+def _pseudo_solve(a: Floats, right: Floats) -> Floats:
+    """A^+ right from the lower triangle of A, equilibrated so that the cut-off is blind to units."""
+    scale = unit_scale(a.diagonal())
+    values, vectors = eigh(a / np.outer(scale, scale), lower=True)
+    kept = values > a.shape[0] * _EPS * max(values.max(), 0.0)
+    vectors = vectors[:, kept] / scale[:, None]
+    return np.asarray(vectors @ ((vectors.T @ right) / values[kept, None]))
+
+
+def unit_scale(diagonal: Floats) -> Floats:
+    """Square roots of a diagonal, with 1 in place of 0: what divides a covariance to a correlation."""
+    return np.sqrt(np.where(diagonal > 0, diagonal, 1.0))

@@ -1,0 +1,60 @@
+"""What must hold for counts, sums and Gram diagonal of any set of integer rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.door import Door
+from analytic_cl.statistics import gram
+
+# Behind a 32-bit door squares pass 2^63, so diagonals are Python integers in object arrays there.
+Diagonal = NDArray[Any]
+
+
+def gram_diagonal(planes: gram.Planes, door: Door) -> Diagonal:
+    """Diagonal of the Gram matrix, exactly."""
+    starts = gram.row_starts(door.width)
+    return _joined([plane[starts] for plane in planes], door.bits)
+
+
+def squares(rows: NDArray[Any]) -> Diagonal:
+    """Sum of the squared entries of each column, exactly."""
+    bits = 8 * rows.dtype.itemsize
+    if bits < 32:
+        return _column_products(rows, rows)
+    h, l = gram.slices(rows, np.int64)  # noqa: E741
+    return _joined([_column_products(h, h), 2 * _column_products(h, l), _column_products(l, l)], bits)
+
+
+def _column_products(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int64]:
+    return np.asarray(np.einsum("ij,ij->j", a, b, dtype=np.int64))
+
+
+def _joined(parts: list[NDArray[np.int64]], bits: int) -> Diagonal:
+    if len(parts) == 1:
+        return parts[0]
+    shifts = gram.PLANE_SHIFTS[bits]
+    return sum((part.astype(object) << shift for part, shift in zip(parts, shifts, strict=True)), start=0)
+
+
+def contradiction(limit: int, counts: NDArray[np.int64], sums: NDArray[np.int64], diagonal: Diagonal | None) -> str:
+    """Why no rows with entries of at most `limit` have these statistics; empty if nothing shows it.
+
+    Classes without rows may be among them. With n rows of sum S and sum of squares g in one column: |S| <= n limit,
+    S^2 <= n g (Cauchy-Schwarz), g <= n limit^2, and g = S modulo 2.
+    """
+    if (counts < 0).any():
+        return "a class count would be negative"
+    if (np.abs(sums) > counts[:, None] * limit).any():
+        return "a class sum is out of range for its number of rows"
+    if diagonal is None:
+        return ""
+    n, total = int(counts.sum()), sums.sum(axis=0)
+    if (diagonal < 0).any() or (diagonal > n * limit**2).any() or ((diagonal - total) % 2 != 0).any():
+        return "the diagonal of the Gram matrix is out of range"
+    if any(int(s) ** 2 > n * int(g) for s, g in zip(total, diagonal, strict=True)):
+        return "the diagonal of the Gram matrix is too small for the class sums"
+    return ""

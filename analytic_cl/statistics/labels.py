@@ -1,0 +1,83 @@
+"""Class labels by value: integers, booleans and strings, whatever array they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Label = int | str | bool
+
+
+class EncodedLabels(NamedTuple):
+    """Distinct labels in sorted order, and for every row the place of its label among them."""
+
+    labels: list[Label]
+    codes: NDArray[np.int64]
+
+
+def as_label(value: object) -> Label:
+    """The Python value of one label. Integral floats are integers; booleans stay apart from 0 and 1."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise ValueError(f"Unknown label type: {value!r} ({type(value).__name__}); labels are integers, strings or booleans")
+
+
+def label_kind(label: Label) -> str:
+    """"boolean", "integer" or "string": the labels of one state are of one kind."""
+    return "boolean" if isinstance(label, bool) else "integer" if isinstance(label, int) else "string"
+
+
+def encode_labels(y: Iterable[Any] | EncodedLabels) -> EncodedLabels:
+    """Encode labels; raises ValueError for labels of mixed kinds or of none of the three."""
+    if isinstance(y, EncodedLabels):
+        return y
+    values = y if isinstance(y, np.ndarray) else _untouched_array(y)
+    if values.dtype.kind in "biufU":
+        distinct, codes = np.unique(values, return_inverse=True)
+        return EncodedLabels([as_label(value) for value in distinct], codes.astype(np.int64, copy=False))
+    labels = [as_label(value) for value in values]
+    one_kind(labels)
+    sorted_labels = sorted(set(labels))
+    place = {label: position for position, label in enumerate(sorted_labels)}
+    codes = np.fromiter((place[label] for label in labels), dtype=np.int64, count=len(labels))
+    return EncodedLabels(sorted_labels, codes)
+
+
+def _untouched_array(y: Iterable[Any]) -> NDArray[Any]:
+    """An object array, because NumPy would turn the list [1, "a"] into strings."""
+    items = list(y)
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array
+
+
+def one_kind(labels: Iterable[Label]) -> str | None:
+    """The kind of these labels, None for no labels. Raises ValueError for more than one kind."""
+    kinds: dict[str, Label] = {}
+    for label in labels:
+        kinds.setdefault(label_kind(label), label)
+    if len(kinds) > 1:
+        examples = ", ".join(f"{label!r} ({kind})" for kind, label in kinds.items())
+        raise ValueError(f"labels of mixed types: {examples}; use one type for all classes of a model")
+    return next(iter(kinds), None)
+
+
+def label_bytes(label: Label) -> bytes:
+    """Canonical bytes of a label: a type tag and its value, the same on every platform."""
+    if isinstance(label, bool):
+        return b"b" + str(int(label)).encode()
+    if isinstance(label, int):
+        return b"i" + str(label).encode()
+    return b"s" + label.encode("utf-8", "surrogatepass")
+
+
+def label_array(labels: list[Label]) -> NDArray[Any]:
+    """Sorted labels as the array that scikit-learn calls ``classes_``."""
+    return np.array(labels) if labels else np.empty(0, dtype=np.int64)

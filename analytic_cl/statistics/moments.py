@@ -1,0 +1,290 @@
+"""The learned state: integer counts, class sums and Gram matrix of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.door import Door
+from analytic_cl.statistics import gram
+from analytic_cl.statistics.class_sums import class_sums
+from analytic_cl.statistics.digest import moments_digest
+from analytic_cl.statistics.interrupts import deferred_interrupts
+from analytic_cl.statistics.invariants import contradiction, gram_diagonal, squares
+from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels, label_array, label_kind
+
+# Rows that a state can hold before an int64 of it could overflow; centring stays exact up to there too.
+MAX_ROWS = {8: 2**48, 16: 2**32, 32: 2**31}
+
+Int64s = NDArray[np.int64]
+
+
+class Moments:
+    """Count and sum of the rows of each class and, at order 2, the Gram matrix of all rows, in integers.
+
+    For integer rows x with labels c: n_c rows of class c, S_c their sum, G = sum of x x^T over all rows. Everything
+    a closed-form head needs is a function of these.
+
+    Parameters
+    ----------
+    door : Door
+        What the integer rows mean; part of the digest.
+    order : {1, 2}, default=2
+        1 leaves G out: nearest mean needs no more.
+
+    Notes
+    -----
+    Exactness: bit for bit. Integer addition is associative, commutative and invertible, so every sequence of `add`,
+    `subtract` and `merge` that leaves the same rows leaves the same `digest`.
+
+    Cost: ``add`` and ``subtract`` n d (order 1) or n d^2 operations (order 2, half of the matrix). Memory 8 d bytes a
+    class and 4 d^2 for G (24 bytes an entry behind a 32-bit door).
+
+    At most 2**48 rows of 8 bits, 2**32 of 16 bits, 2**31 of 32 bits: more are refused.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analytic_cl import FixedPoint, Moments
+    >>> from analytic_cl.door import resolve_door
+    >>> door = resolve_door("as-is", None, n_features=2)
+    >>> rows = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int8)
+    >>> all_rows, some_rows = Moments(door), Moments(door)
+    >>> all_rows.add(rows, [0, 1, 1])
+    >>> all_rows.subtract(rows[2:], [1])
+    >>> some_rows.add(rows[:2], [0, 1])
+    >>> all_rows.digest() == some_rows.digest()
+    True
+    """
+
+    def __init__(self, door: Door, order: int = 2) -> None:
+        if order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2, got {order!r}")
+        self.door = door
+        self.order = order
+        self.revision = 0  # counts changes, for caches of what is derived from the state
+        self._place: dict[Label, int] = {}
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._sums = np.zeros((0, door.width), dtype=np.int64)
+        self.planes: gram.Planes = gram.empty_planes(door.width, door.bits) if order == 2 else []
+
+    # ---- what it holds, classes always in sorted order
+
+    @property
+    def labels(self) -> list[Label]:
+        """Labels that have rows, sorted."""
+        return sorted(self._place)
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """`labels` as an array."""
+        return label_array(self.labels)
+
+    @property
+    def counts(self) -> Int64s:
+        """Rows of each class, shape (n_classes,)."""
+        return self._counts[self._sorted_places()]
+
+    @property
+    def sums(self) -> Int64s:
+        """Sum of the rows of each class, shape (n_classes, width)."""
+        return self._sums[self._sorted_places()]
+
+    @property
+    def n_rows(self) -> int:
+        return int(self._counts[: len(self._place)].sum())
+
+    def count(self, label: Label) -> int:
+        """Rows of one class; 0 for a label without rows."""
+        place = self._place.get(label) if self._same_kind(label) else None
+        return 0 if place is None else int(self._counts[place])
+
+    def _sorted_places(self) -> list[int]:
+        return [self._place[label] for label in self.labels]
+
+    # ---- change, whole or not at all
+
+    def add(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
+        """Learn integer rows, shape (n, width) and the door's dtype, with their labels."""
+        found, codes = self._checked(rows, labels)
+        self._check_room(rows.shape[0])
+        counts, sums = np.bincount(codes, minlength=len(found)), class_sums(rows, codes, len(found))
+        self._reserve(found)
+        with deferred_interrupts():
+            if self.order == 2:
+                gram.accumulate(self.planes, rows, self.door.bits, +1)
+            self._shift_classes(found, counts, sums, +1)
+
+    def subtract(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
+        """Unlearn integer rows with their labels.
+
+        Raises ValueError, with nothing changed, when the state proves that these rows were never all learned. The
+        state can't prove it of every row: a ledger can.
+        """
+        found, codes = self._checked(rows, labels)
+        counts, sums = np.bincount(codes, minlength=len(found)), class_sums(rows, codes, len(found))
+        self._refuse_contradiction(found, counts, sums, rows)
+        with deferred_interrupts():
+            if self.order == 2:
+                gram.accumulate(self.planes, rows, self.door.bits, -1)
+                if self.n_rows == rows.shape[0] and any(plane.any() for plane in self.planes):
+                    gram.accumulate(self.planes, rows, self.door.bits, +1)
+                    raise ValueError("these are as many rows as were learned, but not the same rows")
+            self._shift_classes(found, counts, sums, -1)
+
+    def drop_class(self, label: Label) -> None:
+        """Unlearn all rows of a class without seeing them: possible at order 1 only."""
+        if self.order == 2:
+            raise ValueError("the Gram matrix mixes all classes: the rows themselves are needed")
+        if not self.count(label):
+            raise ValueError(f"no rows of class {label!r}")
+        place = self._place[label]
+        with deferred_interrupts():
+            self._shift_classes([label], self._counts[[place]], self._sums[[place]], -1)
+
+    def merge(self, other: Moments) -> Self:
+        """Add the rows that another state learned. Returns self; `other` is unchanged."""
+        self.check_mergeable(other)
+        labels, counts, sums = other.labels, other.counts, other.sums
+        self._reserve(labels)
+        with deferred_interrupts():
+            for plane, more in zip(self.planes, other.planes, strict=True):
+                plane += more
+            self._shift_classes(labels, counts, sums, +1)
+        return self
+
+    def check_mergeable(self, other: Moments) -> None:
+        """Raise ValueError, saying why, if `merge` would be refused."""
+        if self.door != other.door:
+            raise ValueError(
+                f"states behind different doors can't be merged: {self.door.describe()}; {other.door.describe()}"
+            )
+        if self.order != other.order:
+            raise ValueError(f"states of order {self.order} and {other.order} can't be merged")
+        if other._place:
+            self._check_kind(next(iter(other._place)))
+        self._check_room(other.n_rows)
+
+    def copy(self, order: int | None = None) -> Moments:
+        """An independent state of the same rows, at the same or a lower order."""
+        order = self.order if order is None else order
+        if order > self.order:
+            raise ValueError(f"a state of order {self.order} can't serve a head that needs order {order}")
+        twin = Moments.__new__(Moments)
+        twin.door, twin.order, twin.revision = self.door, order, 0
+        twin._place, twin._counts, twin._sums = dict(self._place), self._counts.copy(), self._sums.copy()
+        twin.planes = [plane.copy() for plane in self.planes] if order == 2 else []
+        return twin
+
+    def digest(self) -> str:
+        """SHA-256 of the state's values, in hexadecimal: equal digests mean equal states.
+
+        It covers door, order, classes that have rows, counts, sums and Gram matrix, in one canonical order; never the
+        order of arrival, a head or its parameters. A state without rows has one digest whatever its door.
+        """
+        return moments_digest(self.door, self.order, self.labels, self.counts, self.sums, self.planes)
+
+    # ---- on disk
+
+    def to_arrays(self) -> dict[str, Int64s]:
+        """Counts, sums and Gram planes, classes sorted."""
+        planes = {f"gram_{shift}": p for shift, p in zip(gram.PLANE_SHIFTS[self.door.bits], self.planes, strict=False)}
+        return {"counts": self.counts, "sums": self.sums, **planes}
+
+    @classmethod
+    def from_arrays(cls, door: Door, order: int, labels: list[Label], arrays: dict[str, NDArray[Any]]) -> Moments:
+        """The state that `to_arrays` described. Raises ValueError where shapes, dtypes or invariants are wrong."""
+        moments = cls(door, order)
+        for name, expected in moments.to_arrays().items():
+            shape = (len(labels), *expected.shape[1:]) if name in ("counts", "sums") else expected.shape
+            got = arrays.get(name)
+            if got is None or got.dtype != np.int64 or got.shape != shape:
+                raise ValueError(f"array {name!r} is missing, or not int64 of shape {shape}")
+        if encode_labels(labels)[0] != labels:
+            raise ValueError("class labels are repeated or out of order")
+        moments._place = {label: place for place, label in enumerate(labels)}
+        moments._counts, moments._sums = arrays["counts"].copy(), arrays["sums"].copy()
+        moments.planes = [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[door.bits]] if order == 2 else []
+        diagonal = gram_diagonal(moments.planes, door) if order == 2 else None
+        wrong = contradiction(door.limit, moments._counts, moments._sums, diagonal)
+        if (moments._counts <= 0).any() or wrong or moments.n_rows > MAX_ROWS[door.bits]:
+            raise ValueError(f"not a possible state: {wrong or 'class counts out of range'}")
+        return moments
+
+    # ---- checks and bookkeeping
+
+    def _checked(self, rows: NDArray[Any], labels: Iterable[Any]) -> EncodedLabels:
+        if rows.ndim != 2 or rows.shape[1] != self.door.width or rows.dtype != self.door.dtype:
+            raise ValueError(
+                f"rows must be {self.door.dtype} of shape (n, {self.door.width}), got {rows.dtype} of shape {rows.shape}"
+            )
+        encoded = encode_labels(labels)
+        found, codes = encoded
+        if codes.size != rows.shape[0]:
+            raise ValueError(f"{rows.shape[0]} rows but {codes.size} labels")
+        if found:
+            self._check_kind(found[0])
+        return encoded
+
+    def _same_kind(self, label: Label) -> bool:
+        return not self._place or label_kind(label) == label_kind(next(iter(self._place)))
+
+    def _check_kind(self, label: Label) -> None:
+        if not self._same_kind(label):
+            known = next(iter(self._place))
+            raise ValueError(
+                f"labels of mixed types: {label!r} is a {label_kind(label)}, the model's classes are "
+                f"{label_kind(known)}s such as {known!r}"
+            )
+
+    def _check_room(self, n: int) -> None:
+        limit = MAX_ROWS[self.door.bits]
+        if self.n_rows + n > limit:
+            raise ValueError(f"a {self.door.bits}-bit state holds at most {limit} rows: {self.n_rows} + {n} are too many")
+
+    def _refuse_contradiction(self, found: list[Label], counts: Int64s, sums: Int64s, rows: NDArray[Any]) -> None:
+        missing = [label for label in found if not self.count(label)]
+        if missing:
+            raise ValueError(f"no rows of class {', '.join(map(repr, missing))} were learned")
+        places = [self._place[label] for label in found]
+        left_counts, left_sums = self._counts.copy(), self._sums.copy()
+        left_counts[places] -= counts
+        left_sums[places] -= sums
+        for label, left, asked in zip(found, left_counts[places], counts, strict=True):
+            if left < 0:
+                raise ValueError(f"{asked} rows of class {label!r} to forget, but only {left + asked} were learned")
+        diagonal = gram_diagonal(self.planes, self.door) - squares(rows) if self.order == 2 else None
+        wrong = contradiction(self.door.limit, left_counts, left_sums, diagonal)
+        if wrong:
+            raise ValueError(f"these rows were never all learned under these labels: {wrong}")
+
+    def _reserve(self, labels: list[Label]) -> None:
+        """Make room for new classes ahead of the first write."""
+        need = len(self._place) + sum(label not in self._place for label in labels)
+        if need > self._counts.size:
+            capacity = max(need, 2 * self._counts.size)
+            counts, sums = np.zeros(capacity, dtype=np.int64), np.zeros((capacity, self.door.width), dtype=np.int64)
+            counts[: self._counts.size], sums[: self._counts.size] = self._counts, self._sums
+            self._counts, self._sums = counts, sums
+
+    def _shift_classes(self, labels: list[Label], counts: Int64s, sums: Int64s, sign: int) -> None:
+        places = [self._place.setdefault(label, len(self._place)) for label in labels]
+        self._counts[places] += sign * counts
+        self._sums[places] += sign * sums
+        for label in labels:
+            if self._counts[self._place[label]] == 0:
+                self._remove_class(label)
+        self.revision += 1
+
+    def _remove_class(self, label: Label) -> None:
+        """Drop an emptied class, moving the last one into its place: not even its name stays."""
+        place, last = self._place.pop(label), len(self._place)
+        for moved, at in self._place.items():
+            if at == last:
+                self._place[moved] = place
+                self._counts[place], self._sums[place] = self._counts[last], self._sums[last]
+                break
+        self._counts[last], self._sums[last] = 0, 0
