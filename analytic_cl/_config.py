@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 BACKENDS = ("blas", "numpy")
@@ -56,6 +57,7 @@ def _checked(name: str) -> str:
     return name
 
 
+@cache
 def package_versions() -> dict[str, str]:
     """Versions of this package and of everything its results depend on."""
     names = ("analytic-cl", "numpy", "scipy", "scikit-learn", "numba", "safetensors")

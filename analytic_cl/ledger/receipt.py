@@ -50,7 +50,7 @@ class Receipt:
     dry_run: bool = False
     digest_before: str | None = None
     digest_after: str | None = None
-    versions: dict[str, str] = field(default_factory=package_versions)
+    versions: dict[str, str] = field(default_factory=lambda: dict(package_versions()))
     time: str = field(default_factory=_now)
 
     def as_dict(self) -> dict[str, Any]:

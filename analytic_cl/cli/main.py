@@ -1,0 +1,39 @@
+"""The command ``analytic-cl``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="analytic-cl")
+def main() -> None:
+    """Gradient-free continual learning that forgets exactly."""
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("analytic-cl-demo.png"),
+    show_default=True,
+    help="Where to save the picture.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the order of classes and the rows deleted.")
+def demo(out: Path, seed: int) -> None:
+    """Learn 150 real intents in ten sessions, honour a deletion request, and prove it."""
+    from analytic_cl.cli.demo import run_demo
+
+    run_demo(out, seed)
+
+
+@main.command()
+def config() -> None:
+    """Print backend, versions and machine, for bug reports."""
+    import json
+
+    from analytic_cl import show_config
+
+    click.echo(json.dumps(show_config(), indent=2))

@@ -1,0 +1,41 @@
+"""What several tests share: the table of all heads, and small data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier
+
+HEADS = [
+    NearestMeanClassifier(),
+    NearestMeanClassifier("euclidean", door=FixedPoint(16)),
+    LDAClassifier(),
+    LDAClassifier(shrinkage=0.1, door="embedding", track="rows"),
+    RLSClassifier(),
+    RLSClassifier(alpha="gcv", track="digest"),
+    RLSClassifier(alpha=1.0, fit_intercept=False, door=FixedPoint(8, bounds=(-6, 6)), track="none"),
+    RLSClassifier(projection=RandomProjection(20)),
+]
+
+DATA = Path(os.environ.get("ANALYTIC_CL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def head_name(head: object) -> str:
+    """A short id for parametrised tests."""
+    return repr(head).replace("Classifier", "")
+
+
+def blobs(n=60, d=5, n_classes=3, seed=0):
+    """Rows around well separated class means, labels 0, 1, ... in turn."""
+    random = np.random.RandomState(seed)
+    y = np.arange(n) % n_classes
+    return random.normal(size=(n, d)) + 3 * random.normal(size=(n_classes, d))[y], y
+
+
+def pack(name):
+    """Arrays of one of the shared packs of real features."""
+    with np.load(DATA / f"{name}.npz", allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}

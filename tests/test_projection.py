@@ -1,0 +1,79 @@
+"""Random features are the declared function of seed and integers, exactly."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from analytic_cl import FixedPoint, LDAClassifier, RandomProjection, use_backend
+from analytic_cl.door import Door, resolve_door
+from analytic_cl.door.projection import MAX_FEATURES
+
+
+def signs_by_hand(seed, component, n_features):
+    prefix = b"analytic-cl random projection 1\0"
+    stream = hashlib.shake_128(prefix + seed.to_bytes(8, "little") + component.to_bytes(8, "little"))
+    data = stream.digest(-(-n_features // 8))
+    return [1 if data[j // 8] >> (j % 8) & 1 else -1 for j in range(n_features)]
+
+
+def test_features_follow_the_specification():
+    q = np.random.RandomState(0).randint(-127, 128, size=(6, 300)).astype(np.int8)
+    expected = []
+    for row in q.tolist():
+        sums = [sum(s * x for s, x in zip(signs_by_hand(5, k, 300), row, strict=True)) for k in range(7)]
+        expected.append([min(127, (max(v, 0) + 8) >> 4) for v in sums])
+
+    np.testing.assert_array_equal(RandomProjection(7, 5).project(q, 512.0), expected)
+
+
+def test_backends_agree_and_first_components_do_not_depend_on_their_number():
+    q = np.random.RandomState(1).randint(-127, 128, size=(20, 77)).astype(np.int8)
+    many = RandomProjection(40, 3).project(q, 256.0)
+    with use_backend("numpy"):
+        slow = RandomProjection(40, 3).project(q, 256.0)
+
+    np.testing.assert_array_equal(many, slow)
+    np.testing.assert_array_equal(RandomProjection(11, 3).project(q, 256.0), many[:, :11])
+    assert (RandomProjection(40, 4).project(q, 256.0) != many).any()
+
+
+def test_sums_at_the_limit_of_width_stay_exact():
+    q = np.full((1, MAX_FEATURES), 127, dtype=np.int8)
+    signs = np.array(signs_by_hand(0, 0, MAX_FEATURES))
+    v = int((127 * signs).sum())
+
+    z = RandomProjection(1).project(q, 127.0 * 2**13)
+
+    assert z[0, 0] == min(127, (max(v, 0) + 2**14) >> 15)
+    with pytest.raises(ValueError, match="at most"):
+        resolve_door("auto", RandomProjection(2), MAX_FEATURES + 1)
+
+
+def test_projection_implies_the_embedding_door():
+    door = resolve_door("auto", RandomProjection(9), 4)
+
+    assert (door.bits, door.rule.norm, door.width, door.n_features) == (8, "l2", 9, 4)
+    for other in ("wide", "as-is", FixedPoint(8)):
+        with pytest.raises(ValueError, match="implies"):
+            resolve_door(other, RandomProjection(9), 4)
+    with pytest.raises(TypeError, match="must be a RandomProjection"):
+        LDAClassifier(projection=5000).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_spec_carries_the_fingerprint_of_the_signs():
+    door = resolve_door("auto", RandomProjection(9, 2), 20)
+    spec = door.spec()
+
+    assert Door.from_spec(spec) == door
+    spec["projection"]["fingerprint"] = "0" * 64
+    with pytest.raises(ValueError, match="signs"):
+        Door.from_spec(spec)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0,), (10, None), (10, -1), (10, 2**64), (10, 0.5), ("10",), (10, np.random.RandomState(0))]
+)
+def test_seeds_and_sizes_that_are_no_identity_are_refused(arguments):
+    with pytest.raises(ValueError, match=r"n_components|random_state"):
+        RandomProjection(*arguments)
