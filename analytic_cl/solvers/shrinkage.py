@@ -19,7 +19,7 @@ def shrink_correlations(covariance: Floats, n_samples: int) -> float:
 
     The covariance is divided to correlation scale (columns without variance by 1), shrunk towards the identity and
     scaled back, which leaves variances alone and multiplies the rest by 1 - intensity. A column without variance
-    gets the intensity as its variance. Returns the intensity, in (0, 1].
+    gets the intensity as its variance, and has no part in the formula. Returns the intensity, in (0, 1].
 
     Cost: O(d^2).
 
@@ -35,7 +35,8 @@ def shrink_correlations(covariance: Floats, n_samples: int) -> float:
         weights = 1 / unit_scale(variances) ** 2
         # einsum would need a square of temporaries; one row at a time needs none
         squares = sum(w * float(row * row @ weights) for w, row in zip(weights.tolist(), covariance, strict=True))
-        intensity = oas_intensity(float(live.sum()), squares, covariance.shape[0], n_samples)
+        n_live = int(live.sum())  # counting the others too would let constant columns change the answer
+        intensity = oas_intensity(float(n_live), squares, n_live, n_samples)
     covariance *= 1 - intensity
     np.fill_diagonal(covariance, np.where(live, variances, intensity))
     return intensity

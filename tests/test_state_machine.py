@@ -1,0 +1,139 @@
+"""Any sequence of operations leaves the state, and the weights, of one fit on the rows that survive."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from sklearn.base import clone
+
+import analytic_cl
+from analytic_cl.statistics import EMPTY
+from common import HEADS, blobs, head_name, ignore_door
+
+POOL, LABELS = blobs(30, 4, 5, seed=7)
+POOL = np.concatenate([POOL, POOL[:10]])  # identical rows of different people are normal
+NAMES = np.array(["ant", "bee", "cat", "dog", "elk"])
+LABELS = NAMES[np.concatenate([LABELS, LABELS[:10]])]
+
+picks = st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=10)
+some = st.integers(0, 2**30)
+
+
+class Life(RuleBasedStateMachine):
+    """Holds a head and, beside it, the plain list of (pool row, label, id) that should be in it."""
+
+    template: analytic_cl.Head
+
+    @initialize()
+    def start(self):
+        self.head = clone(self.template)
+        self.held = []
+        self.next_id = 0
+
+    def new_ids(self, n):
+        self.next_id += n
+        return [f"person {i}" if i % 2 else i for i in range(self.next_id - n, self.next_id)]
+
+    def learn_into(self, head, rows, with_ids):
+        if with_ids and self.template.track != "none":
+            ids = self.new_ids(len(rows))
+            head.partial_fit(POOL[rows], LABELS[rows].tolist(), sample_id=ids)
+        else:
+            ids = [None] * len(rows)
+            head.partial_fit(POOL[rows], LABELS[rows])
+        return [(row, str(LABELS[row]), name) for row, name in zip(rows, ids, strict=True)]
+
+    def chosen(self, entries, seed, most=6):
+        order = np.random.RandomState(seed).permutation(len(entries))[: 1 + seed % most]
+        return [entries[i] for i in order]
+
+    def keeps_rows(self):
+        return self.template.track in ("auto", "rows")
+
+    @rule(rows=picks, with_ids=st.booleans())
+    def learn(self, rows, with_ids):
+        self.held += self.learn_into(self.head, rows, with_ids)
+
+    @rule(rows=picks, with_ids=st.booleans())
+    def merge(self, rows, with_ids):
+        other = clone(self.template)
+        entries = self.learn_into(other, rows, with_ids)
+        assert self.head.merge(other) is self.head
+        self.held += entries
+
+    @precondition(lambda self: any(name is None for *_, name in self.held))
+    @rule(seed=some)
+    def forget_by_rows(self, seed):
+        gone = self.chosen([entry for entry in self.held if entry[2] is None], seed)
+        receipt = self.head.forget(POOL[[row for row, *_ in gone]], [label for _, label, _ in gone])
+        assert receipt.removed == len(gone)
+        self.drop(gone)
+
+    @precondition(lambda self: any(name is not None for *_, name in self.held))
+    @rule(seed=some)
+    def forget_by_id(self, seed):
+        gone = self.chosen([entry for entry in self.held if entry[2] is not None], seed)
+        rows, labels, names = zip(*gone, strict=True)
+        proof = {} if self.keeps_rows() else {"X": POOL[list(rows)], "y": labels}
+        assert self.head.forget(**proof, sample_id=names).removed == len(gone)
+        self.drop(gone)
+
+    @precondition(lambda self: self.keeps_rows() and any(name is not None for *_, name in self.held))
+    @rule(seed=some, rows=picks)
+    def rectify(self, seed, rows):
+        old = self.chosen([entry for entry in self.held if entry[2] is not None], seed, most=len(rows))
+        rows = rows[: len(old)]
+        self.head.rectify(POOL[rows], LABELS[rows], sample_id=[name for *_, name in old[: len(rows)]])
+        self.drop(old[: len(rows)])
+        self.held += [(row, str(LABELS[row]), name) for row, (*_, name) in zip(rows, old, strict=False)]
+
+    @precondition(lambda self: self.held)
+    @rule(seed=some)
+    def forget_class(self, seed):
+        label = self.chosen(self.held, seed)[0][1]
+        of_class = [entry for entry in self.held if entry[1] == label]
+        kept = self.template.track == "rows" or (
+            self.template.track == "auto" and all(name is not None for *_, name in of_class)
+        )
+        if self.head._order == 2 and not kept:
+            with pytest.raises(ValueError, match="the ledger keeps"):
+                self.head.forget_class(label)
+            return
+        receipt = self.head.forget_class(label)
+        assert (receipt.removed, receipt.classes_emptied) == (len(of_class), [label])
+        self.drop(of_class)
+
+    @rule()
+    def save_and_load(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.head.save(Path(folder) / "head")
+            self.head = analytic_cl.load(Path(folder) / "head")
+
+    def drop(self, gone):
+        for entry in gone:
+            self.held.remove(entry)
+
+    @invariant()
+    def state_and_weights_are_those_of_a_plain_fit(self):
+        if not self.held:
+            assert self.head.state_digest() == EMPTY
+            assert not self.head.__sklearn_is_fitted__()
+            return
+        rows = [row for row, *_ in self.held]
+        plain = clone(self.template).fit(POOL[rows], [label for _, label, _ in self.held])
+        assert self.head.state_digest() == plain.state_digest()
+        assert self.head.classes_.tolist() == plain.classes_.tolist()
+        np.testing.assert_array_equal(self.head.decision_function(POOL), plain.decision_function(POOL))
+        assert self.head._ledger.n_rows == len(self.held)
+
+
+@ignore_door
+@pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")  # a numeric shrinkage of a single row is singular
+@pytest.mark.parametrize("head", HEADS, ids=head_name)
+def test_any_life_of_a_head_ends_in_the_state_of_a_plain_fit(head):
+    machine = type("LifeOfOne", (Life,), {"template": head})
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20))
