@@ -1,21 +1,55 @@
 """Gradient-free continual learning with an integer state: learn, forget and merge, bit for bit."""
 
-from importlib.metadata import version as _version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from analytic_cl._config import get_backend as get_backend
-from analytic_cl._config import show_config as show_config
-from analytic_cl._config import use_backend as use_backend
-from analytic_cl.door import Door as Door
-from analytic_cl.door import DoorWarning as DoorWarning
-from analytic_cl.door import FixedPoint as FixedPoint
-from analytic_cl.door import RandomProjection as RandomProjection
-from analytic_cl.heads import Head as Head
-from analytic_cl.heads import LDAClassifier as LDAClassifier
-from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
-from analytic_cl.heads import RLSClassifier as RLSClassifier
-from analytic_cl.heads import load as load
-from analytic_cl.ledger import NotLearnedError as NotLearnedError
-from analytic_cl.ledger import Receipt as Receipt
-from analytic_cl.statistics import Moments as Moments
+if TYPE_CHECKING:
+    from analytic_cl._config import get_backend as get_backend
+    from analytic_cl._config import show_config as show_config
+    from analytic_cl._config import use_backend as use_backend
+    from analytic_cl.datasets import load_clinc150 as load_clinc150
+    from analytic_cl.door import Door as Door
+    from analytic_cl.door import DoorWarning as DoorWarning
+    from analytic_cl.door import FixedPoint as FixedPoint
+    from analytic_cl.door import RandomProjection as RandomProjection
+    from analytic_cl.heads import Head as Head
+    from analytic_cl.heads import LDAClassifier as LDAClassifier
+    from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
+    from analytic_cl.heads import RLSClassifier as RLSClassifier
+    from analytic_cl.heads import load as load
+    from analytic_cl.ledger import NotLearnedError as NotLearnedError
+    from analytic_cl.ledger import Receipt as Receipt
+    from analytic_cl.statistics import Moments as Moments
 
-__version__ = _version("analytic-cl")
+    __version__: str
+
+# Names are imported when first used: scikit-learn loads pandas where it is installed, and numba takes a moment.
+_HOMES = {
+    "_config": ("get_backend", "show_config", "use_backend"),
+    "datasets": ("load_clinc150",),
+    "door": ("Door", "DoorWarning", "FixedPoint", "RandomProjection"),
+    "heads": ("Head", "LDAClassifier", "NearestMeanClassifier", "RLSClassifier", "load"),
+    "ledger": ("NotLearnedError", "Receipt"),
+    "statistics": ("Moments",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605  (a list of the names above)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("analytic-cl")
+    if name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in ("checks", "datasets", "door", "heads", "ledger", "solvers", "statistics"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__", "checks", "datasets"]

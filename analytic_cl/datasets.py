@@ -32,7 +32,7 @@ def load_clinc150() -> Bunch:
     >>> from analytic_cl.datasets import load_clinc150
     >>> data = load_clinc150()
     >>> data.X_train.shape, str(data.classes[data.y_train[0]])
-    ((15000, 384), 'play_music')
+    ((15000, 384), 'flight_status')
     """
     folder = files("analytic_cl") / "data"
     with (folder / "clinc150_minilm.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:

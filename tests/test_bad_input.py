@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from common import blobs
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier
-from common import blobs
 
 X, Y = blobs(20, 4, 2)
 IDS = [f"id-{i}" for i in range(20)]
@@ -37,7 +37,11 @@ LEARNING = {
     "mixed labels": (dict(X=X, y=["a", *Y[1:].tolist()]), ValueError, "mixed types: 'a' .string., [01] .integer."),
     "booleans among integers": (dict(X=X, y=[True, *Y[1:].tolist()]), ValueError, "mixed types"),
     "other labels than before": (dict(X=X, y=np.where(Y, "b", "a")), ValueError, "'a' is a string.*are integers"),
-    "ragged ids": (dict(X=X, y=Y, sample_id=[[1, 2], *range(19)]), ValueError, "one integer or string a row; at position 0"),
+    "ragged ids": (
+        dict(X=X, y=Y, sample_id=[[1, 2], *range(19)]),
+        ValueError,
+        "one integer or string a row; at position 0",
+    ),
     "too few ids": (dict(X=X, y=Y, sample_id=range(19)), ValueError, "20 rows but 19 sample ids"),
     "fractional ids": (dict(X=X, y=Y, sample_id=np.arange(20) + 0.5), ValueError, "at position 0 it is 0.5"),
     "ids given twice": (dict(X=X, y=Y, sample_id=[1, 1, *range(2, 20)]), ValueError, "twice in one call: 1"),
@@ -64,10 +68,18 @@ FORGETTING = {
     "wrong width": (dict(X=X[:, :1], y=Y), ValueError, "X has 1 features"),
     "empty batch": (dict(X=X[:0], y=Y[:0]), ValueError, "0 sample"),
     "sparse": (dict(X=csr_array(X), y=Y), TypeError, "[Ss]parse"),
-    "unknown ids": (dict(sample_id=["id-3", "id-99", 3]), ValueError, "never learned, or already forgotten: 'id-99', 3"),
+    "unknown ids": (
+        dict(sample_id=["id-3", "id-99", 3]),
+        ValueError,
+        "never learned, or already forgotten: 'id-99', 3",
+    ),
     "ids twice": (dict(sample_id=["id-3", "id-3"]), ValueError, "twice in one call: 'id-3'"),
     "no ids": (dict(sample_id=[]), ValueError, "sample_id is empty"),
-    "rows of other ids": (dict(X=X[:2], y=Y[:2], sample_id=["id-1", "id-0"]), ValueError, "'id-1', 'id-0' were learned with"),
+    "rows of other ids": (
+        dict(X=X[:2], y=Y[:2], sample_id=["id-1", "id-0"]),
+        ValueError,
+        "'id-1', 'id-0' were learned with",
+    ),
     "too few ids for the rows": (dict(X=X[:2], y=Y[:2], sample_id=["id-1"]), ValueError, "2 rows but 1 sample ids"),
 }
 
@@ -97,7 +109,9 @@ def test_partial_fit_refuses(head, arguments, error, words):
     refuses(head, lambda: head.partial_fit(**arguments), error, words)
 
 
-@cases({name: case for name, case in LEARNING.items() if name not in ("other labels than before", "ids already learned")})
+@cases(
+    {name: case for name, case in LEARNING.items() if name not in ("other labels than before", "ids already learned")}
+)
 def test_fit_refuses_and_keeps_what_was_learned_before(head, arguments, error, words):
     refuses(head, lambda: head.fit(**arguments), error, words)
     never = LDAClassifier()
@@ -157,7 +171,9 @@ def test_merge_into_an_unfitted_head_keeps_to_its_own_door():
 
 
 def test_door_may_not_change_under_a_learned_state(head):
-    refuses(head.set_params(door=FixedPoint(16)), lambda: head.partial_fit(X, Y), ValueError, "door or projection changed")
+    refuses(
+        head.set_params(door=FixedPoint(16)), lambda: head.partial_fit(X, Y), ValueError, "door or projection changed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,13 +204,15 @@ def test_ids_without_a_ledger_are_refused():
         LDAClassifier(track="none").fit(X, Y, sample_id=IDS)
 
 
-@pytest.mark.parametrize("call", ["forget", "forget_class", "rectify", "predict", "decision_function", "coef_", "classes_"])
+@pytest.mark.parametrize(
+    "call", ["forget", "forget_class", "rectify", "predict", "decision_function", "coef_", "classes_"]
+)
 def test_an_unfitted_head_says_so(call):
     arguments = {"forget": (X, Y), "forget_class": (1,), "predict": (X,), "decision_function": (X,)}.get(call)
     head = LDAClassifier().fit(X, Y)
     head.forget(X, Y)
     for unfitted in (LDAClassifier(), head):
-        with pytest.raises(NotFittedError):
+        with pytest.raises(NotFittedError):  # noqa: PT012
             if call == "rectify":
                 unfitted.rectify(X, Y, sample_id=IDS)
             elif arguments is None:

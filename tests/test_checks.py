@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from common import HEADS, blobs, head_name
 
 from analytic_cl import NearestMeanClassifier, checks
-from common import HEADS, blobs, head_name
 
 
 @pytest.mark.parametrize("check", checks.ALL_CHECKS, ids=lambda check: check.__name__)
@@ -25,7 +25,9 @@ class KeepsAnError(NearestMeanClassifier):
     """Forgets one row too few."""
 
     def forget(self, X=None, y=None, **options):
-        return super().forget(X[1:], y[1:], **options) if X is not None and len(X) > 1 else super().forget(X, y, **options)
+        return (
+            super().forget(X[1:], y[1:], **options) if X is not None and len(X) > 1 else super().forget(X, y, **options)
+        )
 
 
 class DependsOnOrder(NearestMeanClassifier):
@@ -53,7 +55,9 @@ class MergesByHalves(NearestMeanClassifier):
         return self
 
 
-@pytest.mark.parametrize("broken", [KeepsAnError(), DependsOnOrder(), ForgetsUnknownRows(), MergesByHalves()], ids=head_name)
+@pytest.mark.parametrize(
+    "broken", [KeepsAnError(), DependsOnOrder(), ForgetsUnknownRows(), MergesByHalves()], ids=head_name
+)
 def test_a_broken_head_is_caught(broken):
     with pytest.raises(AssertionError):
         checks.check_head(broken, *blobs(40, 5, 4))

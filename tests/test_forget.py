@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from common import blobs
 
 from analytic_cl import LDAClassifier, NearestMeanClassifier, NotLearnedError, Receipt, RLSClassifier
 from analytic_cl.statistics import EMPTY
-from common import blobs
 
 X, Y = blobs(20, 4, 2)
 NAMES = np.array(["cat", "dog"])[Y]

@@ -5,12 +5,12 @@ import threading
 
 import numpy as np
 import pytest
+from common import blobs
 
 from analytic_cl import LDAClassifier
 from analytic_cl.ledger import Ledger
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from common import blobs
 
 X, Y = blobs(300, 4, 3)
 
@@ -118,7 +118,7 @@ def test_a_ledger_that_fails_takes_the_state_back(monkeypatch, error):
 def test_ctrl_c_outside_of_steps_arrives_once_and_the_handler_is_put_back():
     handler = signal.getsignal(signal.SIGINT)
     reached = []
-    with pytest.raises(KeyboardInterrupt), deferred_interrupts():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupts():  # noqa: PT012
         press_ctrl_c()
         with deferred_interrupts() as inner:
             press_ctrl_c()

@@ -129,7 +129,9 @@ def test_more_rows_than_can_be_summed_exactly_are_refused(bits):
     assert state.digest() == before
     assert (gram_of(state).diagonal() > 0).all()
     full = scatter(state, "class means")
-    np.testing.assert_allclose(full, scatter(learned(bits, *extreme_rows(bits, n=4)), "class means") * (state.n_rows / 4))
+    np.testing.assert_allclose(
+        full, scatter(learned(bits, *extreme_rows(bits, n=4)), "class means") * (state.n_rows / 4)
+    )
 
 
 @pytest.mark.parametrize(

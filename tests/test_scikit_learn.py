@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from common import HEADS, blobs, head_name, ignore_door
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -12,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from analytic_cl import LDAClassifier, RLSClassifier
-from common import HEADS, blobs, head_name, ignore_door
+
 
 @ignore_door
 @parametrize_with_checks(HEADS)
@@ -25,7 +26,9 @@ def test_no_tag_switches_checks_off(head):
     names = [check.func.__name__ for _, check in estimator_checks_generator(head)]
 
     assert len(names) >= 55
-    assert {"check_estimators_pickle", "check_estimators_partial_fit_n_features", "check_classifiers_train"} <= set(names)
+    assert {"check_estimators_pickle", "check_estimators_partial_fit_n_features", "check_classifiers_train"} <= set(
+        names
+    )
 
 
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_digits, load_breast_cancer])
@@ -49,6 +52,8 @@ def test_ridge_scores_can_be_calibrated():
 
 def test_heads_work_in_pipelines_and_searches():
     X, y = blobs(120, 5, 3)
-    search = GridSearchCV(make_pipeline(StandardScaler(), RLSClassifier()), {"rlsclassifier__alpha": [0.1, "oas", "gcv"]})
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), RLSClassifier()), {"rlsclassifier__alpha": [0.1, "oas", "gcv"]}
+    )
 
     assert search.fit(X, y).score(X, y) > 0.9

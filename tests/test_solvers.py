@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from common import blobs
 from scipy.linalg import LinAlgWarning
 from sklearn.covariance import oas
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -11,7 +12,6 @@ from sklearn.neighbors import NearestCentroid
 from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RLSClassifier
 from analytic_cl.solvers.shrinkage import oas_intensity, shrink_correlations
 from analytic_cl.solvers.spd import solve_spd
-from common import blobs
 
 CASES = {
     "wide door": (0, 1, "wide"),
@@ -192,7 +192,9 @@ def test_fallback_agrees_with_cholesky_where_both_apply():
     assert not padded[-1].any()
 
 
-@pytest.mark.parametrize("head", [RLSClassifier(1.0), RLSClassifier(), LDAClassifier(), NearestMeanClassifier()], ids=repr)
+@pytest.mark.parametrize(
+    "head", [RLSClassifier(1.0), RLSClassifier(), LDAClassifier(), NearestMeanClassifier()], ids=repr
+)
 def test_one_class_alone_is_legal(head):
     X, _ = blobs(10, 3)
     head.fit(X, ["only"] * 10)

@@ -5,14 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from common import HEADS, blobs, head_name, ignore_door
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sklearn.base import clone
 
 import analytic_cl
 from analytic_cl.statistics import EMPTY
-from common import HEADS, blobs, head_name, ignore_door
 
 POOL, LABELS = blobs(30, 4, 5, seed=7)
 POOL = np.concatenate([POOL, POOL[:10]])  # identical rows of different people are normal

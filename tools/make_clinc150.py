@@ -17,7 +17,10 @@ OUT = Path(__file__).parent.parent / "analytic_cl" / "data" / "clinc150_minilm.n
 
 def main(source: str) -> None:
     with np.load(source, allow_pickle=False) as pack:
-        rows = {f"X_{part}": np.clip(np.rint(pack[f"X_{part}"].astype(np.float64) * SCALE), -127, 127) for part in ("train", "test")}
+        rows = {
+            f"X_{part}": np.clip(np.rint(pack[f"X_{part}"].astype(np.float64) * SCALE), -127, 127)
+            for part in ("train", "test")
+        }
         labels = {f"y_{part}": pack[f"y_{part}"].astype(np.uint8) for part in ("train", "test")}
         names = {name: pack[name] for name in ("classes", "domains", "class_domain")}
     np.savez_compressed(OUT, **{name: q.astype(np.int8) for name, q in rows.items()}, **labels, **names)

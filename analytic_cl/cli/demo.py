@@ -34,7 +34,7 @@ class Run:
     @property
     def after_session(self) -> NDArray[np.float64]:
         """Accuracy on all classes seen so far; sessions have equal numbers of test rows."""
-        return np.nanmean(self.accuracy, axis=1)
+        return np.asarray(np.nanmean(self.accuracy, axis=1))
 
     @property
     def forgetting(self) -> float:
@@ -49,8 +49,8 @@ def run_demo(picture: Path, seed: int = 0) -> None:
     random = np.random.RandomState(seed)
     sessions = np.array_split(random.permutation(len(data.classes)), SESSIONS)
     console.print(
-        f"[bold]CLINC150[/bold]: {len(data.X_train):,} queries of {len(data.classes)} intents, in {SESSIONS} sessions of "
-        f"{len(sessions[0])} new intents each. No replay, no gradients, one pass."
+        f"[bold]CLINC150[/bold]: {len(data.X_train):,} queries of {len(data.classes)} intents, in {SESSIONS} sessions "
+        f"of {len(sessions[0])} new intents each. No replay, no gradients, one pass."
     )
     runs = [
         Run("nearest mean", NearestMeanClassifier()),
@@ -108,7 +108,7 @@ def _delete(console: Console, run: Run, data: Any, random: np.random.RandomState
     if mine != theirs or not same_scores:
         raise SystemExit("The digests differ: this should never happen. Please report it with `analytic-cl config`.")
     console.print(
-        "[bold green]Equal digests, equal scores:[/bold green] the model is, bit for bit, one that never saw those rows "
+        "[bold green]Equal digests, equal scores:[/bold green] the model is, bit for bit, one that never saw the rows "
         f"({retrain_seconds / forget_seconds:.1f} times as fast as retraining)."
     )
 
@@ -134,7 +134,7 @@ def _save_picture(console: Console, runs: list[Run], path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        console.print("No picture: matplotlib is missing. Install it with: pip install 'analytic-cl[plots]'")
+        console.print("No picture: matplotlib is missing. pip install 'analytic-cl[plots]' brings it.", markup=False)
         return
     figure = Figure(figsize=(12, 5), layout="constrained")
     curve, matrix = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -142,7 +142,9 @@ def _save_picture(console: Console, runs: list[Run], path: Path) -> None:
     for run in runs:
         style = "--" if isinstance(run.learner, SGDClassifier) else "-"
         curve.plot(x, 100 * run.after_session, style, marker="o", markersize=4, label=run.name)
-    curve.set(xlabel="session (15 new intents each)", ylabel="accuracy on all intents so far, %", xticks=x, ylim=(0, 101))
+    curve.set(
+        xlabel="session (15 new intents each)", ylabel="accuracy on all intents so far, %", xticks=x, ylim=(0, 101)
+    )
     curve.set_title("CLINC150, class-incremental, one pass, no replay")
     curve.grid(alpha=0.3)
     curve.legend(loc="lower left")
@@ -150,7 +152,9 @@ def _save_picture(console: Console, runs: list[Run], path: Path) -> None:
     image = matrix.imshow(100 * best.accuracy, vmin=80, vmax=100, cmap="viridis", extent=(0.5, 10.5, 10.5, 0.5))
     for t, s in np.argwhere(~np.isnan(best.accuracy)).tolist():
         matrix.text(s + 1, t + 1, f"{100 * best.accuracy[t, s]:.0f}", ha="center", va="center", fontsize=8)
-    matrix.set(xlabel="intents of session", ylabel="after session", xticks=x, yticks=x, title=f"{best.name}: accuracy, %")
+    matrix.set(
+        xlabel="intents of session", ylabel="after session", xticks=x, yticks=x, title=f"{best.name}: accuracy, %"
+    )
     figure.colorbar(image, ax=matrix, shrink=0.8)
     figure.savefig(path, dpi=150)
     console.print(f"Picture: {path.resolve()}", soft_wrap=True)

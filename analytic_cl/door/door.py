@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
 from analytic_cl.door import kernels, reference
-from analytic_cl.door.fixed_point import LIMITS, FixedPoint
+from analytic_cl.door.fixed_point import LIMITS, Column, FixedPoint
 from analytic_cl.door.projection import MAX_FEATURES, RandomProjection
 
 WIDE_FEATURES = 256  # up to this width "auto" means the wide door
@@ -131,7 +131,7 @@ class Door:
                 stacklevel=2,
             )
 
-    def _lossless(self, x: NDArray[Any], q: NDArray[Any], j: int) -> bool:
+    def _lossless(self, x: NDArray[Any], q: NDArray[Any], j: np.intp) -> bool:
         return self.rule.norm is None and bool(np.array_equal(self._affine[0][j] + q / self._affine[1][j], x))
 
     def _checked_integers(self, X: NDArray[Any]) -> NDArray[np.int8]:
@@ -184,18 +184,24 @@ class Door:
                 spec["bits"],
                 spec["norm"],
                 None if scale is None else float.fromhex(scale),
-                None if bounds is None else tuple(b[0] if len(b) == 1 else tuple(b) for b in bounds),
+                None if bounds is None else (_column(bounds[0]), _column(bounds[1])),
             )
             projection = None if lift is None else RandomProjection(lift["n_components"], lift["random_state"])
             door = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection)
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"not the description of a door: {error!r}") from error
         if door.spec() != dict(spec):
-            raise ValueError("the door's description doesn't agree with itself, or with this version's projection signs")
+            raise ValueError(
+                "the door's description doesn't agree with itself, or with this version's projection signs"
+            )
         return door
 
     def canonical_bytes(self) -> bytes:
         return json.dumps(self.spec(), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _column(values: list[float]) -> Column:
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_features: int) -> Door:
@@ -227,7 +233,7 @@ def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_
 
 
 def rows_named(rows: NDArray[np.intp]) -> str:
-    """"row 3", or "rows 3, 4, 9 and 12 more", for messages."""
+    """Name rows in a message: "row 3", or "rows 3, 4, 9 and 12 more"."""
     shown = ", ".join(str(int(row)) for row in rows[:10])
     more = f" and {rows.size - 10} more" if rows.size > 10 else ""
     return f"row{'s' if rows.size > 1 else ''} {shown}{more}"

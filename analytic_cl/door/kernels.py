@@ -34,7 +34,7 @@ def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
 
 @kernel
 def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> int:
-    """q = clip(round_half_even(v * scale / |v|)), m = max|x| by row; returns how many values were clipped."""
+    """Q = clip(round_half_even(v * scale / |v|)), m = max|x| by row; returns how many values were clipped."""
     n, d = x.shape
     v = np.empty(d)
     squares = np.zeros(d + LANES - d % LANES)
@@ -77,7 +77,7 @@ def affine_rows(
     limit: float,
     q: NDArray[Any],
 ) -> int:
-    """q = clip(round_half_even((x - offset) * scale)), column by column; returns how many were clipped."""
+    """Q = clip(round_half_even((x - offset) * scale)), column by column; returns how many were clipped."""
     clipped = 0
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -98,10 +98,10 @@ def column_range(q: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None
 
 
 @kernel
-def rectified_shift(v: NDArray[np.float32], shift: int, limit: int, z: NDArray[np.int8]) -> None:
-    """z = min(max(v, 0) / 2^shift, halves up, limit) for integers v held in float32."""
+def rectified_shift(v: NDArray[Any], shift: int, limit: int, z: NDArray[np.int8]) -> None:
+    """Z = min(max(v, 0) / 2^shift, halves up, limit) for integers v held in float32."""
     half = (1 << shift) >> 1
     for i in range(v.shape[0]):
         for j in range(v.shape[1]):
-            r = (max(np.int32(v[i, j]), 0) + half) >> shift
+            r = (int(max(v[i, j], 0)) + half) >> shift
             z[i, j] = min(r, limit)

@@ -56,6 +56,6 @@ def column_range(q: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None
     np.maximum(high, q.max(axis=0), out=high)
 
 
-def rectified_shift(v: NDArray[np.float32], shift: int, limit: int, z: NDArray[np.int8]) -> None:
+def rectified_shift(v: NDArray[Any], shift: int, limit: int, z: NDArray[np.int8]) -> None:
     half = (1 << shift) >> 1
     z[:] = np.minimum((np.maximum(v.astype(np.int32), 0) + half) >> shift, limit)

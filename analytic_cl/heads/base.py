@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from analytic_cl.door import Door, FixedPoint, RandomProjection, resolve_door
+from analytic_cl.door import resolve_door
 from analytic_cl.heads import persistence
+from analytic_cl.heads.prediction import LinearPrediction
 from analytic_cl.heads.validation import label_input, labels_outside
-from analytic_cl.ledger import Ledger, Receipt, Selection, Track, as_ids
-from analytic_cl.solvers import LinearScores
+from analytic_cl.ledger import Ledger, Receipt, Selection, as_ids
 from analytic_cl.statistics import (
     EMPTY,
     EncodedLabels,
-    Label,
     Moments,
     as_label,
     deferred_interrupts,
@@ -29,7 +27,7 @@ from analytic_cl.statistics import (
 _FITTED = ("moments_", "n_features_in_", "feature_names_in_", "_ledger", "_solved")
 
 
-class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class Head(LinearPrediction):
     """Base of all heads. A subclass says how its scores come out of the state.
 
     It defines ``__init__`` with at least `door`, `projection` and `track`, and
@@ -39,24 +37,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
     * ``_check_parameters()``: raise for parameters that can't be meant.
     """
 
-    _order: ClassVar[int] = 2
-
-    door: str | FixedPoint
-    projection: RandomProjection | None
-    track: Track
-    moments_: Moments
-    n_features_in_: int
     _ledger: Ledger
-    _solved: dict[str, Any]
-
-    def _solve(self, moments: Moments) -> LinearScores:
-        raise NotImplementedError(f"{type(self).__name__} must define _solve")
-
-    def _check_parameters(self) -> None:
-        raise NotImplementedError(f"{type(self).__name__} must define _check_parameters")
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "moments_" in self.__dict__
 
     # ---- learn
 
@@ -88,9 +69,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
             self._adopt(moments, ledger)
         return self
 
-    def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_id: Any = None
-    ) -> Self:
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_id: Any = None) -> Self:
         """Learn more rows. New classes may come at any time.
 
         Parameters
@@ -224,8 +203,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         self, found: Selection, rows: NDArray[Any] | None, encoded: EncodedLabels, dry_run: bool, digests: bool
     ) -> Receipt:
         moments = self.moments_.copy() if dry_run else self.moments_
-        before = moments.digest() if digests else None
-        labels = moments.labels
+        draft = _ReceiptDraft(moments, digests)
         with deferred_interrupts():
             if rows is None:
                 moments.drop_class(encoded.labels[0])
@@ -235,15 +213,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
                 self._ledger.erase(found)
                 if not moments.n_rows:
                     self._become_unfitted()
-        return Receipt(
-            requested=encoded.codes.size,
-            removed=len(found),
-            classes_emptied=[label for label in labels if not moments.count(label)],
-            door=moments.door.spec(),
-            dry_run=dry_run,
-            digest_before=before,
-            digest_after=moments.digest() if digests else None,
-        )
+        return draft.receipt(encoded.codes.size, len(found), dry_run)
 
     def _become_unfitted(self) -> None:
         for name in _FITTED:
@@ -276,8 +246,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         found = self._ledger.find_ids(ids)
         old_rows, old = self._ledger.rows_of(found)
         moments = self.moments_
-        before = moments.digest() if digests else None
-        labels = moments.labels
+        draft = _ReceiptDraft(moments, digests)
         rows = moments.door.quantise(X, warn=True)
         with deferred_interrupts():
             moments.add(rows, encoded)
@@ -288,14 +257,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
                 raise
             self._ledger.erase(found)
             self._ledger.record(rows, encoded, ids)
-        return Receipt(
-            requested=len(ids),
-            removed=len(found),
-            classes_emptied=[label for label in labels if not moments.count(label)],
-            door=moments.door.spec(),
-            digest_before=before,
-            digest_after=moments.digest() if digests else None,
-        )
+        return draft.receipt(len(ids), len(found))
 
     def merge(self, other: Head) -> Self:
         """Learn all that another head has learned, in place.
@@ -364,66 +326,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
             head._adopt(moments.copy(cls._order), ledger)
         return head
 
-    # ---- use
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """Sorted labels that have rows."""
-        check_is_fitted(self)
-        return self.moments_.classes
-
-    @property
-    def door_(self) -> Door:
-        """The door that the parameters meant for rows of this width."""
-        check_is_fitted(self)
-        return self.moments_.door
-
-    def _scores(self) -> LinearScores:
-        """Weights for the state as it is: solved once per change of state or parameters."""
-        check_is_fitted(self)
-        key = (self.moments_.revision, repr(self._solver_parameters()))
-        if self._solved.get("key") != key:
-            self._check_parameters()
-            self._solved["scores"] = self._solve(self.moments_)
-            self._solved["key"] = key
-        scores: LinearScores = self._solved["scores"]
-        return scores
-
-    def _solver_parameters(self) -> dict[str, Any]:
-        common = ("door", "projection", "track")
-        return {name: value for name, value in self.get_params(deep=False).items() if name not in common}
-
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Scores of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            The largest names the class; for two classes, a positive score names the second.
-
-        Notes
-        -----
-        Exactness: algebraic. A row alone and the same row in a batch agree to about 1e-12 relative.
-        """
-        scores = self._scores()
-        X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        blocks = max(1, -(-X.size // 2**24))
-        out = np.concatenate([self._score_rows(self.door_.quantise(part), scores) for part in np.array_split(X, blocks)])
-        return out.ravel() if len(self.moments_.labels) == 2 else out
-
-    def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        door = self.door_
-        return rows.astype(np.float64) @ (scores.coef * door.step).T + (scores.intercept + scores.coef @ door.offset)
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Class of each row, shape (n_samples,)."""
-        scores = self.decision_function(X)
-        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[places]
+    # ---- identity and disk
 
     def state_digest(self) -> str:
         """SHA-256 of the learned state, in hexadecimal; see `Moments.digest`.
@@ -473,9 +376,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], EncodedLabels]:
         # The door looks for NaN and infinity itself, because it can name the rows.
-        X, y = validate_data(
-            self, X, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False
-        )
+        X, y = validate_data(self, X, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)
         return X, encode_labels(y)
 
     def _check_learned_something(self) -> None:
@@ -494,3 +395,24 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
                 f"door or projection changed since the first rows were learned behind {self.moments_.door.describe()}: "
                 "fit a new head"
             )
+
+
+class _ReceiptDraft:
+    """What a receipt has to remember of the state before a change."""
+
+    def __init__(self, moments: Moments, digests: bool) -> None:
+        self.moments = moments
+        self.labels = moments.labels
+        self.before = moments.digest() if digests else None
+
+    def receipt(self, requested: int, removed: int, dry_run: bool = False) -> Receipt:
+        moments = self.moments
+        return Receipt(
+            requested=requested,
+            removed=removed,
+            classes_emptied=[label for label in self.labels if not moments.count(label)],
+            door=moments.door.spec(),
+            dry_run=dry_run,
+            digest_before=self.before,
+            digest_after=None if self.before is None else moments.digest(),
+        )

@@ -67,10 +67,10 @@ def save(head: Head, path: str | os.PathLike[str]) -> None:
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, draft, metadata)
-        os.chmod(draft, 0o600)
-        with open(draft, "rb+") as file:
+        draft.chmod(0o600)
+        with draft.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(draft, target)
+        draft.replace(target)
     except SafetensorError as error:
         raise OSError(f"could not write {target}: {error}") from error
     finally:
@@ -133,7 +133,7 @@ def _checksum(text: str, arrays: Arrays) -> str:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         h.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        h.update(array.reshape(-1).view(np.uint8))
+        h.update(array.reshape(-1).view(np.uint8).data)
     return h.hexdigest()
 
 

@@ -31,8 +31,8 @@ def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = 
     if isinstance(value, str):
         valid = value in words
     else:
-        valid = isinstance(value, Real) and not isinstance(value, bool) and bool(0 <= value <= high)
-        valid = valid and bool(np.isfinite(float(value)))
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        valid = number and bool(np.isfinite(value)) and 0 <= float(value) <= high
     if not valid:
         words_named = " or ".join(f'"{word}"' for word in words)
         limit = "at least 0" if high == np.inf else f"from 0 to {high:g}"

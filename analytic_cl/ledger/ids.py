@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
         sample_id = [sample_id]
     values = sample_id.tolist() if isinstance(sample_id, np.ndarray) else list(sample_id)
     ids: list[SampleId] = []
-    for place, value in enumerate(values):
-        value = value.item() if isinstance(value, np.generic) else value
+    for place, given in enumerate(values):
+        value = given.item() if isinstance(given, np.generic) else given
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError(
                 f"sample_id must be one integer or string a row; at position {place} it is {value!r} "
@@ -31,9 +32,8 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
     if not ids:
         raise ValueError("sample_id is empty: name at least one row")
     if len(set(ids)) < len(ids):
-        seen: set[SampleId] = set()
-        twice = dict.fromkeys(i for i in ids if i in seen or seen.add(i))
-        raise ValueError(f"sample ids given twice in one call: {named(list(twice))}")
+        twice = [name for name, count in Counter(ids).items() if count > 1]
+        raise ValueError(f"sample ids given twice in one call: {named(twice)}")
     return ids
 
 

@@ -208,9 +208,7 @@ class Ledger:
         return about, arrays
 
     @classmethod
-    def from_arrays(
-        cls, door: Door, track: Track, about: dict[str, Any], arrays: dict[str, NDArray[Any]]
-    ) -> Ledger:
+    def from_arrays(cls, door: Door, track: Track, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Ledger:
         """The ledger that `to_arrays` described. Raises ValueError or KeyError where it is not one."""
         ledger = cls(door, track)
         ledger.keys = [bytes.fromhex(key) for key in about["keys"]]

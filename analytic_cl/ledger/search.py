@@ -57,9 +57,7 @@ def find_rows(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels) -> tup
     return kept, hashed, len(unmatched)
 
 
-def _entries(
-    ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted: Digests
-) -> list[list[Entry]]:
+def _entries(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted: Digests) -> list[list[Entry]]:
     """For each row, the live entries with its integers and label. `wanted` are its digests under the first key."""
     entries: list[list[Entry]] = [[] for _ in wanted]
     kept, hashed = ledger.kept, ledger.hashed
@@ -78,7 +76,9 @@ def _kept_digests(ledger: Ledger) -> Digests:
     kept = ledger.kept
     known = 0 if kept.digests is None else len(kept.digests)
     new = slice(known, kept.size)
-    fresh = row_digests(kept.payload[new], EncodedLabels(ledger.labels, kept.codes[new]), ledger.keys[0])
+    fresh = row_digests(
+        kept.payload[new], EncodedLabels(ledger.labels, kept.codes[new].astype(np.int64)), ledger.keys[0]
+    )
     kept.digests = fresh if kept.digests is None else np.concatenate([kept.digests, fresh])
     return kept.digests
 

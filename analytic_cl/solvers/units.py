@@ -12,12 +12,12 @@ from analytic_cl.statistics import Moments, scatter
 
 def class_means(moments: Moments) -> Floats:
     """Mean row of each class, shape (n_classes, width)."""
-    return moments.door.offset + moments.door.step * (moments.sums / moments.counts[:, None])
+    return np.asarray(moments.door.offset + moments.door.step * (moments.sums / moments.counts[:, None]))
 
 
 def mean(moments: Moments) -> Floats:
     """Mean of all rows, shape (width,)."""
-    return moments.door.offset + moments.door.step * (moments.sums.sum(axis=0) / moments.n_rows)
+    return np.asarray(moments.door.offset + moments.door.step * (moments.sums.sum(axis=0) / moments.n_rows))
 
 
 def centred_class_sums(moments: Moments) -> Floats:
@@ -28,7 +28,7 @@ def centred_class_sums(moments: Moments) -> Floats:
     n = moments.n_rows
     q, r = np.divmod(moments.sums.sum(axis=0), n)
     counts = moments.counts[:, None]
-    return moments.door.step * ((moments.sums - counts * q) - counts * (r / n))
+    return np.asarray(moments.door.step * ((moments.sums - counts * q) - counts * (r / n)))
 
 
 def scatter_matrix(moments: Moments, about: Literal["origin", "mean", "class means"]) -> Floats:

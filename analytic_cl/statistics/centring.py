@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.moments import Moments
-from analytic_cl.statistics.wide import Int128, Int64s, exact_product
+from analytic_cl.statistics.wide import Int64s, Int128, exact_product
 
 _PANEL = 512  # rows of the result made at a time, to bound memory
 

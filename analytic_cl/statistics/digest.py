@@ -42,7 +42,7 @@ def moments_digest(
         h.update(struct.pack("<q", counts[place]))
         h.update(sums[place].astype("<i8").tobytes())
     if len(planes) == 1:
-        h.update(np.ascontiguousarray(planes[0], dtype="<i8"))
+        h.update(np.ascontiguousarray(planes[0], dtype="<i8").data)
     elif planes:
         for start in range(0, planes[0].size, 2**20):
             entries = Int128(planes[0][start : start + 2**20].shape)

@@ -38,7 +38,7 @@ def row_starts(width: int) -> NDArray[np.int64]:
 
 
 def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int) -> None:
-    """planes += sign * rows.T @ rows, whole or not at all.
+    """Planes += sign * rows.T @ rows, whole or not at all.
 
     When anything interrupts it, Ctrl-C included, the finished blocks are taken back before the exception goes on.
     """

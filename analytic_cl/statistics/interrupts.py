@@ -32,7 +32,7 @@ def deferred_interrupts() -> Iterator[_Guard]:
 
     Nested uses share the outermost guard. On other threads, which never receive signals, this does nothing.
     """
-    global _active
+    global _active  # noqa: PLW0603  (signal handlers are global, too)
     on_main_thread = threading.current_thread() is threading.main_thread()
     if on_main_thread and _active is not None:
         yield _active

@@ -37,7 +37,10 @@ def _joined(parts: list[NDArray[np.int64]], bits: int) -> Diagonal:
     if len(parts) == 1:
         return parts[0]
     shifts = gram.PLANE_SHIFTS[bits]
-    return sum((part.astype(object) << shift for part, shift in zip(parts, shifts, strict=True)), start=0)
+    total: Diagonal = np.zeros(parts[0].shape, dtype=object)
+    for part, shift in zip(parts, shifts, strict=True):
+        total += part.astype(object) << shift
+    return total
 
 
 def contradiction(limit: int, counts: NDArray[np.int64], sums: NDArray[np.int64], diagonal: Diagonal | None) -> str:

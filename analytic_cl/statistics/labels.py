@@ -26,11 +26,13 @@ def as_label(value: object) -> Label:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise ValueError(f"Unknown label type: {value!r} ({type(value).__name__}); labels are integers, strings or booleans")
+    raise ValueError(
+        f"Unknown label type: {value!r} ({type(value).__name__}); labels are integers, strings or booleans"
+    )
 
 
 def label_kind(label: Label) -> str:
-    """"boolean", "integer" or "string": the labels of one state are of one kind."""
+    """One of "boolean", "integer" and "string"; the labels of one state are of one kind."""
     return "boolean" if isinstance(label, bool) else "integer" if isinstance(label, int) else "string"
 
 

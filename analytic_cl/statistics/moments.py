@@ -151,8 +151,8 @@ class Moments:
         labels, counts, sums = other.labels, other.counts, other.sums
         self._reserve(labels)
         with deferred_interrupts():
-            for plane, more in zip(self.planes, other.planes, strict=True):
-                plane += more
+            for mine, theirs in zip(self.planes, other.planes, strict=True):
+                np.add(mine, theirs, out=mine)
             self._shift_classes(labels, counts, sums, +1)
         return self
 
@@ -207,7 +207,9 @@ class Moments:
             raise ValueError("class labels are repeated or out of order")
         moments._place = {label: place for place, label in enumerate(labels)}
         moments._counts, moments._sums = arrays["counts"].copy(), arrays["sums"].copy()
-        moments.planes = [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[door.bits]] if order == 2 else []
+        moments.planes = (
+            [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[door.bits]] if order == 2 else []
+        )
         diagonal = gram_diagonal(moments.planes, door) if order == 2 else None
         wrong = contradiction(door.limit, moments._counts, moments._sums, diagonal)
         if (moments._counts <= 0).any() or wrong or moments.n_rows > MAX_ROWS[door.bits]:
@@ -218,9 +220,8 @@ class Moments:
 
     def _checked(self, rows: NDArray[Any], labels: Iterable[Any]) -> EncodedLabels:
         if rows.ndim != 2 or rows.shape[1] != self.door.width or rows.dtype != self.door.dtype:
-            raise ValueError(
-                f"rows must be {self.door.dtype} of shape (n, {self.door.width}), got {rows.dtype} of shape {rows.shape}"
-            )
+            expected = f"{self.door.dtype} of shape (n, {self.door.width})"
+            raise ValueError(f"rows must be {expected}, got {rows.dtype} of shape {rows.shape}")
         encoded = encode_labels(labels)
         found, codes = encoded
         if codes.size != rows.shape[0]:
@@ -243,7 +244,7 @@ class Moments:
     def _check_room(self, n: int) -> None:
         limit = MAX_ROWS[self.door.bits]
         if self.n_rows + n > limit:
-            raise ValueError(f"a {self.door.bits}-bit state holds at most {limit} rows: {self.n_rows} + {n} are too many")
+            raise ValueError(f"a {self.door.bits}-bit state holds at most {limit} rows, not {self.n_rows} + {n}")
 
     def _refuse_contradiction(self, found: list[Label], counts: Int64s, sums: Int64s, rows: NDArray[Any]) -> None:
         missing = [label for label in found if not self.count(label)]

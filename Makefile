@@ -1,0 +1,44 @@
+# Every target does its own set-up in .venv, with Python 3.11 or later and the network's package index alone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint bench changelog clean
+
+demo: .venv/ready
+	$(BIN)/analytic-cl demo
+
+test: .venv/ready-test
+	$(BIN)/python -m pytest -n auto
+
+lint: .venv/ready-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready-test
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+changelog: .venv/ready-lint
+	$(BIN)/towncrier build --yes
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "analytic-cl needs Python 3.11 or later: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade 'pip>=25.1'
+
+.venv/ready: .venv/bin/python pyproject.toml
+	$(PIP) --editable '.[plots]'
+	touch $@
+
+.venv/ready-test: .venv/ready
+	$(PIP) --group test
+	touch $@
+
+.venv/ready-lint: .venv/ready
+	$(PIP) --group lint
+	touch $@

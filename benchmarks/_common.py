@@ -1,0 +1,65 @@
+"""Side-by-side timing: every claim is a ratio within one run, with the machine on record."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from analytic_cl import show_config
+
+RESULTS = Path(__file__).parent / "results"
+REPEATS = 5
+
+
+def machine():
+    pools = [
+        {key: pool.get(key) for key in ("prefix", "architecture", "num_threads", "version")}
+        for pool in threadpool_info()
+    ]
+    cpu = next(
+        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.processor(),
+    )
+    return {**show_config(), "cpu": cpu, "blas": pools}
+
+
+def _lines(path):
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def race(title: str, contestants: dict[str, Callable[[], object]], note: str = "") -> dict[str, float]:
+    """Time all contestants in turn, REPEATS rounds after a warm-up; print and store medians and ratios to the first."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for run in contestants.values():
+        run()
+    for _ in range(REPEATS):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
+    first = next(iter(medians))
+    print(f"\n{title}")
+    for name, seconds in times.items():
+        spread = f"{min(seconds):.4f} to {max(seconds):.4f}"
+        print(f"  {name:45s} {medians[name]:9.4f} s  ({spread})  {medians[name] / medians[first]:7.2f} x")
+    RESULTS.mkdir(exist_ok=True)
+    record = {"title": title, "note": note, "seconds": times, "machine": machine()}
+    name = "".join(c if c.isalnum() else "_" for c in title.lower())[:60]
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1))
+    return medians
+
+
+def generated_rows(n=50_000, d=1280, n_classes=100, seed=0):
+    """Non-negative rows like those of a convolutional network, with class structure."""
+    random = np.random.default_rng(seed)
+    y = random.integers(0, n_classes, n)
+    means = random.normal(size=(n_classes, d)).astype(np.float32)
+    return np.maximum(random.standard_normal((n, d), dtype=np.float32) + means[y], 0), y

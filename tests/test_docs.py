@@ -1,0 +1,74 @@
+"""Documentation that runs: every Python block of README and docs, and docstrings that say what they must."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import analytic_cl
+from analytic_cl import checks
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def python_blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_of_a_page_run_one_after_another(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "docs"}
+    for block in python_blocks(page):
+        exec(compile(block, str(page), "exec"), names)
+
+
+def test_the_readme_has_an_example():
+    assert python_blocks(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+PUBLIC = [name for name in analytic_cl.__all__ if inspect.isclass(getattr(analytic_cl, name))]
+HEADS = [name for name in PUBLIC if name.endswith("Classifier")]
+
+
+@pytest.mark.parametrize("name", analytic_cl.__all__)
+def test_public_names_are_documented(name):
+    assert inspect.getdoc(getattr(analytic_cl, name))
+
+
+@pytest.mark.parametrize("name", [*HEADS, "Moments", "FixedPoint", "RandomProjection"])
+def test_docstrings_state_cost_exactness_and_an_example(name):
+    text = inspect.getdoc(getattr(analytic_cl, name))
+
+    for part in ("Exactness:", "Cost:", "Examples\n---", "Parameters\n---", ">>>"):
+        assert part in text, part
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_head_docstrings_name_every_parameter_a_source_and_a_downside(name):
+    head = getattr(analytic_cl, name)
+    text = inspect.getdoc(head)
+
+    for parameter in inspect.signature(head).parameters:
+        assert re.search(rf"^(\w+, )*{parameter}( :|,)", text, re.MULTILINE), parameter
+    assert "References\n---" in text
+    assert "downside" in text
+
+
+def test_every_check_says_what_it_proves():
+    named = {
+        name
+        for name, value in vars(checks).items()
+        if name.startswith("check_") and name not in ("check_head", "check_random_state")
+    }
+
+    assert named == {check.__name__ for check in checks.ALL_CHECKS}
+    assert all(check.__doc__ for check in checks.ALL_CHECKS)

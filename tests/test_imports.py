@@ -1,0 +1,84 @@
+"""Importing is light, and imports run one way."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import analytic_cl
+
+PACKAGE = Path(analytic_cl.__file__).parent
+OPTIONAL = {"torch", "faiss", "dask", "matplotlib", "pandas"}
+
+# Who may import whom: each room only those to its right.
+ROOMS = ["cli", "datasets", "checks", "heads", "solvers", "ledger", "statistics", "door", "_numba", "_config"]
+
+
+def loaded_by(statement):
+    code = f"""
+import json, sys, time
+start = time.perf_counter()
+{statement}
+print(json.dumps([time.perf_counter() - start, *sys.modules]))
+"""
+    seconds, *modules = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    return seconds, set(modules)
+
+
+def test_importing_the_package_loads_nothing_heavy(record_property):
+    seconds, modules = loaded_by("import analytic_cl")
+    record_property("import seconds", seconds)
+
+    assert not modules & (OPTIONAL | {"numpy", "scipy", "sklearn", "numba", "rich", "click"})
+
+
+def test_using_every_public_name_loads_no_extra_beyond_what_scikit_learn_loads(record_property):
+    seconds, modules = loaded_by("from analytic_cl import *")
+    record_property("import seconds", seconds)
+    print(f"from analytic_cl import *: {seconds:.2f} s")
+
+    assert modules & OPTIONAL <= loaded_by("import sklearn.base")[1]
+    assert "matplotlib" not in modules
+
+
+def test_every_public_name_is_there():
+    for name in [*analytic_cl.__all__, "checks", "datasets", "__version__"]:
+        assert getattr(analytic_cl, name) is not None
+        assert name in dir(analytic_cl)
+    with pytest.raises(AttributeError, match="no attribute 'LDAClassifer'"):
+        analytic_cl.LDAClassifer  # noqa: B018
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_downwards(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    for name in imports_of(path):
+        top, *rest = name.split(".")
+        if top == "analytic_cl" and rest and rest[0] in ROOMS and rest[0] != room:
+            assert ROOMS.index(rest[0]) > ROOMS.index(room), f"{room} imports {name}"
+        if room in ("statistics", "solvers", "door"):
+            assert top != "sklearn", f"{room} imports {name}"
+        if room in ("heads", "solvers", "ledger"):
+            assert top != "numba", f"{room} imports {name}"
+        assert top not in ("pickle", "joblib", "dill"), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_are_short(path):
+    assert len(path.read_text().splitlines()) <= 450
