@@ -8,21 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl.ledger.siphash import siphash_rows
 from analytic_cl.statistics import EncodedLabels, label_bytes
 
 Digests = NDArray[np.uint64]  # shape (n, 2): 128 bits a row
 
 
 def row_digests(rows: NDArray[Any], encoded: EncodedLabels, key: bytes) -> Digests:
-    """BLAKE2b of every row under a key derived from `key` and its label.
+    """SipHash-2-4 of every row under a 128-bit key made from `key` and the row's label (BLAKE2b).
 
     Without the key nobody can test whether a row they hold was learned. A label is bound in, so that a row under
     another label has another digest.
     """
-    keys = [blake2b(label_bytes(label), key=key).digest() for label in encoded.labels]
+    keys = b"".join(blake2b(label_bytes(label), key=key, digest_size=16).digest() for label in encoded.labels)
+    of_label = np.frombuffer(keys, dtype="<u8").reshape(-1, 2).astype(np.uint64)
     rows = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<"))
-    digests = b"".join(
-        blake2b(row, key=keys[code], digest_size=16).digest()
-        for row, code in zip(rows, encoded.codes.tolist(), strict=True)
-    )
-    return np.frombuffer(digests, dtype="<u8").reshape(-1, 2).astype(np.uint64)
+    return siphash_rows(rows, of_label[encoded.codes])
