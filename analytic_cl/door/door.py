@@ -116,7 +116,7 @@ class Door:
                 f"{clipped / q.size:.2%} of the values are beyond the range of the door and were clipped: declare "
                 f"bounds, a smaller scale or more bits ({self.describe()})",
                 DoorWarning,
-                stacklevel=2,
+                stacklevel=6,  # the caller of fit or partial_fit
             )
         low, high = q[0].copy(), q[0].copy()
         _kernels().column_range(q, low, high)
@@ -128,7 +128,7 @@ class Door:
                 f"{starved} of {self.n_features} columns vary by less than one integer step: declare bounds, a larger "
                 f"scale or more bits ({self.describe()})",
                 DoorWarning,
-                stacklevel=2,
+                stacklevel=6,  # the caller of fit or partial_fit
             )
 
     def _lossless(self, x: NDArray[Any], q: NDArray[Any], j: np.intp) -> bool:

@@ -13,7 +13,7 @@ from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from analytic_cl.statistics.invariants import contradiction, gram_diagonal, squares
+from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, gram_diagonal, squares
 from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels, label_array, label_kind
 
 # Rows that a state can hold before an int64 of it could overflow; centring stays exact up to there too.
@@ -210,8 +210,10 @@ class Moments:
         moments.planes = (
             [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[door.bits]] if order == 2 else []
         )
-        diagonal = gram_diagonal(moments.planes, door) if order == 2 else None
-        wrong = contradiction(door.limit, moments._counts, moments._sums, diagonal)
+        wrong = contradiction(door.limit, moments._counts, moments._sums)
+        if not wrong and order == 2:
+            total, diagonal = moments._sums.sum(axis=0), gram_diagonal(moments.planes, door)
+            wrong = diagonal_contradiction(door.limit, moments.n_rows, total, diagonal)
         if (moments._counts <= 0).any() or wrong or moments.n_rows > MAX_ROWS[door.bits]:
             raise ValueError(f"not a possible state: {wrong or 'class counts out of range'}")
         return moments
@@ -251,14 +253,15 @@ class Moments:
         if missing:
             raise ValueError(f"no rows of class {', '.join(map(repr, missing))} were learned")
         places = [self._place[label] for label in found]
-        left_counts, left_sums = self._counts.copy(), self._sums.copy()
-        left_counts[places] -= counts
-        left_sums[places] -= sums
-        for label, left, asked in zip(found, left_counts[places], counts, strict=True):
-            if left < 0:
-                raise ValueError(f"{asked} rows of class {label!r} to forget, but only {left + asked} were learned")
-        diagonal = gram_diagonal(self.planes, self.door) - squares(rows) if self.order == 2 else None
-        wrong = contradiction(self.door.limit, left_counts, left_sums, diagonal)
+        left = self._counts[places] - counts
+        for label, rest, asked in zip(found, left, counts, strict=True):
+            if rest < 0:
+                raise ValueError(f"{asked} rows of class {label!r} to forget, but only {rest + asked} were learned")
+        wrong = contradiction(self.door.limit, left, self._sums[places] - sums)
+        if not wrong and self.order == 2:
+            total = self._sums.sum(axis=0) - sums.sum(axis=0)
+            diagonal = gram_diagonal(self.planes, self.door) - squares(rows)
+            wrong = diagonal_contradiction(self.door.limit, self.n_rows - len(rows), total, diagonal)
         if wrong:
             raise ValueError(f"these rows were never all learned under these labels: {wrong}")
 
