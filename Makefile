@@ -18,9 +18,10 @@ lint: .venv/ready-lint
 	$(BIN)/mypy
 
 bench: .venv/ready-test
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/[a-z]*.py benchmarks/_report.py; do $(BIN)/python $$script || exit 1; done
 
-changelog: .venv/ready-lint
+changelog: .venv/ready
+	$(PIP) --group release
 	$(BIN)/towncrier build --yes
 
 clean:
