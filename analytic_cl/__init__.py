@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from analytic_cl.door import DoorWarning as DoorWarning
     from analytic_cl.door import FixedPoint as FixedPoint
     from analytic_cl.door import RandomProjection as RandomProjection
+    from analytic_cl.door import resolve_door as resolve_door
     from analytic_cl.heads import Head as Head
     from analytic_cl.heads import LDAClassifier as LDAClassifier
     from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_config": ("get_backend", "show_config", "use_backend"),
     "datasets": ("load_clinc150",),
-    "door": ("Door", "DoorWarning", "FixedPoint", "RandomProjection"),
+    "door": ("Door", "DoorWarning", "FixedPoint", "RandomProjection", "resolve_door"),
     "heads": ("Head", "LDAClassifier", "NearestMeanClassifier", "RLSClassifier", "load"),
     "ledger": ("NotLearnedError", "Receipt"),
     "statistics": ("Moments",),

@@ -34,6 +34,8 @@ def use_backend(name: str) -> Iterator[None]:
     -----
     Exactness: bit for bit the same integer state on every backend.
 
+    Holds for the current thread, or asyncio task; ``ANALYTIC_CL_BACKEND`` in the environment is for a whole process.
+
     Examples
     --------
     >>> import numpy as np
@@ -71,11 +73,15 @@ def package_versions() -> dict[str, str]:
 
 
 def show_config() -> dict[str, object]:
-    """Return the backend in force, the versions, and the machine; print it to report a problem."""
+    """Return the backend in force, the versions, and what the last bits of weights depend on: machine and BLAS."""
+    from scipy.linalg import blas  # loads the libraries that are to be described
+    from threadpoolctl import threadpool_info
+
+    keys = ("internal_api", "version", "architecture", "num_threads")
     return {
         "backend": get_backend(),
         "versions": package_versions(),
         "machine": platform.machine(),
-        "processor": platform.processor(),
         "cpus": os.cpu_count(),
+        "blas": [{key: pool.get(key) for key in keys} for pool in threadpool_info() if blas],
     }

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from analytic_cl import show_config
 
@@ -19,15 +18,8 @@ REPEATS = 5
 
 
 def machine():
-    pools = [
-        {key: pool.get(key) for key in ("prefix", "architecture", "num_threads", "version")}
-        for pool in threadpool_info()
-    ]
-    cpu = next(
-        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor(),
-    )
-    return {**show_config(), "cpu": cpu, "blas": pools}
+    cpu = (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name"))
+    return {**show_config(), "cpu": next(cpu, platform.processor())}
 
 
 def _lines(path):

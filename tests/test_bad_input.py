@@ -31,7 +31,7 @@ LEARNING = {
     "no y": (dict(X=X, y=None), ValueError, "requires y to be passed"),
     "too few labels": (dict(X=X, y=Y[:-1]), ValueError, "inconsistent numbers of samples"),
     "two columns of y": (dict(X=X, y=np.stack([Y, Y], 1)), ValueError, "1d array|1-D|1D"),
-    "fractional labels": (dict(X=X, y=Y + 0.5), ValueError, "Unknown label type: 0.5"),
+    "fractional labels": (dict(X=X, y=Y + 0.5), ValueError, "Unknown label type: float 0.5"),
     "NaN label": (dict(X=X, y=np.where(Y == 1, np.nan, 0)), ValueError, "NaN"),
     "None label": (dict(X=X, y=[None, *Y[1:]]), ValueError, "None|NaN"),
     "mixed labels": (dict(X=X, y=["a", *Y[1:].tolist()]), ValueError, "mixed types: 'a' .string., [01] .integer."),
@@ -46,12 +46,14 @@ LEARNING = {
     "fractional ids": (dict(X=X, y=Y, sample_id=np.arange(20) + 0.5), ValueError, "at position 0 it is 0.5"),
     "ids given twice": (dict(X=X, y=Y, sample_id=[1, 1, *range(2, 20)]), ValueError, "twice in one call: 1"),
     "ids already learned": (dict(X=X[:2], y=Y[:2], sample_id=["new", "id-3"]), ValueError, "already learned: 'id-3'"),
+    "ids in place of classes": (dict(X=X, y=Y, sample_id=b"x" * 20), ValueError, "got bytes"),
     "no ids at all": (dict(X=X, y=Y, sample_id=[]), ValueError, "20 rows but 0 sample ids"),
 }
 
 PARTIAL = {
     "wrong width": (dict(X=X[:, :1], y=Y), ValueError, "X has 1 features, but LDAClassifier is expecting 4 features"),
     "undeclared label": (dict(X=X, y=Y, classes=[0, 7]), ValueError, "not in classes: 1"),
+    "one label declared": (dict(X=X, y=Y, classes=1), ValueError, "must be a list of labels"),
     "a bool declared for an integer": (dict(X=X, y=Y, classes=[False, True]), ValueError, "not in classes: 0, 1"),
 }
 
@@ -80,6 +82,8 @@ FORGETTING = {
         ValueError,
         "'id-1', 'id-0' were learned with",
     ),
+    "y without X": (dict(y=Y, sample_id=IDS), ValueError, "needs X and y together"),
+    "X without y beside ids": (dict(X=X, sample_id=IDS), ValueError, "needs X and y together"),
     "too few ids for the rows": (dict(X=X[:2], y=Y[:2], sample_id=["id-1"]), ValueError, "2 rows but 1 sample ids"),
 }
 
@@ -165,6 +169,17 @@ def test_merge_refuses(head, other, words):
     assert other.state_digest() == before
 
 
+def test_merge_refuses_other_columns_and_bad_parameters():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    head, swapped = LDAClassifier().fit(frame, Y, sample_id=IDS), LDAClassifier().fit(frame[list("badc")], Y)
+
+    refuses(head, lambda: head.merge(swapped), ValueError, "different columns, or in another order")
+    unfitted = LDAClassifier(shrinkage=7)
+    with pytest.raises(ValueError, match="shrinkage"):
+        unfitted.merge(swapped)
+    assert not vars(unfitted).keys() & {"moments_", "n_features_in_"}
+
+
 def test_merge_into_an_unfitted_head_keeps_to_its_own_door():
     with pytest.raises(ValueError, match="different doors"):
         LDAClassifier(door="wide").merge(LDAClassifier(door="embedding").fit(X, Y))
@@ -190,6 +205,7 @@ def test_door_may_not_change_under_a_learned_state(head):
         NearestMeanClassifier(metric="manhattan"),
         LDAClassifier(door="int8"),
         LDAClassifier(track="all"),
+        RLSClassifier(alpha=10**400),
     ],
     ids=repr,
 )
@@ -197,6 +213,15 @@ def test_parameters_that_mean_nothing_are_refused_when_fitting(head):
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match="must be"):
             getattr(clone(head), method)(X, Y)
+
+
+@pytest.mark.parametrize("parameters", [dict(track="all"), dict(shrinkage=7), dict(priors=[2.0])])
+def test_parameters_that_became_wrong_are_found_before_saving(tmp_path, parameters):
+    head = LDAClassifier().fit(X, Y).set_params(**parameters)
+
+    with pytest.raises(ValueError, match="must be"):
+        head.save(tmp_path / "head")
+    assert not list(tmp_path.iterdir())
 
 
 def test_ids_without_a_ledger_are_refused():

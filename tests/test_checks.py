@@ -33,9 +33,9 @@ class KeepsAnError(NearestMeanClassifier):
 class DependsOnOrder(NearestMeanClassifier):
     """Shifts every batch after the first."""
 
-    def partial_fit(self, X, y, classes=None, sample_id=None):
+    def partial_fit(self, X, y, classes=None, *, sample_id=None):
         shift = 0.01 if self.__sklearn_is_fitted__() else 0.0
-        return super().partial_fit(np.asarray(X) + shift, y, classes, sample_id)
+        return super().partial_fit(np.asarray(X) + shift, y, classes, sample_id=sample_id)
 
 
 class ForgetsUnknownRows(NearestMeanClassifier):

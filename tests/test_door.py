@@ -186,10 +186,37 @@ def test_losses_at_the_door_are_warned_of_and_change_nothing(door, X, words):
         resolved.quantise(X[:99], warn=True)
 
 
+def test_clipped_columns_are_not_called_starved_as_well():
+    X = 1000 + 50 * np.random.RandomState(0).normal(size=(200, 3))
+
+    with pytest.warns(DoorWarning, match=r"100.00% of the values .* in rows 0, 1, .* smaller scale") as caught:
+        resolve_door(FixedPoint(8), None, 3).quantise(X, warn=True)
+    assert len(caught) == 1
+
+
+EQUAL = [
+    (FixedPoint(8, bounds=(-3, 5)), FixedPoint(np.int64(8), bounds=([-3.0], [5.0]))),
+    (FixedPoint(8, bounds=(-3, 5)), FixedPoint(8.0, bounds=([-3.0] * 4, np.full(4, 5)))),
+    (FixedPoint(8, bounds=(0.0, 1)), FixedPoint(8, bounds=(-0.0, 1))),
+    (FixedPoint(8, bounds=([0, 0, 0, -1], 5)), FixedPoint(8, bounds=([0, 0, 0, -1], [5] * 4))),
+    (FixedPoint(32), FixedPoint(32, scale=4096)),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EQUAL)
+def test_one_rule_written_in_two_ways_is_one_door(one, other):
+    doors = [resolve_door(rule, None, 4) for rule in (one, other)]
+
+    assert doors[0] == doors[1]
+    assert doors[0].canonical_bytes() == doors[1].canonical_bytes()
+    assert Door.from_spec(doors[1].spec()) == doors[0]
+
+
 def test_constant_and_losslessly_kept_columns_are_no_reason_to_warn():
     X = np.stack([np.full(200, 3.0), np.arange(200) % 2, np.random.RandomState(0).normal(size=200).round()], axis=1)
 
-    resolve_door(FixedPoint(8, scale=1), None, 3).quantise(X, warn=True)
+    for rule in (FixedPoint(8, scale=1), FixedPoint(8, bounds=(-128, 127))):
+        resolve_door(rule, None, 3).quantise(X, warn=True)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +226,14 @@ def test_constant_and_losslessly_kept_columns_are_no_reason_to_warn():
         (lambda: FixedPoint(8, norm="l1"), "norm must be"),
         (lambda: FixedPoint(8, scale=0), "positive"),
         (lambda: FixedPoint(8, scale=float("nan")), "positive"),
+        (lambda: FixedPoint(8, scale="a"), "positive"),
+        (lambda: FixedPoint(8, scale=10**400), "positive"),
+        (lambda: FixedPoint(8, scale=5e-324), "positive"),
+        (lambda: FixedPoint([8]), "bits must be"),
+        (lambda: FixedPoint(8, bounds=5), "must be a pair"),
+        (lambda: FixedPoint(8, bounds=(0, "x")), "must be a pair"),
+        (lambda: FixedPoint(8, bounds=(0, 5e-324)), "low < high"),
+        (lambda: FixedPoint(8, bounds=(-1e308, 1e308)), "low < high"),
         (lambda: FixedPoint(8, scale=2, bounds=(0, 1)), "neither norm nor scale"),
         (lambda: FixedPoint(8, bounds=(1, 0)), "low < high"),
         (lambda: FixedPoint(8, bounds=([0, 0], [1, 0])), r"feature\(s\) \[1\]"),

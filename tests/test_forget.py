@@ -152,6 +152,40 @@ def test_rectify_replaces_rows_and_labels_in_one_step():
     assert "cow" not in head.classes_
 
 
+def test_rectify_keeps_ids_and_records_whatever_the_ledger_would_keep_of_new_rows():
+    head = LDAClassifier(track="none").fit(X, Y).merge(LDAClassifier().fit(X, Y, sample_id=range(20)))
+
+    for shift in (1, 2):
+        head.rectify(X[:2] + shift, Y[:2], sample_id=[0, 1])
+    assert head.forget(sample_id=range(20)).removed == 20
+    assert head.state_digest() == fresh(np.arange(20))
+
+
+def test_names_of_classes_without_rows_are_not_kept(tmp_path):
+    head = NearestMeanClassifier(track="rows").fit(X, np.array(["alice", "bob"])[Y], sample_id=range(20))
+
+    head.forget_class("alice")
+    head.rectify(X[1:2], ["carl"], sample_id=[1])
+    head.rectify(X[1:2], ["bob"], sample_id=[1])
+    head.save(tmp_path / "head")
+
+    assert head._ledger.code_of.keys() == {"bob"}
+    assert b"alice" not in (tmp_path / "head").read_bytes()
+    assert b"carl" not in (tmp_path / "head").read_bytes()
+
+
+def test_rows_are_found_after_many_erasures_without_sorting_again():
+    head = LDAClassifier().fit(X, Y)
+    for i in range(8):
+        head.forget(X[i : i + 1], Y[i : i + 1])
+        with pytest.raises(ValueError, match="row 0"):
+            head.forget(X[i : i + 1], Y[i : i + 1])
+    head.partial_fit(X[:4], Y[:4])
+    head.forget(X[2:4], Y[2:4])
+
+    assert head.state_digest() == fresh([0, 1, *range(8, 20)])
+
+
 def test_rectify_may_replace_every_row():
     head = LDAClassifier().fit(X, Y, sample_id=range(20))
 

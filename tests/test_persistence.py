@@ -167,13 +167,32 @@ def _rewrite(source, target, edit):
     save_file(arrays, target, metadata)
 
 
+def _rename(arrays, old, new):
+    names = [new if name == old else name for name in json.loads(arrays["ledger_ids"].tobytes())]
+    arrays["ledger_ids"] = np.frombuffer(json.dumps(names).encode(), np.uint8).copy()
+
+
 FORGERIES = {
     "a count": (lambda about, arrays: arrays["counts"].__setitem__(0, 11), "digest|possible"),
     "a sum": (lambda about, arrays: arrays["sums"].__setitem__((0, 0), 1), "digest|possible"),
     "a Gram entry": (lambda about, arrays: arrays["gram_0"].__setitem__(3, 1), "digest|possible"),
     "another door": (lambda about, arrays: about["door"].update(scale=(2.0).hex()), "digest"),
     "a class name": (lambda about, arrays: about["labels"].__setitem__(0, 77), "out of order|digest"),
-    "a lost ledger row": (lambda about, arrays: about["ledger"].update(untracked=1), "records 41 rows.*holds 40"),
+    "a lost ledger row": (lambda about, arrays: about["ledger"].update(untracked=1), "ledger records other rows"),
+    "more rows of a class": (lambda about, arrays: arrays["ledger_kept_codes"].__setitem__(0, 3), "records other rows"),
+    "a label twice": (lambda about, arrays: about["ledger"].update(labels=[0, 1, 2, 2]), "ids or labels|fit each"),
+    "a fractional label": (lambda about, arrays: about["ledger"].update(labels=[0, 1, 2, 3.5]), "Unknown label type"),
+    "a key number": (lambda about, arrays: arrays["ledger_kept_keys"].__setitem__(0, 5), "fit each other"),
+    "a negative key number": (lambda about, arrays: arrays["ledger_kept_keys"].__setitem__(0, -1), "fit each other"),
+    "a long key": (lambda about, arrays: about["ledger"].update(keys=["00" * 65]), "wrong length"),
+    "an id twice": (lambda about, arrays: _rename(arrays, "id-1", "id-2"), "given twice"),
+    "a fractional id": (lambda about, arrays: _rename(arrays, "id-1", 1.5), "one integer or string"),
+    "feature names": (lambda about, arrays: about.update(feature_names=["a"]), "feature names"),
+    "a huge door": (lambda about, arrays: about["door"].update(n_features=10**7), "is missing, or not int64"),
+    "no class": (lambda about, arrays: about.pop("class"), "KeyError"),
+    "a bad parameter": (lambda about, arrays: about["parameters"].update(shrinkage=7), "shrinkage must be"),
+    "an odd order": (lambda about, arrays: about.update(order=2.5), "order must be"),
+    "an endless door": (lambda about, arrays: about["door"].update(n_features=float("inf")), "OverflowError"),
     "short ids": (lambda about, arrays: arrays.update(ledger_ids=np.frombuffer(b'["a"]', np.uint8).copy()), "fit"),
     "a label code": (lambda about, arrays: arrays["ledger_kept_codes"].__setitem__(0, 9), "fit each other"),
     "no door": (lambda about, arrays: about.update(door={}), "not the description of a door"),
@@ -207,6 +226,29 @@ def test_a_full_disk_leaves_the_old_file(file):
 
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == ["head"]
+
+
+def test_a_link_is_followed_and_a_folder_refused(tmp_path, file):
+    (tmp_path / "link").symlink_to(file)
+    head = analytic_cl.load(file)
+    head.forget(sample_id=["id-7"])
+    head.save(str(tmp_path / "link"))
+
+    assert (tmp_path / "link").is_symlink()
+    assert analytic_cl.load(file).state_digest() == head.state_digest()
+    for call in (head.save, analytic_cl.load):
+        with pytest.raises(IsADirectoryError, match="name of a file"):
+            call(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3"])
+def test_model_weights_are_refused_by_name(tmp_path, dtype):
+    size = {"BF16": 2, "F8_E4M3": 1}[dtype]
+    header = json.dumps({"w": {"dtype": dtype, "shape": [4], "data_offsets": [0, 4 * size]}}).encode()
+    (tmp_path / "model").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4 * size))
+
+    with pytest.raises(ValueError, match="not a head saved by analytic-cl"):
+        analytic_cl.load(tmp_path / "model")
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):

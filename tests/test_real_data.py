@@ -5,6 +5,7 @@ import os
 import numba
 import numpy as np
 import pytest
+from sklearn.linear_model import RidgeClassifier
 from threadpoolctl import threadpool_limits
 
 from analytic_cl import LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier, get_backend, use_backend
@@ -82,6 +83,27 @@ def test_default_accuracy_is_the_one_on_record(clinc, head, accuracy):
     assert head.fit(clinc.X_train, clinc.y_train).score(clinc.X_test, clinc.y_test) == pytest.approx(
         accuracy, abs=0.004
     )
+
+
+def test_integers_cost_no_accuracy_against_floats(clinc):
+    """The same ridge on the float rows; the packaged rows are int8 themselves, so noise below their step is added."""
+    random = np.random.RandomState(0)
+    X = clinc.X_train + (random.uniform(-0.5, 0.5, clinc.X_train.shape) / 512).astype(np.float32)
+    floats = RidgeClassifier(1.0).fit(X, clinc.y_train).score(clinc.X_test, clinc.y_test)
+
+    assert RLSClassifier(1.0).fit(X, clinc.y_train).score(clinc.X_test, clinc.y_test) == pytest.approx(
+        floats, abs=0.003
+    )
+
+
+def test_features_extracted_anew_rarely_are_the_same_integers(clinc):
+    """Why rows that may have to be forgotten should be learned with ids."""
+    X = clinc.X_train[:2000] + (np.random.RandomState(1).uniform(-0.5, 0.5, (2000, 384)) / 512).astype(np.float32)
+    again = X + 1e-5 * np.random.RandomState(0).normal(size=X.shape)  # rows have length 1
+    door = LDAClassifier().fit(X, clinc.y_train[:2000]).door_
+    changed = (door.quantise(X) != door.quantise(again)).any(axis=1).mean()
+
+    assert changed > 0.4
 
 
 def test_class_incremental_forgetting_ends_where_retraining_starts(clinc):

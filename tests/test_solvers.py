@@ -223,6 +223,63 @@ def test_all_heads_come_from_one_state_without_touching_the_rows():
         LDAClassifier.from_moments(state, door="wide")
 
 
+def test_classes_far_from_the_origin_are_told_apart():
+    """Scores are taken from the mean, so that large numbers need not cancel."""
+    X, y = blobs(300, 5, 3)
+    far = 500_000 + np.round(4 * X) / 4096
+    near = np.round(4 * X) / 4096
+
+    for head in (LDAClassifier(0.1), NearestMeanClassifier("euclidean"), RLSClassifier(1e-6), LDAClassifier()):
+        np.testing.assert_array_equal(head.fit(far, y).predict(far), head.fit(near, y).predict(near))
+
+
+def test_decision_function_is_that_of_the_public_weights():
+    X, y = blobs(200, 6, 4)
+    for head in (
+        LDAClassifier(),
+        RLSClassifier(),
+        NearestMeanClassifier("euclidean"),
+        RLSClassifier(fit_intercept=False),
+    ):
+        for labels in (y, y % 2):
+            head.fit(X, labels)
+            Z = head.door_.dequantise(head.door_.quantise(X))
+            shown = (Z @ head.coef_.T + head.intercept_).squeeze()
+            np.testing.assert_allclose(head.decision_function(X), shown, rtol=1e-9, atol=1e-9)
+
+
+def test_a_row_alone_scores_as_in_a_batch():
+    X, y = blobs(300, 40, 5)
+    for head in (LDAClassifier(), RLSClassifier(), NearestMeanClassifier()):
+        together = head.fit(X, y).decision_function(X)
+        alone = np.concatenate([head.decision_function(row[None]) for row in X])
+        assert np.abs(together - alone).max() <= 1e-12 * np.abs(together).max()
+
+
+def test_bad_rows_are_named_by_their_place_among_all_rows():
+    X, y = blobs(30, 5000, 2)
+    head = NearestMeanClassifier().fit(X, y)
+    many = np.tile(X, (200, 1))
+    many[5678, 9] = np.nan
+
+    with pytest.raises(ValueError, match="NaN in row 5678"):
+        head.predict(many)
+
+
+def test_weights_follow_every_digit_of_the_parameters():
+    n = 1500
+    X, y = np.repeat(np.arange(n), 2)[:, None] + np.tile([[0.0], [0.5]], (n, 1)), np.repeat(np.arange(n), 2)
+    even = np.full(n, 1 / n)
+    uneven = even.copy()
+    uneven[700:702] *= 1.9, 0.1
+    head = LDAClassifier(priors=even).fit(X, y)
+    before = head.intercept_
+
+    head.set_params(priors=uneven)
+
+    np.testing.assert_allclose((head.intercept_ - before)[700:702], np.log([1.9, 0.1]), rtol=1e-6)
+
+
 def test_weights_are_solved_once_per_change(monkeypatch):
     X, y = blobs()
     solved = []

@@ -23,7 +23,11 @@ def main() -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order of classes and the rows deleted.")
 def demo(out: Path, seed: int) -> None:
-    """Learn 150 real intents in ten sessions, honour a deletion request, and prove it."""
+    """Learn real intents, forget rows, prove it.
+
+    Learns the 150 intents of CLINC150 in ten sessions, takes 200 rows out again, and compares the model with one that
+    was retrained without them. Takes about half a minute on two cores.
+    """
     from analytic_cl.cli.demo import run_demo
 
     run_demo(out, seed)

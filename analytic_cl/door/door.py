@@ -89,19 +89,23 @@ class Door:
         """Float64 rows that the integers stand for."""
         return q * self.step + self.offset
 
-    def quantise(self, X: NDArray[Any], *, warn: bool = False) -> NDArray[Any]:
-        """Integer rows of X, shape (n, width). Raises ValueError naming the rows that hold NaN or infinity."""
-        q = self._checked_integers(X) if self.as_is else self._fixed_point(X, warn)
+    def quantise(self, X: NDArray[Any], *, warn: bool = False, first_row: int = 0) -> NDArray[Any]:
+        """Integer rows of X, shape (n, width).
+
+        Raises ValueError naming the rows that hold NaN or infinity, counted from `first_row`. With `warn`, a
+        DoorWarning says where much was lost.
+        """
+        q = self._checked_integers(X, first_row) if self.as_is else self._fixed_point(X, warn, first_row)
         return q if self.projection is None else self.projection.project(q, self._scale)
 
-    def _fixed_point(self, X: NDArray[Any], warn: bool) -> NDArray[Any]:
+    def _fixed_point(self, X: NDArray[Any], warn: bool, first_row: int) -> NDArray[Any]:
         n, d = X.shape
         q: NDArray[Any] = np.empty((n, d), dtype=self.dtype)
         run = _kernels()
         clipped = 0
         for part in _row_blocks(n, d):
             x = _as_floats(X[part])
-            magnitude = _finite_magnitude(run, x, part.start)
+            magnitude = _finite_magnitude(run, x, first_row + part.start)
             if self.rule.norm == "l2":
                 clipped += run.normalised_rows(x, magnitude, self._scale, float(self.limit), q[part])
             else:
@@ -112,35 +116,34 @@ class Door:
 
     def _warn_of_losses(self, X: NDArray[Any], q: NDArray[Any], clipped: int) -> None:
         if clipped > WARN_SATURATED * q.size:
+            rows = np.flatnonzero((np.abs(q.astype(np.int64)) == self.limit).any(axis=1))
             warnings.warn(
-                f"{clipped / q.size:.2%} of the values are beyond the range of the door and were clipped: declare "
-                f"bounds, a smaller scale or more bits ({self.describe()})",
+                f"{clipped / q.size:.2%} of the values are beyond the range of the door and were clipped, in "
+                f"{rows_named(rows)}: declare bounds or a smaller scale ({self.describe()})",
                 DoorWarning,
                 stacklevel=6,  # the caller of fit or partial_fit
             )
         low, high = q[0].copy(), q[0].copy()
         _kernels().column_range(q, low, high)
-        flat = np.flatnonzero(high.astype(np.int64) - low <= 1)
-        # Only columns that the door flattened count: a constant column, or one it keeps without loss, does not.
-        starved = sum(_varies(X[:, j]) and not self._lossless(X[:, j], q[:, j], j) for j in flat)
+        narrow = high.astype(np.int64) - low <= 1
+        clipped_columns = (np.abs(low.astype(np.int64)) == self.limit) | (np.abs(high.astype(np.int64)) == self.limit)
+        flat = np.flatnonzero(narrow & ~clipped_columns)
+        starved = sum(_merges_values(X[:, j], q[:, j]) for j in flat)
         if starved > WARN_STARVED * (self.n_features - flat.size + starved):
             warnings.warn(
-                f"{starved} of {self.n_features} columns vary by less than one integer step: declare bounds, a larger "
-                f"scale or more bits ({self.describe()})",
+                f"{starved} of {self.n_features} columns vary by less than one integer step: declare bounds or a "
+                f"larger scale ({self.describe()})",
                 DoorWarning,
-                stacklevel=6,  # the caller of fit or partial_fit
+                stacklevel=6,
             )
 
-    def _lossless(self, x: NDArray[Any], q: NDArray[Any], j: np.intp) -> bool:
-        return self.rule.norm is None and bool(np.array_equal(self._affine[0][j] + q / self._affine[1][j], x))
-
-    def _checked_integers(self, X: NDArray[Any]) -> NDArray[np.int8]:
+    def _checked_integers(self, X: NDArray[Any], first_row: int) -> NDArray[np.int8]:
         with np.errstate(invalid="ignore"):
             q = X.astype(np.int8)
         wrong = np.flatnonzero(((q != X) | (q == -128)).any(axis=1))
         if wrong.size:
             raise ValueError(
-                f'door="as-is" takes integers from -127 to 127; not so in {rows_named(wrong)} of X '
+                f'door="as-is" takes integers from -127 to 127; not so in {rows_named(wrong + first_row)} of X '
                 "(NaN, infinity, fractions and larger values are refused)"
             )
         return q
@@ -164,7 +167,7 @@ class Door:
             "bits": self.bits,
             "norm": self.rule.norm,
             "scale": None if bounds is not None else self._scale.hex(),
-            "bounds": None if bounds is None else [np.ravel(b).tolist() for b in bounds],
+            "bounds": None if bounds is None else [[value.hex() for value in np.ravel(b).tolist()] for b in bounds],
             "as_is": self.as_is,
             "projection": None
             if self.projection is None
@@ -200,8 +203,9 @@ class Door:
         return json.dumps(self.spec(), sort_keys=True, separators=(",", ":")).encode()
 
 
-def _column(values: list[float]) -> Column:
-    return values[0] if len(values) == 1 else tuple(values)
+def _column(values: list[str]) -> Column:
+    floats = [float.fromhex(value) for value in values]
+    return floats[0] if len(floats) == 1 else tuple(floats)
 
 
 def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_features: int) -> Door:
@@ -218,8 +222,12 @@ def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_
         rule = door
         if rule.bounds is not None:
             for bound in rule.bounds:
-                if isinstance(bound, tuple) and len(bound) not in (1, n_features):
+                if isinstance(bound, tuple) and len(bound) != n_features:
                     raise ValueError(f"bounds are for {len(bound)} features, X has {n_features}")
+            low, high = (np.broadcast_to(bound, n_features).tolist() for bound in rule.bounds)
+            if len(set(low)) == len(set(high)) == 1:  # one range for all features, however it was written
+                low, high = low[0], high[0]
+            rule = FixedPoint(rule.bits, bounds=(low, high))
     elif door == "as-is":
         return Door(FixedPoint(8, scale=1), n_features, as_is=True)
     elif door in ("auto", "embedding", "wide"):
@@ -269,5 +277,6 @@ def _finite_magnitude(run: ModuleType, x: NDArray[Any], first_row: int) -> NDArr
     return magnitude
 
 
-def _varies(column: NDArray[Any]) -> bool:
-    return bool((column != column[0]).any())
+def _merges_values(x: NDArray[Any], q: NDArray[Any]) -> bool:
+    """Whether different values of a column share one integer; not so for a constant, or for two values kept apart."""
+    return any(bool((x[q == level] != x[q == level][0]).any()) for level in np.unique(q))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 # The largest magnitude of each width: with it, every 8-bit slice of a value lies within +-127 or +-128.
 LIMITS = {8: 0x7F, 16: 0x7F7F, 32: 0x7F7F7F7F}
 
 # Without `scale` or `bounds`: rows as they are, for standardised columns at 8 and 16 bits (range +-4, +-128).
 _PLAIN_SCALES = {8: 2.0**5, 16: 2.0**8, 32: 2.0**12}
+
+_EXTREME = 1e30  # beyond it, squares of what the integers stand for leave the range of floats
 
 Column = float | tuple[float, ...]
 
@@ -63,14 +63,14 @@ class FixedPoint:
     bounds: tuple[Column, Column] | None = None
 
     def __post_init__(self) -> None:
-        if self.bits not in LIMITS:
+        # Normalised, so that equal rules are equal, print alike, and survive JSON.
+        if isinstance(self.bits, bool) or self.bits not in tuple(LIMITS):
             raise ValueError(f"bits must be 8, 16 or 32, got {self.bits!r}")
-        if self.norm not in (None, "l2"):
+        object.__setattr__(self, "bits", int(self.bits))
+        if self.norm is not None and not (isinstance(self.norm, str) and self.norm == "l2"):
             raise ValueError(f'norm must be None or "l2", got {self.norm!r}')
         if self.scale is not None:
-            if not (math.isfinite(self.scale) and self.scale > 0):
-                raise ValueError(f"scale must be a positive number, got {self.scale!r}")
-            object.__setattr__(self, "scale", float(self.scale))
+            object.__setattr__(self, "scale", _checked_scale(self.scale))
         if self.bounds is not None:
             if self.norm is not None or self.scale is not None:
                 raise ValueError("bounds fix the scale: give neither norm nor scale with them")
@@ -85,18 +85,33 @@ class FixedPoint:
         return 2.0 ** (self.bits - 2)
 
 
-def _checked_bounds(bounds: Sequence[ArrayLike]) -> tuple[Column, Column]:
-    if len(bounds) != 2:
-        raise ValueError(f"bounds must be a pair (low, high), got {len(bounds)} parts")
-    low, high = (np.asarray(part, dtype=np.float64) for part in bounds)
+def _checked_scale(scale: Any) -> float:
+    try:
+        value = float(scale)
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not 1 / _EXTREME <= value <= _EXTREME:
+        raise ValueError(f"scale must be a positive number, from 1e-30 to 1e30, got {scale!r}")
+    return value
+
+
+def _checked_bounds(bounds: Any) -> tuple[Column, Column]:
+    try:
+        low, high = (np.asarray(part, dtype=np.float64) + 0.0 for part in bounds)  # + 0.0 turns -0.0 into 0.0
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"bounds must be a pair (low, high) of numbers or of one number a feature: {error}") from error
     if low.ndim > 1 or high.ndim > 1:
         raise ValueError("bounds must be numbers or one number a feature")
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ValueError("bounds must be finite")
-    if low.ndim == high.ndim == 1 and low.size != high.size:
+    if low.size != high.size and 1 not in (low.size, high.size):
         raise ValueError(f"bounds disagree on the number of features: {low.size} and {high.size}")
-    wrong = np.flatnonzero(np.atleast_1d(low >= high))
+    with np.errstate(over="ignore"):
+        width = np.atleast_1d(high - low)
+    wrong = np.flatnonzero(~((width >= 1 / _EXTREME) & (width <= _EXTREME)))
     if wrong.size:
-        raise ValueError(f"bounds must have low < high; not so at feature(s) {wrong[:10].tolist()}")
-    first, second = (float(b) if b.ndim == 0 else tuple(b.tolist()) for b in (low, high))
+        raise ValueError(
+            f"bounds must have low < high, apart by 1e-30 to 1e30; not so at feature(s) {wrong[:10].tolist()}"
+        )
+    first, second = (float(b.ravel()[0]) if b.size == 1 else tuple(b.tolist()) for b in (low, high))
     return first, second

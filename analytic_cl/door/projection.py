@@ -39,7 +39,8 @@ class RandomProjection:
 
     Exactness: bit for bit.
 
-    Cost: 2 n_components n_features operations a row; the signs take 4 n_components n_features bytes while in use.
+    Cost: 2 n_components n_features operations a row; the signs of the last two projections stay in memory,
+    4 n_components n_features bytes each.
 
     References
     ----------
@@ -107,7 +108,7 @@ def _sign_bits(seed: int, n_components: int, n_features: int) -> NDArray[np.uint
     return np.frombuffer(stream, dtype=np.uint8).reshape(n_components, n_bytes)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _signs(seed: int, n_components: int, n_features: int) -> NDArray[np.float32]:
     """The (n_features, n_components) matrix of +-1; bit 1 of a stream is +1, least significant bit first."""
     bits = np.unpackbits(_sign_bits(seed, n_components, n_features), axis=1, count=n_features, bitorder="little")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from analytic_cl.door import resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.prediction import LinearPrediction
-from analytic_cl.heads.validation import label_input, labels_outside
-from analytic_cl.ledger import Ledger, Receipt, Selection, as_ids
+from analytic_cl.heads.validation import check_same_names, label_input, labels_outside, refuse_times
+from analytic_cl.ledger import Ledger, Receipt, SampleId, Selection, as_ids
 from analytic_cl.statistics import (
     EMPTY,
     EncodedLabels,
@@ -41,7 +40,7 @@ class Head(LinearPrediction):
 
     # ---- learn
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_id: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn from rows, forgetting everything learned before.
 
         Parameters
@@ -62,14 +61,11 @@ class Head(LinearPrediction):
         -----
         Exactness: bit for bit equal to any sequence of `partial_fit` over the same rows.
         """
-        with self._kept_on_error():
-            X, encoded, ids = self._validated(X, y, sample_id, reset=True)
-            moments, ledger = self._new_state(X.shape[1])
-            self._learn(moments, ledger, X, encoded, ids)
-            self._adopt(moments, ledger)
-        return self
+        return self._whole(lambda: self._learn_afresh(X, y, None, sample_id))
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_id: Any = None) -> Self:
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
+    ) -> Self:
         """Learn more rows. New classes may come at any time.
 
         Parameters
@@ -83,21 +79,40 @@ class Head(LinearPrediction):
         -------
         self
         """
-        first = not self.__sklearn_is_fitted__()
-        with self._kept_on_error():
-            X, encoded, ids = self._validated(X, y, sample_id, reset=first)
-            if classes is not None:
-                outside = labels_outside(encoded, classes)
-                if outside:
-                    raise ValueError(f"y holds labels that are not in classes: {', '.join(map(repr, outside))}")
-            if first:
-                moments, ledger = self._new_state(X.shape[1])
-                self._learn(moments, ledger, X, encoded, ids)
-                self._adopt(moments, ledger)
-            else:
-                self._check_same_door(X.shape[1])
-                self._learn(self.moments_, self._ledger, X, encoded, ids)
-        return self
+        if not self.__sklearn_is_fitted__():
+            return self._whole(lambda: self._learn_afresh(X, y, classes, sample_id))
+        return self._whole(lambda: self._learn_more(X, y, classes, sample_id))
+
+    def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
+        X, encoded, ids = self._validated(X, y, classes, sample_id, reset=True)
+        moments, ledger = self._new_state(X.shape[1])
+        self._learn(moments, ledger, X, encoded, ids)
+        self._adopt(moments, ledger)
+
+    def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
+        X, encoded, ids = self._validated(X, y, classes, sample_id, reset=False)
+        if resolve_door(self.door, self.projection, X.shape[1]) != self.moments_.door:
+            raise ValueError(
+                f"door or projection changed since the first rows were learned behind {self.moments_.door.describe()}: "
+                "fit a new head"
+            )
+        self._learn(self.moments_, self._ledger, X, encoded, ids)
+
+    @staticmethod
+    def _learn(
+        moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None
+    ) -> None:
+        ledger.check_new(ids)
+        rows = moments.door.quantise(X, warn=True)
+        with deferred_interrupts():
+            moments.check_learnable(rows, encoded)
+            draft = ledger.draft(rows, encoded, ids)
+            moments.add(rows, encoded)
+            try:
+                ledger.record([draft])
+            except BaseException:
+                moments.take_back(rows, encoded, +1)
+                raise
 
     def _new_state(self, n_features: int) -> tuple[Moments, Ledger]:
         door = resolve_door(self.door, self.projection, n_features)
@@ -105,19 +120,6 @@ class Head(LinearPrediction):
 
     def _adopt(self, moments: Moments, ledger: Ledger) -> None:
         self.moments_, self._ledger, self._solved = moments, ledger, {}
-
-    def _learn(
-        self, moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: list[Any] | None
-    ) -> None:
-        ledger.check_new(ids)
-        rows = moments.door.quantise(X, warn=True)
-        with deferred_interrupts():
-            moments.add(rows, encoded)
-            try:
-                ledger.record(rows, encoded, ids)
-            except BaseException:
-                moments.subtract(rows, encoded)
-                raise
 
     # ---- forget
 
@@ -160,20 +162,21 @@ class Head(LinearPrediction):
         self._check_learned_something()
         if sample_id is None and (X is None or y is None):
             raise ValueError("forget needs X and y, or sample_id")
-        ids = None if sample_id is None else as_ids(sample_id)
+        if (X is None) != (y is None):
+            raise ValueError("forget needs X and y together")
         if X is None:
-            assert ids is not None
-            found = self._ledger.find_ids(ids)
+            found = self._ledger.find_ids(as_ids(sample_id))
             rows, encoded = self._ledger.rows_of(found)
         else:
             X, encoded = self._validated_rows(X, y)
             rows = self.moments_.door.quantise(X)
             self._check_labels_known(encoded)
-            found = (
-                self._ledger.find_rows(rows, encoded)
-                if ids is None
-                else self._ledger.find_ids_with_rows(as_ids(sample_id, len(rows)), rows, encoded)
-            )
+            ids = None if sample_id is None else as_ids(sample_id, len(rows))
+            with deferred_interrupts():  # NumPy's sorting turns a KeyboardInterrupt into errors of its own
+                if ids is None:
+                    found = self._ledger.find_rows(rows, encoded)
+                else:
+                    found = self._ledger.find_ids_with_rows(ids, rows, encoded)
         return self._remove(found, rows, encoded, dry_run, digests)
 
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
@@ -249,14 +252,15 @@ class Head(LinearPrediction):
         draft = _ReceiptDraft(moments, digests)
         rows = moments.door.quantise(X, warn=True)
         with deferred_interrupts():
+            moments.check_learnable(rows, encoded)
+            codes = self._ledger.numbers(encoded)
             moments.add(rows, encoded)
             try:
                 moments.subtract(old_rows, old)
             except BaseException:
-                moments.subtract(rows, encoded)
+                moments.take_back(rows, encoded, +1)
                 raise
-            self._ledger.erase(found)
-            self._ledger.record(rows, encoded, ids)
+            self._ledger.replace(found, rows, codes)
         return draft.receipt(len(ids), len(found))
 
     def merge(self, other: Head) -> Self:
@@ -279,22 +283,31 @@ class Head(LinearPrediction):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")
         if not other.__sklearn_is_fitted__():
             return self
-        if not self.__sklearn_is_fitted__():
-            door = resolve_door(self.door, self.projection, other.n_features_in_)
-            moments, ledger = Moments(door, self._order), Ledger(door, self.track)
-            moments.merge(other.moments_)
-            ledger.merge(other._ledger)
-            self.n_features_in_ = other.n_features_in_
-            if hasattr(other, "feature_names_in_"):
-                self.feature_names_in_ = other.feature_names_in_
-            self._adopt(moments, ledger)
-            return self
-        self.moments_.check_mergeable(other.moments_)
-        self._ledger.check_mergeable(other._ledger)
+        if self.__sklearn_is_fitted__():
+            check_same_names(self, other)
+            return self._whole(lambda: self._absorb(self.moments_, self._ledger, other))
+        return self._whole(lambda: self._begin_as(other))
+
+    def _begin_as(self, other: Head) -> None:
+        moments, ledger = self._new_state(other.n_features_in_)
+        self._absorb(moments, ledger, other)
+        self.n_features_in_ = other.n_features_in_
+        if hasattr(other, "feature_names_in_"):
+            self.feature_names_in_ = other.feature_names_in_
+        self._adopt(moments, ledger)
+
+    @staticmethod
+    def _absorb(moments: Moments, ledger: Ledger, other: Head) -> None:
+        moments.check_mergeable(other.moments_)
+        ledger.check_mergeable(other._ledger)
         with deferred_interrupts():
-            self.moments_.merge(other.moments_)
-            self._ledger.merge(other._ledger)
-        return self
+            drafts = ledger.drafts_of(other._ledger)
+            ledger.record(drafts)
+            try:
+                moments.merge(other.moments_)
+            except BaseException:
+                ledger.unrecord(drafts)
+                raise
 
     @classmethod
     def from_moments(cls, moments: Moments, **parameters: Any) -> Self:
@@ -313,6 +326,8 @@ class Head(LinearPrediction):
         """
         if {"door", "projection"} & parameters.keys():
             raise TypeError("the door comes with the moments: give neither door nor projection")
+        if not isinstance(moments, Moments):
+            raise TypeError(f"from_moments needs Moments, such as head.moments_; got {type(moments).__name__}")
         door = moments.door
         head = cls(**parameters)
         head._check_parameters()
@@ -356,25 +371,29 @@ class Head(LinearPrediction):
 
     # ---- checks
 
-    @contextmanager
-    def _kept_on_error(self) -> Iterator[None]:
-        """Put back the attributes that scikit-learn's validation sets before an error is found."""
+    def _whole(self, work: Callable[[], None]) -> Self:
+        """Run `work`; where it fails, put back the attributes that validation sets before it finds an error."""
         self._check_parameters()
         before = {name: self.__dict__[name] for name in _FITTED if name in self.__dict__}
         try:
-            yield
+            work()
         except BaseException:
             self._become_unfitted()
             self.__dict__.update(before)
             raise
+        return self
 
     def _validated(
-        self, X: Any, y: Any, sample_id: Any, reset: bool
-    ) -> tuple[NDArray[Any], EncodedLabels, list[Any] | None]:
+        self, X: Any, y: Any, classes: Any, sample_id: Any, reset: bool
+    ) -> tuple[NDArray[Any], EncodedLabels, list[SampleId] | None]:
         X, encoded = self._validated_rows(X, y, reset)
+        outside = [] if classes is None else labels_outside(encoded, classes)
+        if outside:
+            raise ValueError(f"y holds labels that are not in classes: {', '.join(map(repr, outside))}")
         return X, encoded, None if sample_id is None else as_ids(sample_id, len(X))
 
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], EncodedLabels]:
+        refuse_times("X", X)
         # The door looks for NaN and infinity itself, because it can name the rows.
         X, y = validate_data(self, X, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)
         return X, encode_labels(y)
@@ -387,13 +406,6 @@ class Head(LinearPrediction):
         if unknown:
             raise ValueError(
                 f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {self.moments_.labels}"
-            )
-
-    def _check_same_door(self, n_features: int) -> None:
-        if resolve_door(self.door, self.projection, n_features) != self.moments_.door:
-            raise ValueError(
-                f"door or projection changed since the first rows were learned behind {self.moments_.door.describe()}: "
-                "fit a new head"
             )
 
 

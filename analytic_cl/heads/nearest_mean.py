@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
@@ -81,6 +82,7 @@ class NearestMeanClassifier(Head):
         self.track = track
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         if self.metric not in ("cosine", "euclidean"):
             raise ValueError(f'metric must be "cosine" or "euclidean", got {self.metric!r}')
 
@@ -89,12 +91,12 @@ class NearestMeanClassifier(Head):
 
     @property
     def centroids_(self) -> NDArray[np.float64]:
-        self._scores()
+        check_is_fitted(self)
         return class_means(self.moments_)
 
-    def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
+    def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         if self.metric == "euclidean":
-            return super()._score_rows(rows, scores)
+            return super()._compare_rows(rows, scores)
         x = self.door_.dequantise(rows)
         norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-        return (x @ scores.coef.T) / np.where(norms > 0, norms, 1.0)[:, None]
+        return np.asarray((x @ scores.coef.T) / np.where(norms > 0, norms, 1.0)[:, None])

@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 from analytic_cl._config import package_versions
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.ledger import Ledger
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import Moments, as_label
 
 if TYPE_CHECKING:
     from analytic_cl.heads.base import Head
@@ -34,28 +34,12 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def save(head: Head, path: str | os.PathLike[str]) -> None:
-    """Write a head to `path`, whole or not at all."""
-    target = Path(path)
-    about: dict[str, Any] = {
-        "class": type(head).__name__,
-        "parameters": {name: _encoded(value) for name, value in head.get_params(deep=False).items()},
-    }
-    arrays: Arrays = {}
-    if head.__sklearn_is_fitted__():
-        moments = head.moments_
-        names = getattr(head, "feature_names_in_", None)
-        ledger_about, ledger_arrays = head._ledger.to_arrays()
-        about |= {
-            "n_features": head.n_features_in_,
-            "feature_names": None if names is None else names.tolist(),
-            "order": moments.order,
-            "door": moments.door.spec(),
-            "labels": moments.labels,
-            "ledger": ledger_about,
-            "state_digest": moments.digest(),
-        }
-        arrays = moments.to_arrays() | ledger_arrays
-    text = json.dumps(about)
+    """Write a head to `path`, whole or not at all. A symbolic link is followed."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(f"{path} is a directory: give the name of a file")
+    head._check_parameters()
+    text, arrays = _described(head)
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
@@ -63,7 +47,7 @@ def save(head: Head, path: str | os.PathLike[str]) -> None:
         "checksum": _checksum(text, arrays),
         "versions": json.dumps(package_versions()),
     }
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    draft = target.with_name(f".{secrets.token_hex(8)}.analytic-cl.tmp")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, draft, metadata)
@@ -78,54 +62,88 @@ def save(head: Head, path: str | os.PathLike[str]) -> None:
     _sync_directory(target.parent)
 
 
+def _described(head: Head) -> tuple[str, Arrays]:
+    """A head as JSON text and arrays."""
+    about: dict[str, Any] = {
+        "class": type(head).__name__,
+        "parameters": {name: _encoded(value) for name, value in head.get_params(deep=False).items()},
+    }
+    arrays: Arrays = {}
+    if head.__sklearn_is_fitted__():
+        moments = head.moments_
+        names = getattr(head, "feature_names_in_", None)
+        ledger_about, ledger_arrays = head._ledger.to_arrays()
+        about |= {
+            "feature_names": None if names is None else names.tolist(),
+            "order": moments.order,
+            "door": moments.door.spec(),
+            "labels": moments.labels,
+            "ledger": ledger_about,
+            "state_digest": moments.digest(),
+        }
+        arrays = moments.to_arrays() | ledger_arrays
+    return json.dumps(about), arrays
+
+
 def load(path: str | os.PathLike[str], classes: Mapping[str, type[Head]]) -> Head:
     """Read a head of one of these classes from `path`. Raises ValueError saying what is wrong with the file."""
-    metadata, arrays = _read(path)
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} is a safetensors file, but not a head saved by analytic-cl")
-    if metadata.get("format_version") != str(FORMAT_VERSION):
-        raise ValueError(
-            f"{path} has format version {metadata.get('format_version')}, this analytic-cl reads {FORMAT_VERSION}: "
-            "use the version of analytic-cl that wrote it"
-        )
-    text = metadata.get("head", "")
-    if metadata.get("checksum") != _checksum(text, arrays):
-        raise ValueError(f"{path} is damaged or was altered: its checksum does not match its content")
-    about = json.loads(text)
-    if about["class"] not in classes:
-        raise ValueError(
-            f"{path} holds a {about['class']}, not a {' or '.join(classes)}: analytic_cl.load finds the class by itself"
-        )
+    text, arrays = _read(path)
     try:
-        return _built(classes[about["class"]], about, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not describe a possible head: {error}") from error
+        about = json.loads(text)
+        kind = about["class"]
+        if kind in classes:
+            return _built(classes[kind], about, arrays)
+    except Exception as error:  # a file that was forged can be wrong in any way
+        raise ValueError(f"{path} does not describe a possible head: {type(error).__name__}: {error}") from error
+    raise ValueError(
+        f"{path} holds a {str(kind)[:50]}, not a {' or '.join(classes)}: analytic_cl.load finds the class by itself"
+    )
 
 
 def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     head = kind(**{name: _decoded(value) for name, value in about["parameters"].items()})
+    head._check_parameters()
     if "door" not in about:
         return head
-    door = Door.from_spec(about["door"])
-    moments = Moments.from_arrays(door, about["order"], about["labels"], arrays)
+    door, labels = Door.from_spec(about["door"]), [as_label(label) for label in about["labels"]]
+    moments = Moments.from_arrays(door, about["order"], labels, arrays)
     if moments.digest() != about["state_digest"]:
         raise ValueError("the state does not have the digest that it was saved with")
-    ledger = Ledger.from_arrays(door, head.track, about["ledger"], arrays)
-    if ledger.n_rows != moments.n_rows:
-        raise ValueError(f"its ledger records {ledger.n_rows} rows, its state holds {moments.n_rows}")
-    head.n_features_in_ = about["n_features"]
-    if about["feature_names"] is not None:
-        head.feature_names_in_ = np.array(about["feature_names"], dtype=object)
+    ledger = Ledger.from_arrays(door, about["ledger"], arrays)
+    counts, recorded = dict(zip(moments.labels, moments.counts.tolist(), strict=True)), ledger.counts()
+    if any(n > counts.get(label, 0) for label, n in recorded.items()) or ledger.n_rows != moments.n_rows:
+        raise ValueError("its ledger records other rows than its state holds")
+    head.n_features_in_ = door.n_features
+    names = about["feature_names"]
+    if names is not None:
+        if len(names) != door.n_features or not all(isinstance(name, str) for name in names):
+            raise ValueError("the feature names don't fit the door")
+        head.feature_names_in_ = np.array(names, dtype=object)
     head._adopt(moments, ledger)
     return head
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], Arrays]:
+def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
+    """The head's JSON text and the arrays of a file that is what `save` wrote."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a directory: give the name of a file")
     try:
         with safe_open(path, framework="np") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"{path} is a safetensors file, but not a head saved by analytic-cl")
+            if metadata.get("format_version") != str(FORMAT_VERSION):
+                raise ValueError(
+                    f"{path} has format version {metadata.get('format_version')}, this analytic-cl reads "
+                    f"{FORMAT_VERSION}: use the version of analytic-cl that wrote it"
+                )
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+    except (SafetensorError, TypeError, AttributeError) as error:  # the latter two: dtypes that NumPy lacks
         raise ValueError(f"{path} is truncated, or not a safetensors file: {error}") from error
+    text = metadata.get("head", "")
+    if metadata.get("checksum") != _checksum(text, arrays):
+        raise ValueError(f"{path} is damaged or was altered: its checksum does not match its content")
+    return text, arrays
 
 
 def _checksum(text: str, arrays: Arrays) -> str:
@@ -153,7 +171,9 @@ def _encoded(value: Any) -> Any:
         return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
     if isinstance(value, RandomProjection):
         return {"RandomProjection": [value.n_components, value.random_state]}
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    return np.asarray(value, dtype=np.float64).tolist()
 
 
 def _decoded(value: Any) -> Any:

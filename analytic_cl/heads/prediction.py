@@ -10,9 +10,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from analytic_cl.door import Door, FixedPoint, RandomProjection
+from analytic_cl.heads.validation import check_track, refuse_times
 from analytic_cl.ledger import Track
 from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import Moments
+
+_BLOCK = 2**23  # numbers that are scored at a time, to bound memory
 
 
 class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -26,13 +29,14 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     moments_: Moments
     n_features_in_: int
     feature_names_in_: NDArray[Any]
-    _solved: dict[str, Any]
+    _solved: dict[str, tuple[Any, LinearScores]]
 
     def _solve(self, moments: Moments) -> LinearScores:
         raise NotImplementedError(f"{type(self).__name__} must define _solve")
 
     def _check_parameters(self) -> None:
-        raise NotImplementedError(f"{type(self).__name__} must define _check_parameters")
+        """Raise for parameters that can't be meant; subclasses add their own."""
+        check_track(self.track)
 
     def __sklearn_is_fitted__(self) -> bool:
         return "moments_" in self.__dict__
@@ -49,20 +53,32 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         check_is_fitted(self)
         return self.moments_.door
 
+    @property
+    def coef_(self) -> NDArray[np.float64]:
+        """Weights for dequantised rows, shape (n_classes, width); one row for two classes."""
+        return self._scores().coef
+
+    @property
+    def intercept_(self) -> NDArray[np.float64]:
+        """Offsets that go with `coef_`, shape (n_classes,); one for two classes."""
+        return self._scores().intercept
+
     def _scores(self) -> LinearScores:
         """Weights for the state as it is: solved once per change of state or parameters."""
         check_is_fitted(self)
-        key = (self.moments_.revision, repr(self._solver_parameters()))
-        if self._solved.get("key") != key:
+        key = (self.moments_.revision, self._solver_key())
+        solved = self._solved.get("current")
+        if solved is None or solved[0] != key:
             self._check_parameters()
-            self._solved["scores"] = self._solve(self.moments_)
-            self._solved["key"] = key
-        scores: LinearScores = self._solved["scores"]
-        return scores
+            solved = key, self._solve(self.moments_)
+            self._solved["current"] = solved
+        return solved[1]
 
-    def _solver_parameters(self) -> dict[str, Any]:
+    def _solver_key(self) -> tuple[Any, ...]:
+        """The parameters that weights depend on, by value."""
         common = ("door", "projection", "track")
-        return {name: value for name, value in self.get_params(deep=False).items() if name not in common}
+        values = [value for name, value in sorted(self.get_params(deep=False).items()) if name not in common]
+        return tuple(v if isinstance(v, str | None) else np.asarray(v, dtype=np.float64).tobytes() for v in values)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row.
@@ -78,22 +94,36 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
         Notes
         -----
-        Exactness: algebraic. A row alone and the same row in a batch agree to about 1e-12 relative.
+        Exactness: algebraic. A row alone and the same row in a batch agree to 1e-12 of the largest score.
         """
+        return self._scored(X, self._score_rows)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Class of each row, shape (n_samples,)."""
+        scores = self._scored(X, self._compare_rows)
+        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        return np.asarray(self.classes_[places])
+
+    def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         scores = self._scores()
+        refuse_times("X", X)
         rows: NDArray[Any] = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        blocks = max(1, -(-rows.size // 2**24))
+        door, n = self.door_, max(1, _BLOCK // max(self.door_.width, self.door_.n_features))
         out = np.concatenate(
-            [self._score_rows(self.door_.quantise(part), scores) for part in np.array_split(rows, blocks)]
+            [score(door.quantise(rows[start : start + n], first_row=start), scores) for start in range(0, len(rows), n)]
         )
         return out.ravel() if len(self.moments_.labels) == 2 else out
 
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        door = self.door_
-        return rows.astype(np.float64) @ (scores.coef * door.step).T + (scores.intercept + scores.coef @ door.offset)
+        """Scores of integer rows as `decision_function` shows them: those of `coef_` and `intercept_`."""
+        compared, door = self._compare_rows(rows, scores), self.door_
+        shared = scores.coef[0] * door.step - scores.weights[0]
+        if len(self.moments_.labels) == 2 or not shared.any():
+            return compared
+        level = scores.intercept[0] - scores.bias[0] + (door.offset + door.step * scores.centre) @ scores.coef[0]
+        return np.asarray(compared + ((rows - scores.centre) @ shared + level)[:, None])
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Class of each row, shape (n_samples,)."""
-        scores = self.decision_function(X)
-        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return np.asarray(self.classes_[places])
+    def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
+        """Scores of integer rows but for what all classes share: what differences and classes come from."""
+        centred: NDArray[np.float64] = np.subtract(rows, scores.centre, dtype=np.float64)
+        return np.asarray(centred @ scores.weights.T + scores.bias)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.validation import check_strength
@@ -74,6 +71,12 @@ class RLSClassifier(Head):
     >>> keep = np.setdiff1d(np.arange(80), [7, 11])
     >>> head.state_digest() == RLSClassifier().fit(X[keep], y[keep]).state_digest()
     True
+
+    Probabilities, where they are needed:
+
+    >>> from sklearn.calibration import CalibratedClassifierCV
+    >>> CalibratedClassifierCV(RLSClassifier(), cv=3).fit(X, y).predict_proba(X).shape
+    (80, 4)
     """
 
     def __init__(
@@ -92,18 +95,11 @@ class RLSClassifier(Head):
         self.track = track
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         check_strength("alpha", self.alpha, ("oas", "gcv"))
 
     def _solve(self, moments: Moments) -> LinearScores:
         return ridge(moments, self.alpha, bool(self.fit_intercept))
-
-    @property
-    def coef_(self) -> NDArray[np.float64]:
-        return self._scores().coef
-
-    @property
-    def intercept_(self) -> NDArray[np.float64]:
-        return self._scores().intercept
 
     @property
     def alpha_(self) -> float | None:

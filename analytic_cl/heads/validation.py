@@ -2,38 +2,80 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl.door import rows_named
+from analytic_cl.ledger import Track
 from analytic_cl.statistics import EncodedLabels, Label, encode_labels
 
 
 def label_input(y: Any) -> Any:
-    """A list of labels as an object array: NumPy would turn [1, "a"] into strings, and hide the mixture."""
-    if not isinstance(y, list | tuple) or any(np.ndim(label) for label in y):
-        return y
-    array: NDArray[Any] = np.empty(len(y), dtype=object)
-    array[:] = y
-    return array
+    """Labels as an array that says what they are.
+
+    NumPy would turn the list [1, "a"] into strings, and scikit-learn a pandas column of nullable booleans into
+    numbers: both become object arrays here.
+    """
+    if hasattr(y, "to_numpy") and not isinstance(getattr(y, "dtype", None), np.dtype | None):
+        missing = np.flatnonzero(y.isna())
+        if missing.size:
+            raise ValueError(f"Input y has no label (NaN) in {rows_named(missing)}")
+        return y.to_numpy(dtype=object)
+    if isinstance(y, list | tuple) and not any(np.ndim(label) for label in y):
+        array: NDArray[Any] = np.empty(len(y), dtype=object)
+        array[:] = y
+        return array
+    refuse_times("y", y)
+    return y.astype(object) if isinstance(y, np.ndarray) and y.dtype.kind == "T" else y
+
+
+def refuse_times(name: str, values: Any) -> None:
+    """Refuse dates and durations, which NumPy would quietly count in units of its own."""
+    dtypes = values.dtypes if hasattr(values, "columns") else [getattr(values, "dtype", None)]
+    if any(getattr(dtype, "kind", "") in ("m", "M") for dtype in dtypes):
+        raise ValueError(f"{name} holds dates or durations: turn them into numbers or strings first")
 
 
 def labels_outside(encoded: EncodedLabels, classes: Any) -> list[Label]:
     """Labels in use that `classes` does not declare."""
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise ValueError(f"classes must be a list of labels, got {classes!r}")
     declared = {(type(label), label) for label in encode_labels(label_input(classes)).labels}
     return [label for label in encoded.labels if (type(label), label) not in declared]
 
 
-def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = np.inf) -> None:
+def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = math.inf) -> None:
     """Raise ValueError unless `value` is one of `words` or a number in [0, high]."""
     if isinstance(value, str):
         valid = value in words
     else:
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        valid = number and bool(np.isfinite(value)) and 0 <= float(value) <= high
+        try:
+            number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+        except OverflowError:
+            number = math.inf
+        valid = math.isfinite(number) and 0 <= number <= high
     if not valid:
         words_named = " or ".join(f'"{word}"' for word in words)
-        limit = "at least 0" if high == np.inf else f"from 0 to {high:g}"
+        limit = "at least 0" if high == math.inf else f"from 0 to {high:g}"
         raise ValueError(f"{name} must be {words_named}, or a number {limit}; got {value!r}")
+
+
+def check_track(track: Any) -> None:
+    """Raise ValueError for a `track` that no ledger knows."""
+    if track not in get_args(Track):
+        raise ValueError(f"track must be one of {', '.join(map(repr, get_args(Track)))}, got {track!r}")
+
+
+def check_same_names(head: Any, other: Any) -> None:
+    """Refuse to merge what was learned from differently named or ordered columns."""
+    mine, theirs = (getattr(each, "feature_names_in_", None) for each in (head, other))
+    if mine is not None and theirs is not None and not np.array_equal(mine, theirs):
+        raise ValueError(
+            f"the two models learned from different columns, or in another order: {mine.tolist()[:10]} and "
+            f"{theirs.tolist()[:10]}"
+        )

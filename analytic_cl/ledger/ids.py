@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,20 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
 
     Raises ValueError for anything else, for another number of ids than rows, and for an id given twice.
     """
-    if isinstance(sample_id, int | str | np.generic):
-        sample_id = [sample_id]
-    values = sample_id.tolist() if isinstance(sample_id, np.ndarray) else list(sample_id)
+    if isinstance(sample_id, int | str | np.generic) or (isinstance(sample_id, np.ndarray) and sample_id.ndim == 0):
+        sample_id = [sample_id.item() if isinstance(sample_id, np.ndarray) else sample_id]
+    if isinstance(sample_id, bytes | bytearray | memoryview) or not isinstance(sample_id, Iterable):
+        raise ValueError(f"sample_id must be integers or strings, one a row; got {type(sample_id).__name__}")
+    values = list(sample_id)
     ids: list[SampleId] = []
     for place, given in enumerate(values):
-        value = given.item() if isinstance(given, np.generic) else given
+        value = given.item() if isinstance(given, np.generic) and given.dtype.kind in "biufU" else given
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError(
                 f"sample_id must be one integer or string a row; at position {place} it is {value!r} "
                 f"({type(value).__name__})"
             )
-        ids.append(value)
+        ids.append(str.__str__(value) if isinstance(value, str) else int.__int__(value))
     if n_rows is not None and len(ids) != n_rows:
         raise ValueError(f"{n_rows} rows but {len(ids)} sample ids")
     if not ids:

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.ledger.digests import row_digests
-from analytic_cl.ledger.ids import SampleId, named
+from analytic_cl.ledger.ids import SampleId, as_ids, named
 from analytic_cl.ledger.search import NotLearnedError, find_rows
-from analytic_cl.ledger.table import Positions, Table
-from analytic_cl.statistics import EncodedLabels, Label
+from analytic_cl.ledger.table import Entries, Positions, Table
+from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
 
 Track = Literal["auto", "rows", "digest", "none"]
+
+_KEY_BYTES = 32
 
 NOWHERE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows that a request names, with their integers and labels where the ledger keeps them.
+    """Rows that a request names.
 
     `kept` and `hashed` are positions in the ledger's two tables, `untracked` how many rows it has no record of.
     """
@@ -35,6 +38,15 @@ class Selection:
 
     def __len__(self) -> int:
         return int(self.kept.size + self.hashed.size + self.untracked)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Entries that are ready to be recorded, with their memory taken; None for rows that leave no record."""
+
+    n_rows: int
+    table: Table | None = None
+    entries: Entries | None = None
 
 
 class Ledger:
@@ -50,33 +62,42 @@ class Ledger:
 
     Notes
     -----
-    Every `find_*` is a question and changes nothing; `record`, `erase` and `merge` change the ledger and can't fail
-    on what a `check_*` or `find_*` has let through.
+    Every `check_*` and `find_*` is a question, and changes nothing. A change is drafted first, so that what can fail
+    fails before the state is touched; `record`, `erase` and `replace` then only write.
 
     Cost: ``width`` bytes times the integer's size for a kept row, 16 bytes for a digest; hashing 3 to 4 GB/s.
     """
 
-    def __init__(self, door: Door, track: Track = "auto", key: bytes | None = None) -> None:
-        if track not in get_args(Track):
-            raise ValueError(f"track must be one of {', '.join(map(repr, get_args(Track)))}, got {track!r}")
+    def __init__(self, door: Door, track: Track = "auto") -> None:
         self.track = track
         self.kept = Table(door.width, door.dtype)
         self.hashed = Table(2, np.uint64)
         self.untracked = 0
-        self.keys: list[bytes] = [secrets.token_bytes(32) if key is None else key]  # first the own, then merged ones
-        self.labels: list[Label] = []
-        self._code_of: dict[Label, int] = {}
+        self.keys: list[bytes] = [secrets.token_bytes(_KEY_BYTES)]  # first the own, then those of merged ledgers
+        self.code_of: dict[Label, int] = {}
+
+    @property
+    def n_rows(self) -> int:
+        return self.kept.n_alive + self.hashed.n_alive + self.untracked
+
+    def label_of(self) -> dict[int, Label]:
+        """Labels by the numbers that the tables hold."""
+        return {code: label for label, code in self.code_of.items()}
+
+    def counts(self) -> Counter[Label]:
+        """Recorded rows of each class."""
+        return Counter({label: self.kept.n_of_code[c] + self.hashed.n_of_code[c] for label, c in self.code_of.items()})
 
     # ---- questions
 
-    def check_new(self, ids: list[SampleId] | None, replacing: bool = False) -> None:
+    def check_new(self, ids: list[SampleId] | None) -> None:
         """Refuse ids that can't be recorded: already in use, or without a ledger to hold them."""
         if ids is None:
             return
         if self.track == "none":
             raise ValueError('sample_id needs a ledger to be kept in: this model has track="none"')
         known = [name for name in ids if name in self.kept.by_id or name in self.hashed.by_id]
-        if known and not replacing:
+        if known:
             raise ValueError(f"sample ids already learned: {named(known)}; use rectify to replace their rows")
 
     def find_ids(self, ids: list[SampleId]) -> Selection:
@@ -91,15 +112,15 @@ class Ledger:
     def find_ids_with_rows(self, ids: list[SampleId], rows: NDArray[Any], encoded: EncodedLabels) -> Selection:
         """As `find_ids`, checking that the rows and labels of these ids, in order, are the given ones."""
         found = self.find_ids(ids)
-        digests = {number: row_digests(rows, encoded, key) for number, key in enumerate(self.keys)}
+        digests = [row_digests(rows, encoded, key) for key in self.keys]
         wrong = []
         for i, name in enumerate(ids):
             if (at := self.hashed.by_id.get(name)) is not None:
                 same = np.array_equal(self.hashed.payload[at], digests[int(self.hashed.keys[at])][i])
             else:
                 at = self.kept.by_id[name]
-                label = self.labels[self.kept.codes[at]]
-                same = np.array_equal(self.kept.payload[at], rows[i]) and label == encoded.labels[encoded.codes[i]]
+                code = self.code_of.get(encoded.labels[encoded.codes[i]])
+                same = np.array_equal(self.kept.payload[at], rows[i]) and self.kept.codes[at] == code
             if not same:
                 wrong.append(name)
         if wrong:
@@ -119,7 +140,7 @@ class Ledger:
 
     def find_class(self, label: Label) -> Selection:
         """All rows of a class that the ledger has a record of."""
-        code = self._code_of.get(label, -1)
+        code = self.code_of.get(label, -1)
         kept, hashed = (t.live()[t.codes[t.live()] == code] for t in (self.kept, self.hashed))
         return Selection(kept, hashed)
 
@@ -130,40 +151,69 @@ class Ledger:
                 f"the ledger does not keep the rows themselves of {len(found) - found.kept.size} of the "
                 f"{len(found)} rows asked for: pass them as X and y as well, or learn with track='rows'"
             )
-        used, codes = np.unique(self.kept.codes[found.kept], return_inverse=True)
-        labels = [self.labels[code] for code in used.tolist()]
-        order = sorted(range(len(labels)), key=labels.__getitem__)
-        rank = np.empty(len(labels), dtype=np.int64)
-        rank[order] = np.arange(len(labels))
-        return self.kept.payload[found.kept], EncodedLabels([labels[i] for i in order], rank[codes])
+        labels = self.label_of()
+        return self.kept.payload[found.kept], encode_labels([labels[c] for c in self.kept.codes[found.kept].tolist()])
 
     # ---- changes
 
-    def record(self, rows: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None) -> None:
-        """Enter learned rows. The array of rows may be adopted: don't write to it afterwards."""
+    def draft(self, rows: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None) -> Draft:
+        """Prepare to record learned rows. Their array may be adopted: don't write to it afterwards."""
         if self.track == "none":
-            self.untracked += rows.shape[0]
-            return
-        codes = self._codes(encoded)
-        names: list[SampleId | None] = [None] * rows.shape[0] if ids is None else list(ids)
-        if self.track == "rows" or (self.track == "auto" and ids is not None):
-            self.kept.append(rows, codes, names, 0)
-        else:
-            self.hashed.append(row_digests(rows, encoded, self.keys[0]), codes, names, 0)
+            return Draft(len(rows))
+        names: list[SampleId | None] = [None] * len(rows) if ids is None else list(ids)
+        keeps_rows = self.track == "rows" or (self.track == "auto" and ids is not None)
+        table = self.kept if keeps_rows else self.hashed
+        payload = rows if keeps_rows else row_digests(rows, encoded, self.keys[0])
+        entries = Entries(payload, self.numbers(encoded), 0, names)
+        table.reserve(entries)
+        return Draft(len(rows), table, entries)
 
-    def _codes(self, encoded: EncodedLabels) -> NDArray[np.int64]:
+    def record(self, drafts: list[Draft]) -> None:
+        """Enter drafted rows, all or none."""
+        done = 0
+        try:
+            for draft in drafts:
+                if draft.table is None or draft.entries is None:
+                    self.untracked += draft.n_rows
+                else:
+                    draft.table.append(draft.entries)
+                done += 1
+        except BaseException:
+            self.unrecord(drafts[:done])
+            raise
+
+    def unrecord(self, drafts: list[Draft]) -> None:
+        """Take back what was just recorded."""
+        for draft in drafts:
+            if draft.table is None:
+                self.untracked -= draft.n_rows
+            else:
+                draft.table.truncate(draft.table.size - draft.n_rows)
+
+    def numbers(self, encoded: EncodedLabels) -> NDArray[np.int64]:
+        """Numbers of labels, new ones given out as needed."""
         for label in encoded.labels:
-            if label not in self._code_of:
-                self._code_of[label] = len(self.labels)
-                self.labels.append(label)
-        table = np.array([self._code_of[label] for label in encoded.labels], dtype=np.int64)
+            if label not in self.code_of:
+                self.code_of[label] = max(self.code_of.values(), default=-1) + 1
+        table = np.array([self.code_of[label] for label in encoded.labels], dtype=np.int64)
         return table[encoded.codes]
 
     def erase(self, found: Selection) -> None:
-        """Strike selected rows out, overwriting what was kept of them."""
+        """Strike selected rows out, overwriting what was kept of them, and the names of classes that have none left."""
         self.kept.erase(found.kept)
         self.hashed.erase(found.hashed)
         self.untracked -= found.untracked
+        self._drop_unused_labels()
+
+    def replace(self, found: Selection, rows: NDArray[Any], codes: NDArray[np.int64]) -> None:
+        """Put other rows and labels (by `numbers`) in the place of selected kept ones."""
+        self.kept.replace(found.kept, rows, codes)
+        self._drop_unused_labels()
+
+    def _drop_unused_labels(self) -> None:
+        for label, code in list(self.code_of.items()):
+            if not self.kept.n_of_code[code] + self.hashed.n_of_code[code]:
+                del self.code_of[label]
 
     def check_mergeable(self, other: Ledger) -> None:
         """Refuse a merge with a ledger that holds an id of this one."""
@@ -172,25 +222,22 @@ class Ledger:
         if both:
             raise ValueError(f"both models learned the sample ids {named(both)}; forget them in one of the two first")
 
-    def merge(self, other: Ledger) -> None:
-        """Take over copies of the records of another ledger; digests stay under the key they were made with."""
-        keys = [self.keys.index(key) if key in self.keys else -1 for key in other.keys]
-        for number, key in enumerate(other.keys):
-            if keys[number] < 0:
-                keys[number] = len(self.keys)
-                self.keys.append(key)
-        codes = self._codes(EncodedLabels(other.labels, np.arange(len(other.labels))))
+    def drafts_of(self, other: Ledger) -> list[Draft]:
+        """Prepare to record copies of another ledger's rows; digests stay under the key they were made with."""
+        self.keys += [key for key in other.keys if key not in self.keys]
+        key_number = np.array([self.keys.index(key) for key in other.keys], dtype=np.int32)
+        number = np.zeros(max(other.code_of.values(), default=-1) + 1, dtype=np.int64)
+        labels = EncodedLabels(list(other.code_of), np.arange(len(other.code_of)))
+        number[list(other.code_of.values())] = self.numbers(labels)
+        drafts = [Draft(other.untracked)]
         for mine, theirs in ((self.kept, other.kept), (self.hashed, other.hashed)):
             live = theirs.live()
             if live.size:
-                names = [theirs.ids[position] for position in live.tolist()]
-                numbers = np.array(keys, dtype=np.int32)[theirs.keys[live]]
-                mine.append(theirs.payload[live], codes[theirs.codes[live]], names, numbers)
-        self.untracked += other.untracked
-
-    @property
-    def n_rows(self) -> int:
-        return self.kept.n_alive + self.hashed.n_alive + self.untracked
+                ids = [theirs.ids[at] for at in live.tolist()]
+                entries = Entries(theirs.payload[live], number[theirs.codes[live]], key_number[theirs.keys[live]], ids)
+                mine.reserve(entries)
+                drafts.append(Draft(live.size, mine, entries))
+        return drafts
 
     # ---- on disk
 
@@ -198,33 +245,53 @@ class Ledger:
         """JSON values and arrays of all that is not erased. The keys are among the values: keep them private."""
         arrays: dict[str, NDArray[Any]] = {}
         names: list[SampleId | None] = []
+        labels = list(self.code_of)
+        number = np.zeros(max(self.code_of.values(), default=-1) + 1, dtype=np.int32)
+        number[list(self.code_of.values())] = np.arange(len(labels))
         for title, table in (("kept", self.kept), ("hashed", self.hashed)):
             live = table.live()
             names += [table.ids[at] for at in live.tolist()]
-            for column in ("payload", "codes", "keys"):
-                arrays[f"ledger_{title}_{column}"] = getattr(table, column)[live]
+            arrays[f"ledger_{title}_payload"] = table.payload[live]
+            arrays[f"ledger_{title}_codes"] = number[table.codes[live]]
+            arrays[f"ledger_{title}_keys"] = table.keys[live]
         arrays["ledger_ids"] = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
-        about = {"labels": self.labels, "keys": [key.hex() for key in self.keys], "untracked": self.untracked}
-        return about, arrays
+        keys = [key.hex() for key in self.keys]
+        return {"track": self.track, "labels": labels, "keys": keys, "untracked": self.untracked}, arrays
 
     @classmethod
-    def from_arrays(cls, door: Door, track: Track, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Ledger:
-        """The ledger that `to_arrays` described. Raises ValueError or KeyError where it is not one."""
-        ledger = cls(door, track)
+    def from_arrays(cls, door: Door, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Ledger:
+        """The ledger that `to_arrays` described. Raises an error of some kind where it is not one."""
+        ledger = cls(door, about["track"])
         ledger.keys = [bytes.fromhex(key) for key in about["keys"]]
         ledger.untracked = int(about["untracked"])
-        ledger._codes(EncodedLabels(about["labels"], NOWHERE))
+        ledger.code_of = {as_label(label): code for code, label in enumerate(about["labels"])}
         names = json.loads(arrays["ledger_ids"].tobytes())
+        given = [name for name in names if name is not None]
+        if given:
+            as_ids(given)
         for title, table in (("kept", ledger.kept), ("hashed", ledger.hashed)):
             payload, codes, keys = (arrays[f"ledger_{title}_{column}"] for column in ("payload", "codes", "keys"))
-            fits = payload.dtype == table.payload.dtype and payload.shape == (len(codes), table.payload.shape[1])
-            if not (fits and len(codes) == len(keys) <= len(names)) or (
-                codes.size and not (0 <= codes.min() <= codes.max() < len(ledger.labels))
+            n = len(codes)
+            if (
+                payload.dtype != table.payload.dtype
+                or payload.shape != (n, table.payload.shape[1])
+                or not (len(keys) == n <= len(names))
+                or not (_within(codes, len(ledger.code_of)) and _within(keys, len(ledger.keys)))
             ):
                 raise ValueError("the ledger's arrays don't fit each other")
-            if len(codes):
-                table.append(payload, codes, names[: len(codes)], keys)
-                del names[: len(codes)]
-        if names or ledger.untracked < 0 or not ledger.keys:
-            raise ValueError("the ledger's ids don't fit its rows")
+            if n:
+                entries = Entries(payload, codes, keys, names[:n])
+                table.reserve(entries)
+                table.append(entries)
+                del names[:n]
+        if names or ledger.untracked < 0 or len(ledger.code_of) != len(about["labels"]):
+            raise ValueError("the ledger's ids or labels don't fit its rows")
+        if not ledger.keys or any(len(key) != _KEY_BYTES for key in ledger.keys):
+            raise ValueError("the ledger's keys are of the wrong length")
+        if np.abs(ledger.kept.payload.astype(np.int64)).max(initial=0) > door.limit:
+            raise ValueError("the ledger's rows are out of the door's range")
         return ledger
+
+
+def _within(numbers: NDArray[Any], end: int) -> bool:
+    return numbers.dtype == np.int32 and (not numbers.size or bool(numbers.min() >= 0 and numbers.max() < end))

@@ -11,12 +11,14 @@ from analytic_cl.door import rows_named
 from analytic_cl.ledger.digests import Digests, row_digests
 from analytic_cl.ledger.ids import named
 from analytic_cl.ledger.table import Positions, Table
-from analytic_cl.statistics import EncodedLabels
+from analytic_cl.statistics import EncodedLabels, Label
 
 if TYPE_CHECKING:
     from analytic_cl.ledger.ledger import Ledger
 
 Entry = tuple[Table, int]
+
+_HINTS = 10  # rows that a refusal looks for under other labels
 
 
 class NotLearnedError(ValueError):
@@ -64,10 +66,11 @@ def _entries(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted:
     if kept.n_alive:
         for entry, found in zip(entries, _hits(kept, _kept_digests(ledger), wanted), strict=True):
             entry += [(kept, at) for at in found]
-    for number in np.unique(hashed.keys[hashed.live()]).tolist():
-        digests = wanted if number == 0 else row_digests(rows, encoded, ledger.keys[number])
-        for entry, found in zip(entries, _hits(hashed, hashed.payload, digests), strict=True):
-            entry += [(hashed, at) for at in found if hashed.keys[at] == number]
+    if hashed.n_alive:
+        for number, key in enumerate(ledger.keys):
+            digests = wanted if number == 0 else row_digests(rows, encoded, key)
+            for entry, found in zip(entries, _hits(hashed, hashed.payload, digests), strict=True):
+                entry += [(hashed, at) for at in found if hashed.keys[at] == number]
     return entries
 
 
@@ -75,37 +78,49 @@ def _kept_digests(ledger: Ledger) -> Digests:
     """Digests of the kept rows: made on the first search, and later only for the rows that came since."""
     kept = ledger.kept
     known = 0 if kept.digests is None else len(kept.digests)
-    new = slice(known, kept.size)
-    fresh = row_digests(
-        kept.payload[new], EncodedLabels(ledger.labels, kept.codes[new].astype(np.int64)), ledger.keys[0]
-    )
-    kept.digests = fresh if kept.digests is None else np.concatenate([kept.digests, fresh])
+    if kept.digests is None or known < kept.size:
+        labels = list(ledger.code_of)
+        place = np.zeros(max(ledger.code_of.values()) + 1, dtype=np.int64)
+        place[list(ledger.code_of.values())] = np.arange(len(labels))
+        codes = kept.codes[known : kept.size]
+        codes = np.where(kept.alive[known : kept.size], place[np.minimum(codes, place.size - 1)], 0)
+        fresh = row_digests(
+            kept.payload[known : kept.size], EncodedLabels(labels, codes.astype(np.int64)), ledger.keys[0]
+        )
+        kept.digests = fresh if kept.digests is None else np.concatenate([kept.digests, fresh])
     return kept.digests
 
 
 def _hits(table: Table, digests: Digests, wanted: Digests) -> list[list[int]]:
     """For each wanted digest, the positions of live entries that have it."""
     if table.order is None:
-        table.order = np.argsort(digests[: table.size, 0], kind="stable")
+        live = table.live()
+        table.order = live[np.argsort(digests[live, 0], kind="stable")]
     ordered = digests[table.order, 0]
     low = np.searchsorted(ordered, wanted[:, 0], side="left").tolist()
     high = np.searchsorted(ordered, wanted[:, 0], side="right").tolist()
     return [
-        [at for at in table.order[a:b].tolist() if table.alive[at] and digests[at, 1] == rest]
+        [at for at in table.order[a:b].tolist() if digests[at, 1] == rest]
         for a, b, rest in zip(low, high, wanted[:, 1], strict=True)
     ]
 
 
 def _explained(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, missing: list[int]) -> str:
     """Message for rows that were not found, saying where one of them was learned under another label."""
-    hints = []
-    for i in missing[:10]:
-        row, label = rows[i : i + 1], encoded.labels[encoded.codes[i]]
-        for other in ledger.labels:
-            as_other = EncodedLabels([other], np.zeros(1, dtype=np.int64))
-            if other != label and _entries(ledger, row, as_other, row_digests(row, as_other, ledger.keys[0]))[0]:
-                hints.append(f"row {i} was learned as {other!r}, not as {label!r}")
-                break
+    shown = missing[:_HINTS]
+    labels = list(ledger.code_of)
+    tried = np.repeat(rows[shown], len(labels), axis=0)
+    under = EncodedLabels(labels, np.tile(np.arange(len(labels)), len(shown)))
+    entries = _entries(ledger, tried, under, row_digests(tried, under, ledger.keys[0])) if labels else []
+    learned_as: dict[int, Label] = {}
+    for place, found in enumerate(entries):
+        i, label = shown[place // len(labels)], labels[place % len(labels)]
+        if found and label != encoded.labels[encoded.codes[i]]:
+            learned_as.setdefault(i, label)
+    hints = [
+        f"row {i} was learned as {label!r}, not as {encoded.labels[encoded.codes[i]]!r}"
+        for i, label in learned_as.items()
+    ]
     hint = "; ".join(hints) or "were they learned from other features? rows learned with a sample_id can go by id"
     return (
         f"{rows_named(np.array(missing))} of X, under the given labels: never learned, already forgotten, or not "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,18 @@ from analytic_cl.ledger.ids import SampleId
 Positions = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Entries:
+    """Columns of entries: payload (rows, or digests), number of the label, number of the key, id or None."""
+
+    payload: NDArray[Any]
+    codes: NDArray[Any]
+    keys: NDArray[np.int32] | int
+    ids: list[SampleId | None]
+
+
 class Table:
-    """Columns of equal length: the payload (rows or digests), label code, key number, alive, named, and the ids.
+    """Entries, some of them erased.
 
     Erased entries are overwritten with zeros at once and squeezed out when they are the majority, so the position of
     an entry holds only until the next `erase`.
@@ -31,29 +43,15 @@ class Table:
         self.by_id: dict[SampleId, int] = {}
         self.size = 0
         self.n_alive = 0
+        self.n_of_code: Counter[int] = Counter()  # live entries by label code
         self.digests: NDArray[np.uint64] | None = None  # of kept rows: a cache, filled by whoever searches
         self.order: Positions | None = None  # positions sorted by digest: a cache
 
-    def append(
-        self, payload: NDArray[Any], codes: NDArray[Any], ids: list[SampleId | None], keys: NDArray[np.int32] | int
-    ) -> None:
-        """Add entries; a first batch of rows is adopted, not copied."""
-        n = payload.shape[0]
-        new = slice(self.size, self.size + n)
+    def reserve(self, entries: Entries) -> None:
+        """Take the memory that `append` of these entries needs; a first batch of rows is adopted, not copied."""
         if self.size == 0:
-            self.payload = payload if payload.flags.writeable else payload.copy()
-        self._reserve(new.stop)
-        if self.size > 0:
-            self.payload[new] = payload
-        self.codes[new], self.keys[new], self.alive[new] = codes, keys, True
-        self.is_named[new] = [name is not None for name in ids]
-        self.by_id.update((name, position) for position, name in enumerate(ids, start=self.size) if name is not None)
-        self.ids.extend(ids)
-        self.size += n
-        self.n_alive += n
-        self.order = None
-
-    def _reserve(self, need: int) -> None:
+            self.payload = entries.payload if entries.payload.flags.writeable else entries.payload.copy()
+        need = self.size + entries.payload.shape[0]
         for name in self._COLUMNS:
             old = getattr(self, name)
             if old.shape[0] < need:
@@ -61,30 +59,79 @@ class Table:
                 new[: self.size] = old[: self.size]
                 setattr(self, name, new)
 
+    def append(self, entries: Entries) -> None:
+        """Add entries, after `reserve`."""
+        n = entries.payload.shape[0]
+        new = slice(self.size, self.size + n)
+        if self.size > 0:
+            self.payload[new] = entries.payload
+        self.codes[new], self.keys[new], self.alive[new] = entries.codes, entries.keys, True
+        self.is_named[new] = [name is not None for name in entries.ids]
+        size = self.size
+        try:
+            self.ids.extend(entries.ids)
+            self.by_id.update((name, at) for at, name in enumerate(entries.ids, start=size) if name is not None)
+            self._count(new, +1)
+            self.size += n
+        except BaseException:
+            self.truncate(size)
+            raise
+        self.order = None
+
+    def truncate(self, size: int) -> None:
+        """Drop the entries from position `size` on, which were just appended."""
+        for name in self.ids[size:]:
+            if name is not None and self.by_id.get(name, -1) >= size:
+                del self.by_id[name]
+        if self.size > size:
+            self._count(slice(size, self.size), -1)
+        del self.ids[size:]
+        self.alive[size:] = False
+        self.payload[size:] = 0
+        self.size, self.digests, self.order = size, None, None
+
+    def _count(self, positions: slice | Positions, sign: int) -> None:
+        codes, numbers = np.unique(self.codes[positions], return_counts=True)
+        for code, number in zip(codes.tolist(), (sign * numbers).tolist(), strict=True):
+            self.n_of_code[code] += number
+            self.n_alive += number
+
+    def replace(self, positions: Positions, payload: NDArray[Any], codes: NDArray[Any]) -> None:
+        """Overwrite row and label of entries that keep their ids."""
+        self.digests = self.order = None
+        self._count(positions, -1)
+        self.payload[positions], self.codes[positions] = payload, codes
+        self._count(positions, +1)
+
     def live(self) -> Positions:
         """Positions of the entries that were not erased."""
         return np.flatnonzero(self.alive[: self.size])
 
     def erase(self, positions: Positions) -> None:
         """Overwrite these entries; they must be alive."""
+        if not positions.size:
+            return
         for position in positions[self.is_named[positions]].tolist():
             name = self.ids[position]
             assert name is not None
             del self.by_id[name]
             self.ids[position] = None
+        self._count(positions, -1)
+        self.alive[positions] = self.is_named[positions] = False
         self.payload[positions] = 0
         if self.digests is not None:
             self.digests[positions[positions < len(self.digests)]] = 0
-        self.order = None
-        self.alive[positions] = self.is_named[positions] = False
-        self.n_alive -= positions.size
-        if self.n_alive < self.size / 2:
-            self._squeeze()
+        try:  # what follows only saves time and memory
+            if self.order is not None:
+                self.order = self.order[self.alive[self.order]]
+            if self.n_alive < self.size / 2:
+                self._squeeze()
+        except MemoryError:
+            self.order = None
 
     def _squeeze(self) -> None:
         live = self.live()
-        for name in self._COLUMNS:
-            setattr(self, name, getattr(self, name)[live])
-        self.ids = [self.ids[position] for position in live.tolist()]
-        self.by_id = {name: position for position, name in enumerate(self.ids) if name is not None}
-        self.size, self.digests, self.order = live.size, None, None
+        columns = {name: getattr(self, name)[live] for name in self._COLUMNS}
+        ids = [self.ids[position] for position in live.tolist()]
+        by_id = {name: position for position, name in enumerate(ids) if name is not None}
+        self.__dict__.update(columns, ids=ids, by_id=by_id, size=live.size, digests=None, order=None)

@@ -1,25 +1,44 @@
-"""What every solver returns: scores that are linear in the dequantised row."""
+"""What every solver returns: scores that are linear in the row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from analytic_cl.solvers.spd import Floats
+from analytic_cl.statistics import Int64s, Moments
+
+
+def centre(moments: Moments) -> Int64s:
+    """The mean of all rows, rounded to integers: where scores are taken from, shape (width,)."""
+    mean: Floats = moments.sums.sum(axis=0) / moments.n_rows
+    return np.rint(mean).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class LinearScores:
-    """Scores ``X @ coef.T + intercept``: a column a class; for two classes one, positive for the second.
+    """Scores ``(q - centre) @ weights.T + bias`` of integer rows q: one column a class.
+
+    `coef` and `intercept` are the same scores on dequantised rows, where far from the origin large numbers cancel;
+    they also carry a part that all classes share, as scikit-learn's do. For two classes there is one column, the
+    second's minus the first's.
 
     `strength` is the regularisation that was used: a shrinkage intensity, or an alpha.
     """
 
+    centre: Int64s
+    weights: Floats
+    bias: Floats
     coef: Floats
     intercept: Floats
     strength: float | None = None
 
     def of_second_class(self) -> LinearScores:
         """For two classes: the second's scores minus the first's, in one column."""
-        if len(self.coef) != 2:
+        if len(self.weights) != 2:
             return self
-        return LinearScores(self.coef[1:] - self.coef[:1], self.intercept[1:] - self.intercept[:1], self.strength)
+        weights, bias, coef, intercept = (
+            part[1:] - part[:1] for part in (self.weights, self.bias, self.coef, self.intercept)
+        )
+        return LinearScores(self.centre, weights, bias, coef, intercept, self.strength)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytic_cl.solvers.linear import LinearScores
+from analytic_cl.solvers.linear import LinearScores, centre
 from analytic_cl.solvers.units import class_means
 from analytic_cl.statistics import Moments
 
 
 def euclidean_nearest_mean(moments: Moments) -> LinearScores:
     """w_c = mu_c, b_c = -|mu_c|^2 / 2: the largest score is that of the closest mean."""
-    means = class_means(moments)
-    return LinearScores(means, -0.5 * np.einsum("ij,ij->i", means, means)).of_second_class()
+    origin = centre(moments)
+    weights, means = class_means(moments, origin), class_means(moments)
+    bias, intercept = (-0.5 * np.einsum("ij,ij->i", a, a) for a in (weights, means))
+    return LinearScores(origin, weights * moments.door.step, bias, means, intercept).of_second_class()
 
 
 def cosine_nearest_mean(moments: Moments) -> LinearScores:
-    """w_c = mu_c / |mu_c|, 0 for a mean of zero: scores are |x| times the cosine to each mean."""
+    """w_c = mu_c / |mu_c|, 0 for a mean of zero: ``x @ coef.T`` is |x| times the cosine to each mean."""
     means = class_means(moments)
     norms = np.sqrt(np.einsum("ij,ij->i", means, means))
-    return LinearScores(means / np.where(norms > 0, norms, 1.0)[:, None], np.zeros(len(means))).of_second_class()
+    unit, zero = means / np.where(norms > 0, norms, 1.0)[:, None], np.zeros(len(means))
+    origin = np.zeros(moments.door.width, dtype=np.int64)
+    return LinearScores(origin, unit * moments.door.step, unit @ moments.door.offset, unit, zero).of_second_class()

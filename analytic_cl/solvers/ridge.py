@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from analytic_cl.solvers.linear import LinearScores
+from analytic_cl.solvers.linear import LinearScores, centre
 from analytic_cl.solvers.shrinkage import shrink_correlations
 from analytic_cl.solvers.spd import Floats, solve_spd
 from analytic_cl.solvers.units import centred_class_sums, class_means, mean, scatter_matrix
@@ -18,13 +18,12 @@ GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
 
 @dataclass(frozen=True)
 class _Problem:
-    """Normal equations A W = cross, targets' sum of squares, and what the intercept is made of."""
+    """Normal equations A W = cross, and the targets' sum of squares and means."""
 
     a: Floats
     cross: Floats
     target_squares: float
     target_means: Floats
-    row_mean: Floats
 
 
 def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = True) -> LinearScores:
@@ -48,8 +47,14 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
         strength = float(alpha)
         a[np.diag_indices_from(a)] += strength
         w = solve_spd(a, np.asfortranarray(problem.cross))
-    intercept = problem.target_means - problem.row_mean @ w if fit_intercept else np.zeros(w.shape[1])
-    return LinearScores(np.ascontiguousarray(w.T), intercept, strength)
+    coef = np.ascontiguousarray(w.T)
+    if not fit_intercept:
+        zero = np.zeros(len(coef))
+        origin = np.zeros(moments.door.width, dtype=np.int64)
+        return LinearScores(origin, coef * moments.door.step, coef @ moments.door.offset, coef, zero, strength)
+    origin = centre(moments)
+    bias, intercept = (problem.target_means - coef @ m for m in (mean(moments, origin), mean(moments)))
+    return LinearScores(origin, coef * moments.door.step, bias, coef, intercept, strength)
 
 
 def _normal_equations(moments: Moments, centred: bool) -> _Problem:
@@ -63,7 +68,7 @@ def _normal_equations(moments: Moments, centred: bool) -> _Problem:
         a, cross = scatter_matrix(moments, "origin"), 2 * sums - sums.sum(axis=0)
         squares = np.full(len(counts), float(n))
     used = slice(1, None) if len(counts) == 2 else slice(None)
-    return _Problem(a, cross[used].T, float(squares[used].sum()), target_means[used], mean(moments))
+    return _Problem(a, cross[used].T, float(squares[used].sum()), target_means[used])
 
 
 def _solve_by_gcv(problem: _Problem, n: int, fit_intercept: bool) -> tuple[Floats, float]:

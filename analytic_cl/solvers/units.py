@@ -7,17 +7,26 @@ from typing import Literal
 import numpy as np
 
 from analytic_cl.solvers.spd import Floats
-from analytic_cl.statistics import Moments, scatter
+from analytic_cl.statistics import Int64s, Moments, scatter
 
 
-def class_means(moments: Moments) -> Floats:
-    """Mean row of each class, shape (n_classes, width)."""
-    return np.asarray(moments.door.offset + moments.door.step * (moments.sums / moments.counts[:, None]))
+def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
+    """Mean row of each class, shape (n_classes, width).
+
+    With `origin`, integers to measure from: the mean minus what they stand for, subtracted exactly.
+    """
+    counts, step = moments.counts[:, None], moments.door.step
+    if origin is None:
+        return np.asarray(moments.door.offset + step * (moments.sums / counts))
+    return np.asarray(step * ((moments.sums - counts * origin) / counts))
 
 
-def mean(moments: Moments) -> Floats:
-    """Mean of all rows, shape (width,)."""
-    return np.asarray(moments.door.offset + moments.door.step * (moments.sums.sum(axis=0) / moments.n_rows))
+def mean(moments: Moments, origin: Int64s | None = None) -> Floats:
+    """Mean of all rows, shape (width,); `origin` as in `class_means`."""
+    n, total, step = moments.n_rows, moments.sums.sum(axis=0), moments.door.step
+    if origin is None:
+        return np.asarray(moments.door.offset + step * (total / n))
+    return np.asarray(step * ((total - n * origin) / n))
 
 
 def centred_class_sums(moments: Moments) -> Floats:

@@ -7,7 +7,6 @@ from analytic_cl.statistics.labels import EncodedLabels as EncodedLabels
 from analytic_cl.statistics.labels import Label as Label
 from analytic_cl.statistics.labels import as_label as as_label
 from analytic_cl.statistics.labels import encode_labels as encode_labels
-from analytic_cl.statistics.labels import label_array as label_array
 from analytic_cl.statistics.labels import label_bytes as label_bytes
-from analytic_cl.statistics.labels import one_kind as one_kind
 from analytic_cl.statistics.moments import Moments as Moments
+from analytic_cl.statistics.wide import Int64s as Int64s

@@ -7,7 +7,6 @@ int64: sum h h', sum (h l' + l h') and sum l l', of weights 2^32, 2^16 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,58 +36,96 @@ def row_starts(width: int) -> NDArray[np.int64]:
     return i * width - i * (i - 1) // 2
 
 
-def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int) -> None:
+def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int, interruptible: bool = True) -> None:
     """Planes += sign * rows.T @ rows, whole or not at all.
 
-    When anything interrupts it, Ctrl-C included, the finished blocks are taken back before the exception goes on.
+    All memory is taken before the first write. On Ctrl-C, or an error in a product, the finished blocks are taken
+    back, without stopping again, before the exception goes on. `interruptible=False` is for taking something back.
     """
+    n, d = rows.shape
     step = _BLOCK_ROWS[bits]
+    block = (_IntegerBlock if get_backend() == "numpy" else _BlasBlock)(min(n, step), d, bits)
     done = 0
     with deferred_interrupts() as guard:
         try:
-            for start in range(0, rows.shape[0], step):
-                guard.check()
-                _commit(planes, _products(rows[start : start + step], bits), sign)
+            for start in range(0, n, step):
+                if interruptible:
+                    guard.check()
+                block.multiply(rows[start : start + step])
+                block.add_to(planes, sign)
                 done = start + step
-            guard.check()
+            if interruptible:
+                guard.check()
         except BaseException:
             for start in range(0, done, step):
-                _commit(planes, _products(rows[start : start + step], bits), -sign)
+                block.multiply(rows[start : start + step])
+                block.add_to(planes, -sign)
             raise
 
 
-def slices(rows: NDArray[Any], dtype: type[np.generic]) -> tuple[NDArray[Any], NDArray[Any]]:
+def split(rows: NDArray[Any], low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
     """High and low 16 bits, both signed, of 32-bit rows: x = 2^16 h + l with -2^15 <= l < 2^15."""
-    high = (rows.astype(np.int64) + 2**15) >> 16
-    return high.astype(dtype), (rows - (high << 16)).astype(dtype)
+    np.add(rows, 2**15, out=high, dtype=np.int64)
+    np.right_shift(high, 16, out=high)
+    np.left_shift(high, 16, out=low)
+    np.subtract(rows, low, out=low)
 
 
-def _products(rows: NDArray[Any], bits: int) -> Sequence[NDArray[Any]]:
-    """The product of one block for each plane, its upper triangle valid in C order."""
-    if get_backend() == "numpy":
-        if bits < 32:
+class _BlasBlock:
+    """Products of one block of rows in BLAS, exact in its floating point.
+
+    BLAS works in Fortran order: its lower triangle, transposed, is the upper one in C order.
+    """
+
+    def __init__(self, n: int, d: int, bits: int) -> None:
+        dtype = np.float32 if bits == 8 else np.float64
+        self.bits = bits
+        self.parts = [np.empty((n, d), dtype=dtype) for _ in range(2 if bits == 32 else 1)]
+        self.whole = [np.empty((n, d), dtype=np.int64) for _ in range(2 if bits == 32 else 0)]
+        self.products = [np.empty((d, d), dtype=dtype, order="F") for _ in PLANE_SHIFTS[bits]]
+
+    def multiply(self, rows: NDArray[Any]) -> None:
+        n = rows.shape[0]
+        if self.bits < 32:
+            x = self.parts[0][:n]
+            x[:] = rows
+            syrk = blas.ssyrk if self.bits == 8 else blas.dsyrk
+            syrk(1.0, x.T, c=self.products[0], overwrite_c=1, lower=1)
+            return
+        high, low = (whole[:n] for whole in self.whole)
+        split(rows, low, high)
+        h, l = (part[:n] for part in self.parts)  # noqa: E741  (the symbols of the docstring)
+        h[:], l[:] = high, low
+        blas.dsyrk(1.0, h.T, c=self.products[0], overwrite_c=1, lower=1)
+        blas.dsyr2k(1.0, h.T, l.T, c=self.products[1], overwrite_c=1, lower=1)
+        blas.dsyrk(1.0, l.T, c=self.products[2], overwrite_c=1, lower=1)
+
+    def add_to(self, planes: Planes, sign: int) -> None:
+        for plane, product in zip(planes, self.products, strict=True):
+            _add_triangle(plane, product.T, sign)
+
+
+class _IntegerBlock:
+    """The twin in plain NumPy integers."""
+
+    def __init__(self, n: int, d: int, bits: int) -> None:
+        self.bits = bits
+        self.products: list[NDArray[np.int64]] = []
+
+    def multiply(self, rows: NDArray[Any]) -> None:
+        if self.bits < 32:
             x = rows.astype(np.int64)
-            return [x.T @ x]
-        h, l = slices(rows, np.int64)  # noqa: E741  (the symbols of the docstring)
+            self.products = [x.T @ x]
+            return
+        h, l = np.empty(rows.shape, dtype=np.int64), np.empty(rows.shape, dtype=np.int64)  # noqa: E741
+        split(rows, l, h)
         cross = h.T @ l
-        return [h.T @ h, cross + cross.T, l.T @ l]
-    # BLAS works in Fortran order: its lower triangle, transposed, is the upper one in C order.
-    if bits == 8:
-        return [blas.ssyrk(1.0, rows.astype(np.float32).T, lower=1).T]
-    if bits == 16:
-        return [blas.dsyrk(1.0, rows.astype(np.float64).T, lower=1).T]
-    h, l = slices(rows, np.float64)  # noqa: E741
-    return [
-        blas.dsyrk(1.0, h.T, lower=1).T,
-        blas.dsyr2k(1.0, h.T, l.T, lower=1).T,
-        blas.dsyrk(1.0, l.T, lower=1).T,
-    ]
+        self.products = [h.T @ h, cross + cross.T, l.T @ l]
 
-
-def _commit(planes: Planes, products: Sequence[NDArray[Any]], sign: int) -> None:
-    add = _add_triangle_reference if get_backend() == "numpy" else _add_triangle
-    for plane, product in zip(planes, products, strict=True):
-        add(plane, product, sign)
+    def add_to(self, planes: Planes, sign: int) -> None:
+        for plane, product in zip(planes, self.products, strict=True):
+            for i, start in enumerate(row_starts(product.shape[0])):
+                plane[start : start + product.shape[0] - i] += sign * product[i, i:]
 
 
 @kernel
@@ -100,9 +137,3 @@ def _add_triangle(plane: NDArray[np.int64], product: NDArray[Any], sign: int) ->
         for j in range(d - i):
             target[j] += sign * np.int64(row[j])
         start += d - i
-
-
-def _add_triangle_reference(plane: NDArray[np.int64], product: NDArray[Any], sign: int) -> None:
-    for i, start in enumerate(row_starts(product.shape[0])):
-        row = product[i, i:].astype(np.int64)
-        plane[start : start + row.size] += sign * row

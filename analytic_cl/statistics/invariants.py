@@ -25,7 +25,8 @@ def squares(rows: NDArray[Any]) -> Diagonal:
     bits = 8 * rows.dtype.itemsize
     if bits < 32:
         return _column_products(rows, rows)
-    h, l = gram.slices(rows, np.int64)  # noqa: E741
+    h, l = np.empty(rows.shape, dtype=np.int64), np.empty(rows.shape, dtype=np.int64)  # noqa: E741
+    gram.split(rows, l, h)
     return _joined([_column_products(h, h), 2 * _column_products(h, l), _column_products(l, l)], bits)
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Label = int | str | bool
 
+_MAX_BITS = 1024  # of an integer label: Python refuses to print much larger ones
+
 
 class EncodedLabels(NamedTuple):
     """Distinct labels in sorted order, and for every row the place of its label among them."""
@@ -20,15 +22,18 @@ class EncodedLabels(NamedTuple):
 
 def as_label(value: object) -> Label:
     """The Python value of one label. Integral floats are integers; booleans stay apart from 0 and 1."""
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and value.dtype.kind in "biufU":
         value = value.item()
-    if isinstance(value, bool | int | str):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return str.__str__(value)  # the text itself, also of a subclass such as an enumeration
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise ValueError(
-        f"Unknown label type: {value!r} ({type(value).__name__}); labels are integers, strings or booleans"
-    )
+        value = int(value)
+    if isinstance(value, int) and value.bit_length() <= _MAX_BITS:
+        return int.__int__(value)
+    shown = f"of {value.bit_length()} bits" if isinstance(value, int) else repr(value)[:50]
+    raise ValueError(f"Unknown label type: {type(value).__name__} {shown}; labels are integers, strings or booleans")
 
 
 def label_kind(label: Label) -> str:
@@ -45,7 +50,7 @@ def encode_labels(y: Iterable[Any] | EncodedLabels) -> EncodedLabels:
         distinct, codes = np.unique(values, return_inverse=True)
         return EncodedLabels([as_label(value) for value in distinct], codes.astype(np.int64, copy=False))
     labels = [as_label(value) for value in values]
-    one_kind(labels)
+    check_one_kind(labels)
     sorted_labels = sorted(set(labels))
     place = {label: position for position, label in enumerate(sorted_labels)}
     codes = np.fromiter((place[label] for label in labels), dtype=np.int64, count=len(labels))
@@ -60,15 +65,14 @@ def _untouched_array(y: Iterable[Any]) -> NDArray[Any]:
     return array
 
 
-def one_kind(labels: Iterable[Label]) -> str | None:
-    """The kind of these labels, None for no labels. Raises ValueError for more than one kind."""
+def check_one_kind(labels: Iterable[Label]) -> None:
+    """Raise ValueError for labels of more than one kind."""
     kinds: dict[str, Label] = {}
     for label in labels:
         kinds.setdefault(label_kind(label), label)
     if len(kinds) > 1:
         examples = ", ".join(f"{label!r} ({kind})" for kind, label in kinds.items())
         raise ValueError(f"labels of mixed types: {examples}; use one type for all classes of a model")
-    return next(iter(kinds), None)
 
 
 def label_bytes(label: Label) -> bytes:
@@ -82,4 +86,10 @@ def label_bytes(label: Label) -> bytes:
 
 def label_array(labels: list[Label]) -> NDArray[Any]:
     """Sorted labels as the array that scikit-learn calls ``classes_``."""
-    return np.array(labels) if labels else np.empty(0, dtype=np.int64)
+    array = np.array(labels) if labels else np.empty(0, dtype=np.int64)
+    if array.tolist() == labels and array.dtype.kind != "f":
+        return array
+    # NumPy makes floats of integers on both sides of 2^63, and drops a trailing NUL of a string.
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array

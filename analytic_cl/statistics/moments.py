@@ -15,11 +15,12 @@ from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, gram_diagonal, squares
 from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels, label_array, label_kind
+from analytic_cl.statistics.wide import Int64s
 
 # Rows that a state can hold before an int64 of it could overflow; centring stays exact up to there too.
 MAX_ROWS = {8: 2**48, 16: 2**32, 32: 2**31}
 
-Int64s = NDArray[np.int64]
+ClassTotals = tuple[list[Label], Int64s, Int64s]  # labels, rows of each, sum of the rows of each
 
 
 class Moments:
@@ -48,8 +49,7 @@ class Moments:
     Examples
     --------
     >>> import numpy as np
-    >>> from analytic_cl import FixedPoint, Moments
-    >>> from analytic_cl.door import resolve_door
+    >>> from analytic_cl import Moments, resolve_door
     >>> door = resolve_door("as-is", None, n_features=2)
     >>> rows = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int8)
     >>> all_rows, some_rows = Moments(door), Moments(door)
@@ -70,6 +70,9 @@ class Moments:
         self._counts = np.zeros(0, dtype=np.int64)
         self._sums = np.zeros((0, door.width), dtype=np.int64)
         self.planes: gram.Planes = gram.empty_planes(door.width, door.bits) if order == 2 else []
+
+    def __repr__(self) -> str:
+        return f"Moments({self.n_rows} rows of {len(self._place)} classes, order {self.order}, {self.door.describe()})"
 
     # ---- what it holds, classes always in sorted order
 
@@ -107,16 +110,16 @@ class Moments:
 
     # ---- change, whole or not at all
 
+    def check_learnable(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
+        """Raise ValueError, saying why, if `add` would be refused."""
+        self._checked(rows, labels)
+        self._check_room(rows.shape[0])
+
     def add(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
         """Learn integer rows, shape (n, width) and the door's dtype, with their labels."""
-        found, codes = self._checked(rows, labels)
+        encoded = self._checked(rows, labels)
         self._check_room(rows.shape[0])
-        counts, sums = np.bincount(codes, minlength=len(found)), class_sums(rows, codes, len(found))
-        self._reserve(found)
-        with deferred_interrupts():
-            if self.order == 2:
-                gram.accumulate(self.planes, rows, self.door.bits, +1)
-            self._shift_classes(found, counts, sums, +1)
+        self._change(rows, _totals(rows, encoded), +1)
 
     def subtract(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
         """Unlearn integer rows with their labels.
@@ -124,16 +127,14 @@ class Moments:
         Raises ValueError, with nothing changed, when the state proves that these rows were never all learned. The
         state can't prove it of every row: a ledger can.
         """
-        found, codes = self._checked(rows, labels)
-        counts, sums = np.bincount(codes, minlength=len(found)), class_sums(rows, codes, len(found))
-        self._refuse_contradiction(found, counts, sums, rows)
-        with deferred_interrupts():
-            if self.order == 2:
-                gram.accumulate(self.planes, rows, self.door.bits, -1)
-                if self.n_rows == rows.shape[0] and any(plane.any() for plane in self.planes):
-                    gram.accumulate(self.planes, rows, self.door.bits, +1)
-                    raise ValueError("these are as many rows as were learned, but not the same rows")
-            self._shift_classes(found, counts, sums, -1)
+        encoded = self._checked(rows, labels)
+        totals = _totals(rows, encoded)
+        self._refuse_contradiction(rows, totals)
+        self._change(rows, totals, -1)
+
+    def take_back(self, rows: NDArray[Any], labels: Iterable[Any], sign: int) -> None:
+        """Undo an `add` (sign +1) or a `subtract` (sign -1) that just happened: unchecked, and deaf to Ctrl-C."""
+        self._change(rows, _totals(rows, encode_labels(labels)), -sign, interruptible=False)
 
     def drop_class(self, label: Label) -> None:
         """Unlearn all rows of a class without seeing them: possible at order 1 only."""
@@ -197,12 +198,15 @@ class Moments:
     @classmethod
     def from_arrays(cls, door: Door, order: int, labels: list[Label], arrays: dict[str, NDArray[Any]]) -> Moments:
         """The state that `to_arrays` described. Raises ValueError where shapes, dtypes or invariants are wrong."""
-        moments = cls(door, order)
-        for name, expected in moments.to_arrays().items():
-            shape = (len(labels), *expected.shape[1:]) if name in ("counts", "sums") else expected.shape
+        packed = (door.width * (door.width + 1) // 2,)
+        shapes = {"counts": (len(labels),), "sums": (len(labels), door.width)}
+        if order == 2:
+            shapes |= {f"gram_{shift}": packed for shift in gram.PLANE_SHIFTS[door.bits]}
+        for name, shape in shapes.items():  # before any memory is taken for them
             got = arrays.get(name)
             if got is None or got.dtype != np.int64 or got.shape != shape:
                 raise ValueError(f"array {name!r} is missing, or not int64 of shape {shape}")
+        moments = cls(door, order)
         if encode_labels(labels)[0] != labels:
             raise ValueError("class labels are repeated or out of order")
         moments._place = {label: place for place, label in enumerate(labels)}
@@ -224,6 +228,8 @@ class Moments:
         if rows.ndim != 2 or rows.shape[1] != self.door.width or rows.dtype != self.door.dtype:
             expected = f"{self.door.dtype} of shape (n, {self.door.width})"
             raise ValueError(f"rows must be {expected}, got {rows.dtype} of shape {rows.shape}")
+        if rows.size and max(int(rows.max()), -int(rows.min())) > self.door.limit:
+            raise ValueError(f"rows must lie within +-{self.door.limit}")
         encoded = encode_labels(labels)
         found, codes = encoded
         if codes.size != rows.shape[0]:
@@ -248,7 +254,8 @@ class Moments:
         if self.n_rows + n > limit:
             raise ValueError(f"a {self.door.bits}-bit state holds at most {limit} rows, not {self.n_rows} + {n}")
 
-    def _refuse_contradiction(self, found: list[Label], counts: Int64s, sums: Int64s, rows: NDArray[Any]) -> None:
+    def _refuse_contradiction(self, rows: NDArray[Any], totals: ClassTotals) -> None:
+        found, counts, sums = totals
         missing = [label for label in found if not self.count(label)]
         if missing:
             raise ValueError(f"no rows of class {', '.join(map(repr, missing))} were learned")
@@ -265,6 +272,17 @@ class Moments:
         if wrong:
             raise ValueError(f"these rows were never all learned under these labels: {wrong}")
 
+    def _change(self, rows: NDArray[Any], totals: ClassTotals, sign: int, interruptible: bool = True) -> None:
+        self._reserve(totals[0])
+        self.revision += 1  # weights that another thread solves from here on are not those of a whole state
+        with deferred_interrupts():
+            if self.order == 2:
+                gram.accumulate(self.planes, rows, self.door.bits, sign, interruptible)
+                if sign < 0 and self.n_rows == rows.shape[0] and any(plane.any() for plane in self.planes):
+                    gram.accumulate(self.planes, rows, self.door.bits, -sign, interruptible=False)
+                    raise ValueError("these are as many rows as were learned, but not the same rows")
+            self._shift_classes(*totals, sign)
+
     def _reserve(self, labels: list[Label]) -> None:
         """Make room for new classes ahead of the first write."""
         need = len(self._place) + sum(label not in self._place for label in labels)
@@ -275,11 +293,12 @@ class Moments:
             self._counts, self._sums = counts, sums
 
     def _shift_classes(self, labels: list[Label], counts: Int64s, sums: Int64s, sign: int) -> None:
-        places = [self._place.setdefault(label, len(self._place)) for label in labels]
-        self._counts[places] += sign * counts
-        self._sums[places] += sign * sums
-        for label in labels:
-            if self._counts[self._place[label]] == 0:
+        for label, count, total in zip(labels, counts.tolist(), sums, strict=True):
+            place = self._place.setdefault(label, len(self._place))
+            self._counts[place] += sign * count
+            row = self._sums[place]
+            (np.add if sign > 0 else np.subtract)(row, total, out=row)
+            if self._counts[place] == 0:
                 self._remove_class(label)
         self.revision += 1
 
@@ -292,3 +311,8 @@ class Moments:
                 self._counts[place], self._sums[place] = self._counts[last], self._sums[last]
                 break
         self._counts[last], self._sums[last] = 0, 0
+
+
+def _totals(rows: NDArray[Any], encoded: EncodedLabels) -> ClassTotals:
+    labels, codes = encoded
+    return labels, np.bincount(codes, minlength=len(labels)), class_sums(rows, codes, len(labels))
