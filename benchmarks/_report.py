@@ -34,7 +34,7 @@ def main() -> None:
         pages.append(f"## {record['title'][0].upper()}{record['title'][1:]}\n\n" + "\n".join(table) + "\n")
     machine = records[-1]["machine"]
     blas = ", ".join(
-        f"{p['prefix']} {p['version']} ({p['architecture']}, {p['num_threads']} threads)" for p in machine["blas"]
+        f"{p['internal_api']} {p['version']} ({p['architecture']}, {p['num_threads']} threads)" for p in machine["blas"]
     )
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     pages.append(f"## Machine\n\n{machine['cpu']}, {machine['cpus']} cores. {blas}. {versions}.\n")
