@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench changelog clean
+.PHONY: demo test lint bench sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -20,6 +20,12 @@ lint: .venv/ready-lint
 bench: .venv/ready-test
 	for script in benchmarks/[a-z]*.py benchmarks/_report.py; do $(BIN)/python $$script || exit 1; done
 
+sanitize:
+	mkdir -p build
+	$(CXX) -std=c++17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -pthread \
+	    native/sanitize.cpp native/gram.cpp native/projection.cpp native/tile.cpp -o build/sanitize
+	build/sanitize
+
 changelog: .venv/ready
 	$(PIP) --group release
 	$(BIN)/towncrier build --yes
@@ -32,7 +38,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(PIP) --upgrade 'pip>=25.1'
 
-.venv/ready: .venv/bin/python pyproject.toml
+.venv/ready: .venv/bin/python pyproject.toml CMakeLists.txt $(wildcard native/*)
 	$(PIP) --editable '.[plots]'
 	touch $@
 

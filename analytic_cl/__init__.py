@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analytic_cl._config import get_backend as get_backend
+    from analytic_cl._config import get_threads as get_threads
     from analytic_cl._config import show_config as show_config
     from analytic_cl._config import use_backend as use_backend
+    from analytic_cl._config import use_threads as use_threads
     from analytic_cl.datasets import load_clinc150 as load_clinc150
     from analytic_cl.door import Door as Door
     from analytic_cl.door import DoorWarning as DoorWarning
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 # Names are imported when first used: scikit-learn loads pandas where it is installed, and numba takes a moment.
 _HOMES = {
-    "_config": ("get_backend", "show_config", "use_backend"),
+    "_config": ("get_backend", "get_threads", "show_config", "use_backend", "use_threads"),
     "datasets": ("load_clinc150",),
     "door": ("Door", "DoorWarning", "FixedPoint", "RandomProjection", "resolve_door"),
     "heads": ("Head", "LDAClassifier", "NearestMeanClassifier", "RLSClassifier", "load"),

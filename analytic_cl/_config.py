@@ -9,15 +9,49 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-BACKENDS = ("blas", "numpy")
+native: Any = None  # the C++ kernels of native/
+try:
+    from analytic_cl import _native
+except ImportError:  # installed without a compiler
+    pass
+else:
+    native = _native
+
+BACKENDS = ("blas", "numpy") if native is None else ("native", "blas", "numpy")
 
 _backend: ContextVar[str] = ContextVar("analytic_cl_backend")
+_threads: ContextVar[int] = ContextVar("analytic_cl_threads")
 
 
 def get_backend() -> str:
-    """Name the backend in force: `use_backend`'s, else ``ANALYTIC_CL_BACKEND``, else "blas"."""
+    """Name the backend in force: `use_backend`'s, else ``ANALYTIC_CL_BACKEND``, else the fastest that is installed."""
     return _backend.get(_checked(os.environ.get("ANALYTIC_CL_BACKEND", BACKENDS[0])))
+
+
+def get_threads() -> int:
+    """Threads that a native kernel may use: `use_threads`'s, else ``ANALYTIC_CL_NUM_THREADS``, else all cores."""
+    return _threads.get(0) or int(os.environ.get("ANALYTIC_CL_NUM_THREADS", "0")) or _cores()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def use_threads(n: int) -> Iterator[None]:
+    """Run the body with at most n threads in each native kernel. BLAS has threads of its own: see threadpoolctl.
+
+    Exactness: bit for bit the same integer state for any number.
+    """
+    if n < 1:
+        raise ValueError(f"the number of threads must be at least 1, got {n}")
+    token = _threads.set(n)
+    try:
+        yield
+    finally:
+        _threads.reset(token)
 
 
 @contextmanager
@@ -26,9 +60,10 @@ def use_backend(name: str) -> Iterator[None]:
 
     Parameters
     ----------
-    name : {"blas", "numpy"}
-        "blas" uses numba kernels and exact BLAS products. "numpy" uses plain NumPy integer arithmetic: slow, and
-        the oracle that the fast kernels are tested against.
+    name : {"native", "blas", "numpy"}
+        "native" uses C++ kernels for the integer products where they are the fastest; it is there if a compiler was
+        when the package was installed. "blas" uses exact BLAS products. Both use numba for the rest. "numpy" uses
+        plain NumPy integer arithmetic: slow, and the oracle that the fast kernels are tested against.
 
     Notes
     -----
@@ -80,6 +115,8 @@ def show_config() -> dict[str, object]:
     keys = ("internal_api", "version", "architecture", "num_threads")
     return {
         "backend": get_backend(),
+        "instruction sets": [] if native is None else list(native.isas()),
+        "threads": get_threads(),
         "versions": package_versions(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),

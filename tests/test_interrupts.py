@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from common import blobs
 
-from analytic_cl import LDAClassifier, Moments
+from analytic_cl import LDAClassifier, Moments, use_backend
 from analytic_cl.ledger.table import Table
 from analytic_cl.statistics import gram, interrupts
 from analytic_cl.statistics.interrupts import deferred_interrupts
@@ -23,7 +23,8 @@ X, Y = blobs(300, 4, 3)
 def small_blocks_and_pythons_own_handler(monkeypatch):
     monkeypatch.setattr(gram, "_BLOCK_ROWS", {8: 10, 16: 10, 32: 10})
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores SIGINT
-    yield
+    with use_backend("blas"):  # many small steps to be interrupted between
+        yield
     signal.signal(signal.SIGINT, before)
 
 

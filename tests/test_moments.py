@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytic_cl import FixedPoint, Moments, use_backend
+from analytic_cl._config import BACKENDS
 from analytic_cl.door import resolve_door
 from analytic_cl.statistics import EMPTY, scatter
 from analytic_cl.statistics.gram import PLANE_SHIFTS
@@ -45,7 +46,7 @@ def gram_of(moments):
 
 
 @all_bits
-@pytest.mark.parametrize("backend", ["blas", "numpy"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_statistics_equal_python_integers_at_the_limits_of_the_door(bits, backend):
     rows, labels = extreme_rows(bits, n=2500)
     with use_backend(backend):

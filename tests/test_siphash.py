@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analytic_cl import use_backend
+from analytic_cl._config import BACKENDS
 from analytic_cl.ledger.siphash import siphash_rows
 
 # Key 00 01 .. 0f, message 00 01 .. of the length given; computed with OpenSSL's SIPHASH, size 16. The first two are
@@ -21,7 +22,7 @@ VECTORS = {
 KEY = np.frombuffer(bytes(range(16)), dtype="<u8").astype(np.uint64)
 
 
-@pytest.mark.parametrize("backend", ["blas", "numpy"])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("length", VECTORS)
 def test_published_vectors(backend, length):
     row = (np.arange(length) % 256).astype(np.uint8)[None]

@@ -7,13 +7,13 @@ int64: sum h h', sum (h l' + l h') and sum l l', of weights 2^32, 2^16 and 1.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from analytic_cl._config import get_backend
+from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._numba import kernel
 from analytic_cl.statistics.interrupts import deferred_interrupts
 
@@ -21,9 +21,15 @@ Planes = list[NDArray[np.int64]]
 
 PLANE_SHIFTS = {8: (0,), 16: (0,), 32: (32, 16, 0)}
 
-# Rows a product may hold and stay exact: 127^2 * 1,024 < 2^24 in float32; float64 has room for millions of 16-bit
-# rows, so there the number only bounds memory.
+# Rows a product in BLAS may hold and stay exact: 127^2 * 1,024 < 2^24 in float32; float64 has room for millions of
+# 16-bit rows, so there the number only bounds memory.
 _BLOCK_ROWS = {8: 1024, 16: 4096, 32: 4096}
+
+# Where the native kernel is faster than BLAS, by measurement: see docs/benchmarks.md.
+_NATIVE_WINS = {"avx512vnni": (8, 16, 32), "avx2": (8,), "portable": ()}
+
+# Below so many products, starting a thread costs more than it brings.
+_WORTH_A_THREAD = 2_000_000
 
 
 def empty_planes(width: int, bits: int) -> Planes:
@@ -44,7 +50,7 @@ def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int, interru
     """
     n, d = rows.shape
     step = _BLOCK_ROWS[bits]
-    block = (_IntegerBlock if get_backend() == "numpy" else _BlasBlock)(min(n, step), d, bits)
+    block = _block(min(n, step), d, bits)
     done = 0
     with deferred_interrupts() as guard:
         try:
@@ -63,12 +69,47 @@ def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int, interru
             raise
 
 
+class Block(Protocol):
+    """Adds the product of a block of rows to the planes, without taking memory."""
+
+    def multiply(self, rows: NDArray[Any]) -> None: ...
+
+    def add_to(self, planes: Planes, sign: int) -> None: ...
+
+
+def _block(n: int, d: int, bits: int) -> Block:
+    backend = get_backend()
+    if backend == "numpy":
+        return _IntegerBlock(n, d, bits)
+    if backend == "native" and bits in _NATIVE_WINS[native.isas()[0]]:
+        return NativeBlock(n, d, bits)
+    return _BlasBlock(n, d, bits)
+
+
 def split(rows: NDArray[Any], low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
-    """High and low 16 bits, both signed, of 32-bit rows: x = 2^16 h + l with -2^15 <= l < 2^15."""
-    np.add(rows, 2**15, out=high, dtype=np.int64)
+    """Cut 32-bit rows as x = 2^16 h + l with -0x8080 <= l <= 0x7F7F, so that both consist of two signed bytes."""
+    np.add(rows, 0x8080, out=high, dtype=np.int64)
     np.right_shift(high, 16, out=high)
     np.left_shift(high, 16, out=low)
     np.subtract(rows, low, out=low)
+
+
+class NativeBlock:
+    """Products of one block in C++, added to the planes as they are made."""
+
+    def __init__(self, n: int, d: int, bits: int, isa: str = "") -> None:
+        self.run = {8: native.gram8, 16: native.gram16, 32: native.gram32}[bits]
+        self.scratch = np.empty(native.gram_scratch_bytes(d, bits // 8), dtype=np.int8)
+        self.threads = get_threads() if n * d * d > _WORTH_A_THREAD else 1
+        self.isa = isa
+
+    def multiply(self, rows: NDArray[Any]) -> None:
+        self.rows = rows
+
+    def add_to(self, planes: Planes, sign: int) -> None:
+        for start in range(0, len(self.rows), native.BLOCK_ROWS):
+            part = self.rows[start : start + native.BLOCK_ROWS]
+            self.run(part, sign, planes, self.scratch, self.threads, self.isa)
 
 
 class _BlasBlock:

@@ -1,0 +1,72 @@
+// Odd shapes through every kernel, to be run under the address and undefined-behaviour sanitizers: make sanitize.
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "kernels.h"
+
+using namespace analytic_cl;
+
+template <typename T>
+int gram_differs(const Isa& isa, std::size_t n, std::size_t d, int threads) {
+    const std::int64_t limit = sizeof(T) == 1 ? 0x7F : sizeof(T) == 2 ? 0x7F7F : 0x7F7F7F7F;
+    std::vector<T> x(n * d);
+    for (T& v : x) v = static_cast<T>(std::rand() % 7 ? std::rand() % (2 * limit + 1) - limit : limit);
+    const std::size_t planes = sizeof(T) > 2 ? 3 : 1, packed = d * (d + 1) / 2;
+    std::vector<std::vector<std::int64_t>> sums(planes, std::vector<std::int64_t>(packed));
+    std::int64_t* pointers[3] = {};
+    for (std::size_t p = 0; p < planes; ++p) pointers[p] = sums[p].data();
+    std::vector<std::int8_t> scratch(gram_scratch_bytes(d, sizeof(T)) + 64);
+    std::int8_t* aligned = scratch.data() + (64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64) % 64;
+    const Matrix<T> rows{x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1};
+    gram_block<T>(isa, rows, 1, pointers, aligned, threads);
+    gram_block<T>(isa, rows, 1, pointers, aligned, threads);
+    gram_block<T>(isa, rows, -1, pointers, aligned, threads);
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < d; ++i)
+        for (std::size_t j = i; j < d; ++j, ++at) {
+            __int128 exact = 0, got = 0;
+            for (std::size_t k = 0; k < n; ++k) exact += static_cast<__int128>(x[k * d + i]) * x[k * d + j];
+            for (std::size_t p = 0; p < planes; ++p)
+                got += static_cast<__int128>(sums[p][at]) * (std::int64_t{1} << (planes == 3 ? 16 * (2 - p) : 0));
+            if (exact != got) return std::printf("gram %s %zu x %zu, %zu bytes: wrong\n", isa.name, n, d, sizeof(T));
+        }
+    return 0;
+}
+
+int projection_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t m, int shift, int threads) {
+    std::vector<std::int8_t> x(n * d), out(n * m);
+    for (auto& v : x) v = static_cast<std::int8_t>(std::rand() % 255 - 127);
+    const std::size_t stride = (d + 7) / 8;
+    std::vector<std::uint8_t> bits(m * stride);
+    for (auto& v : bits) v = static_cast<std::uint8_t>(std::rand());
+    project(isa, {x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1}, bits.data(), stride, m, shift, out.data(), threads);
+    for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t k = 0; k < m; ++k) {
+            int v = 0;
+            for (std::size_t j = 0; j < d; ++j) v += bits[k * stride + j / 8] >> (j % 8) & 1 ? x[i * d + j] : -x[i * d + j];
+            const int expected = ((v < 0 ? 0 : v) + (shift ? 1 << (shift - 1) : 0)) >> shift;
+            if (out[i * m + k] != (expected > 127 ? 127 : expected))
+                return std::printf("projection %s %zu x %zu -> %zu: wrong\n", isa.name, n, d, m);
+        }
+    return 0;
+}
+
+int main() {
+    int failures = 0, runs = 0;
+    for (const char* name : {"avx512vnni", "avx2", "portable"}) {
+        const Isa* isa = find_isa(name);
+        if (!isa) continue;
+        for (std::size_t n : {1, 2, 3, 4, 5, 63, 64, 65, 257})
+            for (std::size_t d : {1, 2, 7, 15, 16, 17, 47, 48, 49, 97, 193})
+                for (int threads : {1, 3}) {
+                    failures += gram_differs<std::int8_t>(*isa, n, d, threads) > 0;
+                    failures += gram_differs<std::int16_t>(*isa, n, d, threads) > 0;
+                    failures += gram_differs<std::int32_t>(*isa, n, d, threads) > 0;
+                    for (std::size_t m : {1, 47, 48, 50}) failures += projection_differs(*isa, n, d, m, 3, threads) > 0;
+                    runs += 7;
+                }
+    }
+    std::printf("%d runs, %d failures\n", runs, failures);
+    return failures != 0;
+}

@@ -1,0 +1,42 @@
+// The inner product that everything else is made of, once for each instruction set.
+//
+// Operands are int8 in *panels* of 16 columns: panel[quad][column][4], where a quad is four consecutive values of the
+// index that is summed over; zeros fill up what is not there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace analytic_cl {
+
+constexpr std::size_t kQuad = 4;
+constexpr std::size_t kPanelColumns = 16;
+constexpr std::size_t kPanelQuadBytes = kQuad * kPanelColumns;
+constexpr std::size_t kTileRows = 8;
+constexpr std::size_t kTilePanels = 3;
+constexpr std::size_t kTileColumns = kTilePanels * kPanelColumns;
+
+// Values that may be summed in int32: (127 + 128) * 128 * 65,536 < 2^31.
+constexpr std::size_t kMaxTerms = 65536;
+
+using Tile = std::int32_t[kTileRows][kTileColumns];
+
+// out[r][c] = sum over quads and their four values of a_r * (b_c + 128), to be corrected by 128 sum a_r: the hardware
+// multiplies unsigned by signed bytes.
+//   a          the first quad of each of 8 rows; consecutive quads are a_stride bytes apart
+//   b          three panels, b_stride bytes from one to the next
+using TileFunction = void (*)(const std::int8_t* const a[kTileRows], std::size_t a_stride, const std::int8_t* b,
+                              std::size_t b_stride, std::size_t quads, Tile out);
+
+void tile_portable(const std::int8_t* const a[kTileRows], std::size_t a_stride, const std::int8_t* b,
+                   std::size_t b_stride, std::size_t quads, Tile out);
+
+struct Isa {
+    const char* name;
+    TileFunction tile;
+};
+
+// The named instruction set, or the best one for an empty name; nullptr where this machine does not have it.
+const Isa* find_isa(const char* name);
+
+}  // namespace analytic_cl
