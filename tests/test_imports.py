@@ -14,7 +14,19 @@ PACKAGE = Path(analytic_cl.__file__).parent
 OPTIONAL = {"torch", "faiss", "dask", "matplotlib", "pandas"}
 
 # Who may import whom: each room only those to its right.
-ROOMS = ["cli", "datasets", "checks", "heads", "solvers", "ledger", "statistics", "door", "_numba", "_config"]
+ROOMS = [
+    "cli",
+    "datasets",
+    "checks",
+    "heads",
+    "solvers",
+    "ledger",
+    "statistics",
+    "door",
+    "_numba",
+    "_parallel",
+    "_config",
+]
 
 
 def loaded_by(statement):

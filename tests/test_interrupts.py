@@ -110,12 +110,13 @@ def test_ctrl_c_again_and_again_stops_no_rollback(monkeypatch, operation, from_b
         assert from_block == 12
 
 
-def test_a_product_takes_no_memory_once_it_has_begun():
+def test_a_product_takes_no_memory_once_it_has_begun(monkeypatch):
     """So that taking it back can't run out of memory either."""
     random = np.random.RandomState(0)
     for bits, dtype in ((8, np.int8), (16, np.int16), (32, np.int32)):
         rows = random.randint(-100, 100, size=(400, 300)).astype(dtype)
         planes = gram.empty_planes(300, bits)
+        monkeypatch.setattr(gram, "_BLOCK_ROWS", {8: 400, 16: 400, 32: 400})
         block = gram._BlasBlock(400, 300, bits)
         block.multiply(rows)
         block.add_to(planes, 1)

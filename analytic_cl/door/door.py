@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
+from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.door import kernels, reference
 from analytic_cl.door.fixed_point import LIMITS, Column, FixedPoint
 from analytic_cl.door.projection import MAX_FEATURES, RandomProjection
@@ -23,6 +24,8 @@ WIDE_FEATURES = 256  # up to this width "auto" means the wide door
 WARN_ROWS = 100
 WARN_SATURATED = 0.001
 WARN_STARVED = 0.01
+
+_BLOCK = 2**21  # numbers that are quantised at a time, to bound the memory of conversions
 
 _INTEGERS: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32}
 _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
@@ -101,15 +104,16 @@ class Door:
     def _fixed_point(self, X: NDArray[Any], warn: bool, first_row: int) -> NDArray[Any]:
         n, d = X.shape
         q: NDArray[Any] = np.empty((n, d), dtype=self.dtype)
-        run = _kernels()
-        clipped = 0
-        for part in _row_blocks(n, d):
+        run, affine = _kernels(), self._affine
+
+        def quantise_block(part: slice) -> int:
             x = _as_floats(X[part])
             magnitude = _finite_magnitude(run, x, first_row + part.start)
             if self.rule.norm == "l2":
-                clipped += run.normalised_rows(x, magnitude, self._scale, float(self.limit), q[part])
-            else:
-                clipped += run.affine_rows(x, *self._affine, float(self.limit), q[part])
+                return int(run.normalised_rows(x, magnitude, self._scale, float(self.limit), q[part]))
+            return int(run.affine_rows(x, *affine, float(self.limit), q[part]))
+
+        clipped = sum(map_blocks(quantise_block, row_blocks(n, max(1, _BLOCK // d))))
         if warn and n >= WARN_ROWS:
             self._warn_of_losses(X, q, clipped)
         return q
@@ -249,11 +253,6 @@ def rows_named(rows: NDArray[np.intp]) -> str:
 
 def _kernels() -> ModuleType:
     return reference if get_backend() == "numpy" else kernels
-
-
-def _row_blocks(n: int, d: int) -> list[slice]:
-    rows = max(1, 2**22 // d)
-    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
 
 
 def _as_floats(X: NDArray[Any]) -> NDArray[Any]:

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
 from analytic_cl._numba import kernel
+from analytic_cl._parallel import map_blocks, row_blocks
 
 Words = NDArray[np.uint64]
 
 _LANES = 64
+
+_BLOCK_ROWS = 8192  # for one thread at a time; whole registers of lanes
 
 # The constants of the reference: "somepseudorandomlygeneratedbytes" in ASCII, and the marks of the 128-bit variant.
 _C0, _C1 = np.uint64(0x736F6D6570736575), np.uint64(0x646F72616E646F6D ^ 0xEE)
@@ -41,7 +44,7 @@ def siphash_rows(rows: NDArray[Any], keys: Words) -> Words:
         tail |= data[:, whole + place].astype(np.uint64) << np.uint64(8 * place)
     out = np.empty((n, 2), dtype=np.uint64)
     run = _hash_rows_reference if get_backend() == "numpy" else _hash_rows
-    run(words, tail, keys, out)
+    map_blocks(lambda part: run(words[part], tail[part], keys[part], out[part]), row_blocks(n, _BLOCK_ROWS))
     return out
 
 

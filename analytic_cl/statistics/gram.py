@@ -49,8 +49,8 @@ def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int, interru
     back, without stopping again, before the exception goes on. `interruptible=False` is for taking something back.
     """
     n, d = rows.shape
-    step = _BLOCK_ROWS[bits]
-    block = _block(min(n, step), d, bits)
+    block = _block(n, d, bits)
+    step = block.rows_at_once
     done = 0
     with deferred_interrupts() as guard:
         try:
@@ -71,6 +71,8 @@ def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int, interru
 
 class Block(Protocol):
     """Adds the product of a block of rows to the planes, without taking memory."""
+
+    rows_at_once: int
 
     def multiply(self, rows: NDArray[Any]) -> None: ...
 
@@ -98,6 +100,7 @@ class NativeBlock:
     """Products of one block in C++, added to the planes as they are made."""
 
     def __init__(self, n: int, d: int, bits: int, isa: str = "") -> None:
+        self.rows_at_once = native.BLOCK_ROWS
         self.run = {8: native.gram8, 16: native.gram16, 32: native.gram32}[bits]
         self.scratch = np.empty(native.gram_scratch_bytes(d, bits // 8), dtype=np.int8)
         self.threads = get_threads() if n * d * d > _WORTH_A_THREAD else 1
@@ -107,9 +110,7 @@ class NativeBlock:
         self.rows = rows
 
     def add_to(self, planes: Planes, sign: int) -> None:
-        for start in range(0, len(self.rows), native.BLOCK_ROWS):
-            part = self.rows[start : start + native.BLOCK_ROWS]
-            self.run(part, sign, planes, self.scratch, self.threads, self.isa)
+        self.run(self.rows, sign, planes, self.scratch, self.threads, self.isa)
 
 
 class _BlasBlock:
@@ -120,6 +121,8 @@ class _BlasBlock:
 
     def __init__(self, n: int, d: int, bits: int) -> None:
         dtype = np.float32 if bits == 8 else np.float64
+        self.rows_at_once = _BLOCK_ROWS[bits]
+        n = min(n, self.rows_at_once)
         self.bits = bits
         self.parts = [np.empty((n, d), dtype=dtype) for _ in range(2 if bits == 32 else 1)]
         self.whole = [np.empty((n, d), dtype=np.int64) for _ in range(2 if bits == 32 else 0)]
@@ -150,6 +153,7 @@ class _IntegerBlock:
     """The twin in plain NumPy integers."""
 
     def __init__(self, n: int, d: int, bits: int) -> None:
+        self.rows_at_once = _BLOCK_ROWS[bits]
         self.bits = bits
         self.products: list[NDArray[np.int64]] = []
 

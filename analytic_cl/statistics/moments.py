@@ -228,7 +228,7 @@ class Moments:
         if rows.ndim != 2 or rows.shape[1] != self.door.width or rows.dtype != self.door.dtype:
             expected = f"{self.door.dtype} of shape (n, {self.door.width})"
             raise ValueError(f"rows must be {expected}, got {rows.dtype} of shape {rows.shape}")
-        if rows.size and max(int(rows.max()), -int(rows.min())) > self.door.limit:
+        if rows.size and (int(rows.min()) < -self.door.limit or (self.door.bits > 8 and rows.max() > self.door.limit)):
             raise ValueError(f"rows must lie within +-{self.door.limit}")
         encoded = encode_labels(labels)
         found, codes = encoded

@@ -1,0 +1,28 @@
+"""Blocks of rows on several threads, for kernels that release the GIL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from analytic_cl._config import get_threads
+
+Result = TypeVar("Result")
+
+
+def row_blocks(n: int, rows: int) -> list[slice]:
+    """Cut n rows into blocks of at most `rows`."""
+    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+
+
+def map_blocks(work: Callable[[slice], Result], blocks: list[slice]) -> list[Result]:
+    """Results of `work` on each block, in order; an error in the earliest block that has one is raised.
+
+    Context variables, such as the backend, are those of the caller only where `work` has read them beforehand.
+    """
+    threads = min(get_threads(), len(blocks))
+    if threads < 2:
+        return [work(block) for block in blocks]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, blocks))
