@@ -36,6 +36,11 @@ def race(title: str, contestants: dict[str, Callable[[], object]], note: str = "
             start = time.perf_counter()
             run()
             times[name].append(time.perf_counter() - start)
+    return store(title, times, note)
+
+
+def store(title: str, times: dict[str, list[float]], note: str = "") -> dict[str, float]:
+    """Print and write down times of one run; returns their medians."""
     medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     first = next(iter(medians))
     print(f"\n{title}")

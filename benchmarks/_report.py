@@ -32,6 +32,8 @@ def main() -> None:
         ]
         table = ["| | median s | range | ratio |", "|---|---|---|---|", *rows]
         pages.append(f"## {record['title'][0].upper()}{record['title'][1:]}\n\n" + "\n".join(table) + "\n")
+        if record["note"]:
+            pages.append(record["note"] + "\n")
     machine = records[-1]["machine"]
     blas = ", ".join(
         f"{p['internal_api']} {p['version']} ({p['architecture']}, {p['num_threads']} threads)" for p in machine["blas"]

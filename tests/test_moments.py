@@ -116,6 +116,11 @@ def test_scatter_is_the_same_across_panels():
     centred = rows - rows.mean(axis=0)
 
     np.testing.assert_allclose(scatter(moments, "mean"), centred.T @ centred, rtol=1e-9, atol=1e-6)
+    for about in ("origin", "mean", "class means"):
+        with use_backend("numpy"):
+            expected = scatter(moments, about)
+        np.testing.assert_array_equal(scatter(moments, about), expected)
+        np.testing.assert_array_equal(expected, expected.T)
 
 
 @all_bits
