@@ -58,5 +58,5 @@ def generated_rows(n=50_000, d=1280, n_classes=100, seed=0):
     """Non-negative rows like those of a convolutional network, with class structure."""
     random = np.random.default_rng(seed)
     y = random.integers(0, n_classes, n)
-    means = random.normal(size=(n_classes, d)).astype(np.float32)
+    means = 0.1 * random.standard_normal((n_classes, d), dtype=np.float32)
     return np.maximum(random.standard_normal((n, d), dtype=np.float32) + means[y], 0), y

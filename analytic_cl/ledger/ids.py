@@ -20,16 +20,10 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
         sample_id = [sample_id.item() if isinstance(sample_id, np.ndarray) else sample_id]
     if isinstance(sample_id, bytes | bytearray | memoryview) or not isinstance(sample_id, Iterable):
         raise ValueError(f"sample_id must be integers or strings, one a row; got {type(sample_id).__name__}")
-    values = list(sample_id)
-    ids: list[SampleId] = []
-    for place, given in enumerate(values):
-        value = given.item() if isinstance(given, np.generic) and given.dtype.kind in "biufU" else given
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError(
-                f"sample_id must be one integer or string a row; at position {place} it is {value!r} "
-                f"({type(value).__name__})"
-            )
-        ids.append(str.__str__(value) if isinstance(value, str) else int.__int__(value))
+    if isinstance(sample_id, np.ndarray) and sample_id.ndim == 1 and sample_id.dtype.kind in "iuU":
+        ids: list[SampleId] = sample_id.tolist()
+    else:
+        ids = [_as_id(given, place) for place, given in enumerate(sample_id)]
     if n_rows is not None and len(ids) != n_rows:
         raise ValueError(f"{n_rows} rows but {len(ids)} sample ids")
     if not ids:
@@ -38,6 +32,16 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
         twice = [name for name, count in Counter(ids).items() if count > 1]
         raise ValueError(f"sample ids given twice in one call: {named(twice)}")
     return ids
+
+
+def _as_id(given: Any, place: int) -> SampleId:
+    value = given.item() if isinstance(given, np.generic) and given.dtype.kind in "biufU" else given
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(
+            f"sample_id must be one integer or string a row; at position {place} it is {value!r} "
+            f"({type(value).__name__})"
+        )
+    return str.__str__(value) if isinstance(value, str) else int.__int__(value)
 
 
 def named(ids: list[SampleId]) -> str:

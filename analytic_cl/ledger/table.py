@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +66,15 @@ class Table:
         if self.size > 0:
             self.payload[new] = entries.payload
         self.codes[new], self.keys[new], self.alive[new] = entries.codes, entries.keys, True
-        self.is_named[new] = [name is not None for name in entries.ids]
+        anonymous = None in entries.ids
+        self.is_named[new] = [name is not None for name in entries.ids] if anonymous else True
         size = self.size
         try:
             self.ids.extend(entries.ids)
-            self.by_id.update((name, at) for at, name in enumerate(entries.ids, start=size) if name is not None)
+            if anonymous:
+                self.by_id.update((name, at) for at, name in enumerate(entries.ids, size) if name is not None)
+            else:
+                self.by_id.update(zip(cast(list[SampleId], entries.ids), range(size, size + n), strict=True))
             self._count(new, +1)
             self.size += n
         except BaseException:
