@@ -13,7 +13,7 @@ from analytic_cl.door import resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.prediction import LinearPrediction
 from analytic_cl.heads.validation import check_same_names, label_input, labels_outside, refuse_times
-from analytic_cl.ledger import Ledger, Receipt, SampleId, Selection, as_ids
+from analytic_cl.ledger import Ledger, Receipt, ReceiptDraft, SampleId, Selection, as_ids
 from analytic_cl.statistics import (
     EMPTY,
     EncodedLabels,
@@ -206,7 +206,7 @@ class Head(LinearPrediction):
         self, found: Selection, rows: NDArray[Any] | None, encoded: EncodedLabels, dry_run: bool, digests: bool
     ) -> Receipt:
         moments = self.moments_.copy() if dry_run else self.moments_
-        draft = _ReceiptDraft(moments, digests)
+        draft = ReceiptDraft(moments, digests)
         with deferred_interrupts():
             if rows is None:
                 moments.drop_class(encoded.labels[0])
@@ -249,7 +249,7 @@ class Head(LinearPrediction):
         found = self._ledger.find_ids(ids)
         old_rows, old = self._ledger.rows_of(found)
         moments = self.moments_
-        draft = _ReceiptDraft(moments, digests)
+        draft = ReceiptDraft(moments, digests)
         rows = moments.door.quantise(X, warn=True)
         with deferred_interrupts():
             moments.check_learnable(rows, encoded)
@@ -407,24 +407,3 @@ class Head(LinearPrediction):
             raise ValueError(
                 f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {self.moments_.labels}"
             )
-
-
-class _ReceiptDraft:
-    """What a receipt has to remember of the state before a change."""
-
-    def __init__(self, moments: Moments, digests: bool) -> None:
-        self.moments = moments
-        self.labels = moments.labels
-        self.before = moments.digest() if digests else None
-
-    def receipt(self, requested: int, removed: int, dry_run: bool = False) -> Receipt:
-        moments = self.moments
-        return Receipt(
-            requested=requested,
-            removed=removed,
-            classes_emptied=[label for label in self.labels if not moments.count(label)],
-            door=moments.door.spec(),
-            dry_run=dry_run,
-            digest_before=self.before,
-            digest_after=None if self.before is None else moments.digest(),
-        )

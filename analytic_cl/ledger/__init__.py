@@ -6,4 +6,5 @@ from analytic_cl.ledger.ledger import Ledger as Ledger
 from analytic_cl.ledger.ledger import Selection as Selection
 from analytic_cl.ledger.ledger import Track as Track
 from analytic_cl.ledger.receipt import Receipt as Receipt
+from analytic_cl.ledger.receipt import ReceiptDraft as ReceiptDraft
 from analytic_cl.ledger.search import NotLearnedError as NotLearnedError

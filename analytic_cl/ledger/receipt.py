@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analytic_cl._config import package_versions
-from analytic_cl.statistics import Label
+from analytic_cl.statistics import Label, Moments
 
 
 def _now() -> str:
@@ -56,3 +56,25 @@ class Receipt:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
         return asdict(self)
+
+
+class ReceiptDraft:
+    """What a receipt has to remember of the state before a change."""
+
+    def __init__(self, moments: Moments, digests: bool) -> None:
+        self.moments = moments
+        self.labels = moments.labels
+        self.before = moments.digest() if digests else None
+
+    def receipt(self, requested: int, removed: int, dry_run: bool = False) -> Receipt:
+        """The receipt, now that the change is made."""
+        moments = self.moments
+        return Receipt(
+            requested=requested,
+            removed=removed,
+            classes_emptied=[label for label in self.labels if not moments.count(label)],
+            door=moments.door.spec(),
+            dry_run=dry_run,
+            digest_before=self.before,
+            digest_after=None if self.before is None else moments.digest(),
+        )
