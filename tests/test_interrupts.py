@@ -146,6 +146,25 @@ def test_a_ledger_that_fails_takes_the_state_back(monkeypatch, error):
     assert head._ledger.n_rows == 250
 
 
+@pytest.mark.parametrize("track", ["auto", "rows"])
+def test_a_ledger_that_fails_half_way_leaves_the_rows_that_are_to_be_taken_back(monkeypatch, track):
+    head = LDAClassifier(track="none").fit(X[:150], Y[:150])
+    head._ledger.track = track  # nothing is kept yet: the first batch of rows is adopted
+    before = head.state_digest()
+
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(Table, "_count", fail)
+    with pytest.raises(MemoryError):
+        head.partial_fit(X[150:], Y[150:] + 10, sample_id=range(150))
+    monkeypatch.undo()
+    assert head.state_digest() == before
+    assert head._ledger.n_rows == 150
+    assert not head._ledger.to_arrays()[0]["labels"]
+    assert head.partial_fit(X[150:], Y[150:], sample_id=range(150)).forget(sample_id=range(150)).removed == 150
+
+
 def test_a_merge_that_fails_leaves_no_rows_in_the_ledger(monkeypatch):
     head, other = learned(), LDAClassifier().fit(X, Y).partial_fit(X[:5], Y[:5], sample_id=list("abcde"))
     before = head.state_digest()

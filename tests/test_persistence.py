@@ -184,6 +184,7 @@ FORGERIES = {
     "a fractional label": (lambda about, arrays: about["ledger"].update(labels=[0, 1, 2, 3.5]), "Unknown label type"),
     "a key number": (lambda about, arrays: arrays["ledger_kept_keys"].__setitem__(0, 5), "fit each other"),
     "a negative key number": (lambda about, arrays: arrays["ledger_kept_keys"].__setitem__(0, -1), "fit each other"),
+    "an unknown track": (lambda about, arrays: about["ledger"].update(track=7), "track must be one of"),
     "a long key": (lambda about, arrays: about["ledger"].update(keys=["00" * 65]), "wrong length"),
     "an id twice": (lambda about, arrays: _rename(arrays, "id-1", "id-2"), "given twice"),
     "a fractional id": (lambda about, arrays: _rename(arrays, "id-1", 1.5), "one integer or string"),

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from analytic_cl.door import Door, FixedPoint, RandomProjection
-from analytic_cl.heads.validation import check_track, refuse_times
-from analytic_cl.ledger import Track
+from analytic_cl.heads.validation import refuse_times
+from analytic_cl.ledger import Track, check_track
 from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import Moments
 

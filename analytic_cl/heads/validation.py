@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.door import rows_named
-from analytic_cl.ledger import Track
 from analytic_cl.statistics import EncodedLabels, Label, encode_labels
 
 
@@ -63,12 +62,6 @@ def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = 
         words_named = " or ".join(f'"{word}"' for word in words)
         limit = "at least 0" if high == math.inf else f"from 0 to {high:g}"
         raise ValueError(f"{name} must be {words_named}, or a number {limit}; got {value!r}")
-
-
-def check_track(track: Any) -> None:
-    """Raise ValueError for a `track` that no ledger knows."""
-    if track not in get_args(Track):
-        raise ValueError(f"track must be one of {', '.join(map(repr, get_args(Track)))}, got {track!r}")
 
 
 def check_same_names(head: Any, other: Any) -> None:

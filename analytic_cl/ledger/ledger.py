@@ -6,7 +6,7 @@ import json
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,12 @@ class Draft:
     entries: Entries | None = None
 
 
+def check_track(track: object) -> None:
+    """Raise ValueError for a `track` that no ledger knows."""
+    if track not in get_args(Track):
+        raise ValueError(f"track must be one of {', '.join(map(repr, get_args(Track)))}, got {track!r}")
+
+
 class Ledger:
     """Records of the rows that a state holds.
 
@@ -69,6 +75,7 @@ class Ledger:
     """
 
     def __init__(self, door: Door, track: Track = "auto") -> None:
+        check_track(track)
         self.track = track
         self.kept = Table(door.width, door.dtype)
         self.hashed = Table(2, np.uint64)
@@ -80,13 +87,19 @@ class Ledger:
     def n_rows(self) -> int:
         return self.kept.n_alive + self.hashed.n_alive + self.untracked
 
-    def label_of(self) -> dict[int, Label]:
-        """Labels by the numbers that the tables hold."""
-        return {code: label for label, code in self.code_of.items()}
+    def encoded(self, numbers: NDArray[Any]) -> EncodedLabels:
+        """The labels that have rows, in no order, and for each of these numbers of the tables its place among them."""
+        used = {label: code for label, code in self.code_of.items() if self._n_of(code)}
+        place = np.zeros(max(used.values(), default=-1) + 1, dtype=np.int64)
+        place[list(used.values())] = np.arange(len(used))
+        return EncodedLabels(list(used), place[numbers])
+
+    def _n_of(self, code: int) -> int:
+        return self.kept.n_of_code[code] + self.hashed.n_of_code[code]
 
     def counts(self) -> Counter[Label]:
         """Recorded rows of each class."""
-        return Counter({label: self.kept.n_of_code[c] + self.hashed.n_of_code[c] for label, c in self.code_of.items()})
+        return Counter({label: self._n_of(code) for label, code in self.code_of.items()})
 
     # ---- questions
 
@@ -151,8 +164,8 @@ class Ledger:
                 f"the ledger does not keep the rows themselves of {len(found) - found.kept.size} of the "
                 f"{len(found)} rows asked for: pass them as X and y as well, or learn with track='rows'"
             )
-        labels = self.label_of()
-        return self.kept.payload[found.kept], encode_labels([labels[c] for c in self.kept.codes[found.kept].tolist()])
+        labels, places = self.encoded(self.kept.codes[found.kept])
+        return self.kept.payload[found.kept], encode_labels([labels[place] for place in places.tolist()])
 
     # ---- changes
 
@@ -212,7 +225,7 @@ class Ledger:
 
     def _drop_unused_labels(self) -> None:
         for label, code in list(self.code_of.items()):
-            if not self.kept.n_of_code[code] + self.hashed.n_of_code[code]:
+            if not self._n_of(code):
                 del self.code_of[label]
 
     def check_mergeable(self, other: Ledger) -> None:
@@ -226,15 +239,13 @@ class Ledger:
         """Prepare to record copies of another ledger's rows; digests stay under the key they were made with."""
         self.keys += [key for key in other.keys if key not in self.keys]
         key_number = np.array([self.keys.index(key) for key in other.keys], dtype=np.int32)
-        number = np.zeros(max(other.code_of.values(), default=-1) + 1, dtype=np.int64)
-        labels = EncodedLabels(list(other.code_of), np.arange(len(other.code_of)))
-        number[list(other.code_of.values())] = self.numbers(labels)
         drafts = [Draft(other.untracked)]
         for mine, theirs in ((self.kept, other.kept), (self.hashed, other.hashed)):
             live = theirs.live()
             if live.size:
                 ids = [theirs.ids[at] for at in live.tolist()]
-                entries = Entries(theirs.payload[live], number[theirs.codes[live]], key_number[theirs.keys[live]], ids)
+                codes = self.numbers(other.encoded(theirs.codes[live]))
+                entries = Entries(theirs.payload[live], codes, key_number[theirs.keys[live]], ids)
                 mine.reserve(entries)
                 drafts.append(Draft(live.size, mine, entries))
         return drafts
@@ -245,14 +256,12 @@ class Ledger:
         """JSON values and arrays of all that is not erased. The keys are among the values: keep them private."""
         arrays: dict[str, NDArray[Any]] = {}
         names: list[SampleId | None] = []
-        labels = list(self.code_of)
-        number = np.zeros(max(self.code_of.values(), default=-1) + 1, dtype=np.int32)
-        number[list(self.code_of.values())] = np.arange(len(labels))
+        labels = self.encoded(NOWHERE).labels
         for title, table in (("kept", self.kept), ("hashed", self.hashed)):
             live = table.live()
             names += [table.ids[at] for at in live.tolist()]
             arrays[f"ledger_{title}_payload"] = table.payload[live]
-            arrays[f"ledger_{title}_codes"] = number[table.codes[live]]
+            arrays[f"ledger_{title}_codes"] = self.encoded(table.codes[live]).codes.astype(np.int32)
             arrays[f"ledger_{title}_keys"] = table.keys[live]
         arrays["ledger_ids"] = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
         keys = [key.hex() for key in self.keys]

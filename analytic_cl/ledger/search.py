@@ -79,14 +79,9 @@ def _kept_digests(ledger: Ledger) -> Digests:
     kept = ledger.kept
     known = 0 if kept.digests is None else len(kept.digests)
     if kept.digests is None or known < kept.size:
-        labels = list(ledger.code_of)
-        place = np.zeros(max(ledger.code_of.values()) + 1, dtype=np.int64)
-        place[list(ledger.code_of.values())] = np.arange(len(labels))
-        codes = kept.codes[known : kept.size]
-        codes = np.where(kept.alive[known : kept.size], place[np.minimum(codes, place.size - 1)], 0)
-        fresh = row_digests(
-            kept.payload[known : kept.size], EncodedLabels(labels, codes.astype(np.int64)), ledger.keys[0]
-        )
+        new = known + np.flatnonzero(kept.alive[known : kept.size])
+        fresh = np.zeros((kept.size - known, 2), dtype=np.uint64)
+        fresh[new - known] = row_digests(kept.payload[new], ledger.encoded(kept.codes[new]), ledger.keys[0])
         kept.digests = fresh if kept.digests is None else np.concatenate([kept.digests, fresh])
     return kept.digests
 

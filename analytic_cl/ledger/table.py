@@ -91,7 +91,10 @@ class Table:
             self._count(slice(size, self.size), -1)
         del self.ids[size:]
         self.alive[size:] = False
-        self.payload[size:] = 0
+        if size:
+            self.payload[size:] = 0
+        else:  # the rows of a first batch are the caller's, who may need them to take back more than this
+            self.payload = np.zeros((0, self.payload.shape[1]), dtype=self.payload.dtype)
         self.size, self.digests, self.order = size, None, None
 
     def _count(self, positions: slice | Positions, sign: int) -> None:

@@ -111,8 +111,8 @@ class Moments:
     # ---- change, whole or not at all
 
     def check_learnable(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
-        """Raise ValueError, saying why, if `add` would be refused."""
-        self._checked(rows, labels)
+        """Raise ValueError, saying why, if `add` would refuse rows that come out of the door."""
+        self._encoded(rows, labels)
         self._check_room(rows.shape[0])
 
     def add(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
@@ -225,11 +225,15 @@ class Moments:
     # ---- checks and bookkeeping
 
     def _checked(self, rows: NDArray[Any], labels: Iterable[Any]) -> EncodedLabels:
+        encoded = self._encoded(rows, labels)
+        if rows.size and (int(rows.min()) < -self.door.limit or (self.door.bits > 8 and rows.max() > self.door.limit)):
+            raise ValueError(f"rows must lie within +-{self.door.limit}")
+        return encoded
+
+    def _encoded(self, rows: NDArray[Any], labels: Iterable[Any]) -> EncodedLabels:
         if rows.ndim != 2 or rows.shape[1] != self.door.width or rows.dtype != self.door.dtype:
             expected = f"{self.door.dtype} of shape (n, {self.door.width})"
             raise ValueError(f"rows must be {expected}, got {rows.dtype} of shape {rows.shape}")
-        if rows.size and (int(rows.min()) < -self.door.limit or (self.door.bits > 8 and rows.max() > self.door.limit)):
-            raise ValueError(f"rows must lie within +-{self.door.limit}")
         encoded = encode_labels(labels)
         found, codes = encoded
         if codes.size != rows.shape[0]:
