@@ -18,7 +18,8 @@ from analytic_cl import DoorWarning, RandomProjection, RLSClassifier
 from analytic_cl.door import resolve_door
 
 M = int(os.environ.get("FEATURES", "2048"))
-N, D, CLASSES, SESSIONS = 20_000, 1280, 100, 10
+N = int(os.environ.get("ROWS", "20000"))
+D, CLASSES, SESSIONS = 1280, 100, 10
 
 pack = Path(os.environ.get("ANALYTIC_CL_DATA", "../shared/data")) / "cifar100_mnv2.npz"
 if pack.exists():

@@ -16,6 +16,7 @@ from analytic_cl.heads.validation import check_same_names, label_input, labels_o
 from analytic_cl.ledger import Ledger, Receipt, ReceiptDraft, SampleId, Selection, as_ids
 from analytic_cl.statistics import (
     EMPTY,
+    Change,
     EncodedLabels,
     Moments,
     as_label,
@@ -98,21 +99,25 @@ class Head(LinearPrediction):
             )
         self._learn(self.moments_, self._ledger, X, encoded, ids)
 
-    @staticmethod
     def _learn(
-        moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None
+        self, moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None
     ) -> None:
         ledger.check_new(ids)
         rows = moments.door.quantise(X, warn=True)
         with deferred_interrupts():
             moments.check_learnable(rows, encoded)
             draft = ledger.draft(rows, encoded, ids)
+            before = moments.revision
             moments.add(rows, encoded)
             try:
                 ledger.record([draft])
             except BaseException:
                 moments.take_back(rows, encoded, +1)
                 raise
+            self._changed(before, [Change(rows, encoded, +1)])
+
+    def _changed(self, before: int, changes: list[Change]) -> None:
+        """Told of changes that took the state from revision `before` to its present one, for caches that follow it."""
 
     def _new_state(self, n_features: int) -> tuple[Moments, Ledger]:
         door = resolve_door(self.door, self.projection, n_features)
@@ -208,11 +213,14 @@ class Head(LinearPrediction):
         moments = self.moments_.copy() if dry_run else self.moments_
         draft = ReceiptDraft(moments, digests)
         with deferred_interrupts():
+            before = moments.revision
             if rows is None:
                 moments.drop_class(encoded.labels[0])
             else:
                 moments.subtract(rows, encoded)
             if not dry_run:
+                if rows is not None:
+                    self._changed(before, [Change(rows, encoded, -1)])
                 self._ledger.erase(found)
                 if not moments.n_rows:
                     self._become_unfitted()
@@ -254,6 +262,7 @@ class Head(LinearPrediction):
         with deferred_interrupts():
             moments.check_learnable(rows, encoded)
             codes = self._ledger.numbers(encoded)
+            before = moments.revision
             moments.add(rows, encoded)
             try:
                 moments.subtract(old_rows, old)
@@ -261,6 +270,7 @@ class Head(LinearPrediction):
                 moments.take_back(rows, encoded, +1)
                 raise
             self._ledger.replace(found, rows, codes)
+            self._changed(before, [Change(rows, encoded, +1), Change(old_rows, old, -1)])
         return draft.receipt(len(ids), len(found))
 
     def merge(self, other: Head) -> Self:

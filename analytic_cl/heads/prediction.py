@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,7 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     moments_: Moments
     n_features_in_: int
     feature_names_in_: NDArray[Any]
-    _solved: dict[str, tuple[Any, LinearScores]]
+    _solved: dict[str, Any]
 
     def _solve(self, moments: Moments) -> LinearScores:
         raise NotImplementedError(f"{type(self).__name__} must define _solve")
@@ -37,6 +37,10 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def _check_parameters(self) -> None:
         """Raise for parameters that can't be meant; subclasses add their own."""
         check_track(self.track)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"_solved": {}} if "_solved" in state else state  # caches can be made again
 
     def __sklearn_is_fitted__(self) -> bool:
         return "moments_" in self.__dict__
@@ -72,7 +76,7 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             self._check_parameters()
             solved = key, self._solve(self.moments_)
             self._solved["current"] = solved
-        return solved[1]
+        return cast(LinearScores, solved[1])
 
     def _solver_key(self) -> tuple[Any, ...]:
         """The parameters that weights depend on, by value."""

@@ -12,7 +12,7 @@ from analytic_cl.statistics import Int64s, Moments
 
 def centre(moments: Moments) -> Int64s:
     """The mean of all rows, rounded to integers: where scores are taken from, shape (width,)."""
-    mean: Floats = moments.sums.sum(axis=0) / moments.n_rows
+    mean: Floats = moments.total / moments.n_rows
     return np.rint(mean).astype(np.int64)
 
 

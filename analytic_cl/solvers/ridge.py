@@ -17,13 +17,18 @@ GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """Normal equations A W = cross, and the targets' sum of squares and means."""
+class NormalEquations:
+    """A W = cross for one column a class, and the sum of squares of each class's targets."""
 
     a: Floats
     cross: Floats
-    target_squares: float
-    target_means: Floats
+    target_squares: Floats
+
+    def of_second_class(self) -> NormalEquations:
+        """For two classes: the second's column alone, because the first's is its negative."""
+        if self.cross.shape[1] != 2:
+            return self
+        return NormalEquations(self.a, self.cross[:, 1:], self.target_squares[1:])
 
 
 def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = True) -> LinearScores:
@@ -35,7 +40,7 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
 
     Cost: d^3 / 3 + 2 d^2 n_classes operations and one float64 square; "gcv" about 10 d^3 and three squares.
     """
-    problem = _normal_equations(moments, fit_intercept)
+    problem = normal_equations(moments, fit_intercept).of_second_class()
     n, a = moments.n_rows, problem.a
     if alpha == "gcv":
         w, strength = _solve_by_gcv(problem, n, fit_intercept)
@@ -47,31 +52,39 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
         strength = float(alpha)
         a[np.diag_indices_from(a)] += strength
         w = solve_spd(a, np.asfortranarray(problem.cross))
-    coef = np.ascontiguousarray(w.T)
+    return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
+
+
+def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: float) -> LinearScores:
+    """Scores of these ridge weights, shape (n_classes, width), or of the second of two classes alone: (1, width)."""
     if not fit_intercept:
         zero = np.zeros(len(coef))
         origin = np.zeros(moments.door.width, dtype=np.int64)
         return LinearScores(origin, coef * moments.door.step, coef @ moments.door.offset, coef, zero, strength)
+    target_means = (2 * moments.counts / moments.n_rows - 1)[-len(coef) :]
     origin = centre(moments)
-    bias, intercept = (problem.target_means - coef @ m for m in (mean(moments, origin), mean(moments)))
+    bias, intercept = (target_means - coef @ m for m in (mean(moments, origin), mean(moments)))
     return LinearScores(origin, coef * moments.door.step, bias, coef, intercept, strength)
 
 
-def _normal_equations(moments: Moments, centred: bool) -> _Problem:
+def normal_equations(moments: Moments, centred: bool) -> NormalEquations:
+    """Normal equations of ridge on targets of +-1, without the penalty; rows and targets centred, or as they are."""
     n, counts = moments.n_rows, moments.counts
-    target_means = 2 * counts / n - 1
+    squares = 4 * counts * (n - counts) / n if centred else np.full(len(counts), float(n))
+    return NormalEquations(
+        scatter_matrix(moments, "mean" if centred else "origin"), cross_products(moments, centred).T, squares
+    )
+
+
+def cross_products(moments: Moments, centred: bool) -> Floats:
+    """Sum over all rows of target times row, shape (n_classes, width): the right-hand sides."""
     if centred:
-        a, cross = scatter_matrix(moments, "mean"), 2 * centred_class_sums(moments)
-        squares = 4 * counts * (n - counts) / n
-    else:
-        sums = class_means(moments) * counts[:, None]
-        a, cross = scatter_matrix(moments, "origin"), 2 * sums - sums.sum(axis=0)
-        squares = np.full(len(counts), float(n))
-    used = slice(1, None) if len(counts) == 2 else slice(None)
-    return _Problem(a, cross[used].T, float(squares[used].sum()), target_means[used])
+        return 2 * centred_class_sums(moments)
+    sums = class_means(moments) * moments.counts[:, None]
+    return np.asarray(2 * sums - sums.sum(axis=0))
 
 
-def _solve_by_gcv(problem: _Problem, n: int, fit_intercept: bool) -> tuple[Floats, float]:
+def _solve_by_gcv(problem: NormalEquations, n: int, fit_intercept: bool) -> tuple[Floats, float]:
     """GCV = RSS / (n - df)^2 over a grid of alphas, all from one eigendecomposition of the state's scatter.
 
     References
@@ -85,7 +98,7 @@ def _solve_by_gcv(problem: _Problem, n: int, fit_intercept: bool) -> tuple[Float
     z_squares = np.einsum("ij,ij->i", z, z)
     alphas = GCV_ALPHAS * (s.mean() or 1.0)
     h = 1 / (s + alphas[:, None])
-    rss = np.maximum(problem.target_squares - (2 * h - s * h * h) @ z_squares, 0.0)
+    rss = np.maximum(problem.target_squares.sum() - (2 * h - s * h * h) @ z_squares, 0.0)
     left = n - fit_intercept - h @ s
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(left > 0, rss / left**2, np.inf)

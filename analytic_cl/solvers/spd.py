@@ -22,9 +22,8 @@ def solve_spd(a: Floats, right: Floats) -> Floats:
     Cost: d^3/3 + 2 d^2 operations a column, no copy of A; some 30 times that on the fallback.
     """
     diagonal = a.diagonal().copy()
-    factor, info = lapack.dpotrf(a.T, lower=1, overwrite_a=1, clean=0)
-    # A pivot that lost all its digits means singular to working precision, though rounding left it positive.
-    if info == 0 and (np.diagonal(factor) ** 2 > a.shape[0] * _EPS * diagonal).all():
+    factor = factor_spd(a)
+    if factor is not None:
         return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
     warnings.warn(
         "the regularised matrix is singular to working precision: solved by eigendecomposition, leaving out its null "
@@ -34,6 +33,19 @@ def solve_spd(a: Floats, right: Floats) -> Floats:
     )
     np.fill_diagonal(a, diagonal)  # Cholesky wrote one triangle and the diagonal; the other triangle still holds A
     return _pseudo_solve(a, right)
+
+
+def factor_spd(a: Floats) -> Floats | None:
+    """Cholesky factor of A, lower triangle in Fortran order, written over `a`; None where A is singular.
+
+    A pivot that lost all its digits means singular to working precision, though rounding left it positive. The upper
+    triangle of `a`, in Fortran order, and so its lower one in C order, still holds A afterwards.
+    """
+    diagonal = a.diagonal().copy()
+    factor, info = lapack.dpotrf(a.T, lower=1, overwrite_a=1, clean=0)
+    if info == 0 and (np.diagonal(factor) ** 2 > a.shape[0] * _EPS * diagonal).all():
+        return np.asarray(factor)
+    return None
 
 
 def _pseudo_solve(a: Floats, right: Floats) -> Floats:

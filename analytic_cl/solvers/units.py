@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from analytic_cl.solvers.spd import Floats
-from analytic_cl.statistics import Int64s, Moments, scatter
+from analytic_cl.statistics import Int64s, Moments, scatter, scatter_product
 
 
 def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
@@ -23,7 +23,7 @@ def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
 
 def mean(moments: Moments, origin: Int64s | None = None) -> Floats:
     """Mean of all rows, shape (width,); `origin` as in `class_means`."""
-    n, total, step = moments.n_rows, moments.sums.sum(axis=0), moments.door.step
+    n, total, step = moments.n_rows, moments.total, moments.door.step
     if origin is None:
         return np.asarray(moments.door.offset + step * (total / n))
     return np.asarray(step * ((total - n * origin) / n))
@@ -35,7 +35,7 @@ def centred_class_sums(moments: Moments) -> Floats:
     S_c - n_c S / N with S = N q + r: the large part S_c - n_c q is an integer, subtracted exactly.
     """
     n = moments.n_rows
-    q, r = np.divmod(moments.sums.sum(axis=0), n)
+    q, r = np.divmod(moments.total, n)
     counts = moments.counts[:, None]
     return np.asarray(moments.door.step * ((moments.sums - counts * q) - counts * (r / n)))
 
@@ -50,3 +50,12 @@ def scatter_matrix(moments: Moments, about: Literal["origin", "mean", "class mea
     a *= moments.door.step[:, None]
     a *= moments.door.step
     return a
+
+
+def scatter_matrix_product(moments: Moments, about: Literal["origin", "mean", "class means"], v: Floats) -> Floats:
+    """`scatter_matrix(moments, about) @ v`, v of shape (width, k); see `analytic_cl.statistics.scatter_product`."""
+    step = moments.door.step[:, None]
+    if about == "origin" and moments.door.offset.any():
+        m = mean(moments)
+        return scatter_matrix_product(moments, "mean", v) + moments.n_rows * np.outer(m, m @ v)
+    return np.asarray(step * scatter_product(moments, about, step * v))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,15 @@ from analytic_cl.statistics.wide import Int64s
 
 # Rows that a state can hold before an int64 of it could overflow; centring stays exact up to there too.
 MAX_ROWS = {8: 2**48, 16: 2**32, 32: 2**31}
+
+
+class Change(NamedTuple):
+    """Integer rows that came into a state (sign +1) or went out of it (-1)."""
+
+    rows: NDArray[Any]
+    encoded: EncodedLabels
+    sign: int
+
 
 ClassTotals = tuple[list[Label], Int64s, Int64s]  # labels, rows of each, sum of the rows of each
 
@@ -95,6 +104,11 @@ class Moments:
     def sums(self) -> Int64s:
         """Sum of the rows of each class, shape (n_classes, width)."""
         return self._sums[self._sorted_places()]
+
+    @property
+    def total(self) -> Int64s:
+        """Sum of all rows, shape (width,)."""
+        return np.asarray(self._sums[: len(self._place)].sum(axis=0))
 
     @property
     def n_rows(self) -> int:
@@ -216,7 +230,7 @@ class Moments:
         )
         wrong = contradiction(door.limit, moments._counts, moments._sums)
         if not wrong and order == 2:
-            total, diagonal = moments._sums.sum(axis=0), gram_diagonal(moments.planes, door)
+            total, diagonal = moments.total, gram_diagonal(moments.planes, door)
             wrong = diagonal_contradiction(door.limit, moments.n_rows, total, diagonal)
         if (moments._counts <= 0).any() or wrong or moments.n_rows > MAX_ROWS[door.bits]:
             raise ValueError(f"not a possible state: {wrong or 'class counts out of range'}")
@@ -270,7 +284,7 @@ class Moments:
                 raise ValueError(f"{asked} rows of class {label!r} to forget, but only {rest + asked} were learned")
         wrong = contradiction(self.door.limit, left, self._sums[places] - sums)
         if not wrong and self.order == 2:
-            total = self._sums.sum(axis=0) - sums.sum(axis=0)
+            total = self.total - sums.sum(axis=0)
             diagonal = gram_diagonal(self.planes, self.door) - squares(rows)
             wrong = diagonal_contradiction(self.door.limit, self.n_rows - len(rows), total, diagonal)
         if wrong:
