@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench sanitize changelog clean
+.PHONY: demo test lint bench peers sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -20,6 +21,11 @@ lint: .venv/ready-lint
 bench: .venv/ready-test
 	for script in benchmarks/[a-z]*.py benchmarks/_report.py; do $(BIN)/python $$script || exit 1; done
 
+# Other libraries, in an environment of their own: they bring a lot along. The package goes there as it is now, by a copy.
+peers: .venv-peers/ready
+	$(PEERS_PIP) .
+	for script in benchmarks/peers/*.py; do .venv-peers/bin/python $$script || exit 1; done
+
 sanitize:
 	mkdir -p build
 	$(CXX) -std=c++17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -pthread \
@@ -31,7 +37,7 @@ changelog: .venv/ready
 	$(BIN)/towncrier build --yes
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-peers
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "analytic-cl needs Python 3.11 or later: make PYTHON=/path/to/python3.11")'
@@ -48,4 +54,10 @@ clean:
 
 .venv/ready-lint: .venv/ready
 	$(PIP) --group lint
+	touch $@
+
+.venv-peers/ready: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	$(PEERS_PIP) --requirement benchmarks/peers/requirements.txt
+	$(PEERS_PIP) --no-deps avalanche-lib==0.6.0
 	touch $@

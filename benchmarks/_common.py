@@ -26,12 +26,14 @@ def _lines(path):
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-def race(title: str, contestants: dict[str, Callable[[], object]], note: str = "") -> dict[str, float]:
-    """Time all contestants in turn, REPEATS rounds after a warm-up; print and store medians and ratios to the first."""
+def race(
+    title: str, contestants: dict[str, Callable[[], object]], note: str = "", repeats: int = REPEATS
+) -> dict[str, float]:
+    """Time all contestants in turn, so many rounds after a warm-up; print and store medians and ratios to the first."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
         run()
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         for name, run in contestants.items():
             start = time.perf_counter()
             run()

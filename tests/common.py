@@ -19,6 +19,8 @@ HEADS = [
     RLSClassifier(alpha="gcv", track="digest"),
     RLSClassifier(alpha=1.0, fit_intercept=False, door=FixedPoint(8, bounds=(-6, 6)), track="none"),
     RLSClassifier(projection=RandomProjection(20)),
+    RLSClassifier(alpha=1.0, solver="recursive"),
+    RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, door="embedding"),
 ]
 
 # For generated rows that lose much at the door, where that is beside the point.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.recursive.inverse import RidgeInverse
+from analytic_cl.recursive.inverse import BLOCK, RidgeInverse
 from analytic_cl.solvers import LinearScores, cross_products, ridge, ridge_scores
 from analytic_cl.solvers.units import scatter_matrix_product
 from analytic_cl.statistics import Change, Moments
 
-# Rows between two checks against the integers: a check costs about as much as ten rows.
+# Rows between two checks against the integers, fewer where rows of much leverage go: a check costs as much as ten rows.
 _CHECK_EVERY = 256
 
 _BOUND = 1e-10  # relative drift, in weights or inverse, past which both are made again
@@ -34,7 +35,7 @@ class RecursiveRidge:
     Cost: 2 d^2 + 3 d n_classes multiply-adds a row, half of them in blocks; starting anew d^3. Memory 8 d^2 bytes and
     8 d a class.
 
-    Exactness: algebraic. Every 256 rows P is multiplied by the exact scatter of the state, in O(d^2); a relative
+    Exactness: algebraic. At least every 256 rows P is multiplied by the exact scatter of the state, in O(d^2); a relative
     error above 1e-10 (or above ten times that of a fresh inverse, where the problem is ill-conditioned) starts anew.
     """
 
@@ -46,7 +47,6 @@ class RecursiveRidge:
         self._queued: list[Change] = []
         self._inverse: RidgeInverse | None = None
         self._revision = -1  # of the state that the inverse and the queue stand for
-        self._unchecked = 0
         self._bound = _BOUND
 
     def queue(self, changes: list[Change], before: int, after: int) -> None:
@@ -55,7 +55,7 @@ class RecursiveRidge:
             if self._inverse is None or self._revision != before:
                 return
             waiting = sum(len(change.rows) for change in self._queued + changes)
-            if waiting > self._inverse.p.shape[0] // 2:
+            if waiting > max(BLOCK, self._inverse.p.shape[0] // 2):
                 self._forget()
                 return
             # Copies: the ledger overwrites rows in place when they are erased.
@@ -83,9 +83,8 @@ class RecursiveRidge:
         for rows, encoded, sign in queued:
             if not inverse.change(rows, encoded, sign):
                 return None
-            self._unchecked += len(rows)
-        if self._unchecked >= _CHECK_EVERY:
-            self._unchecked = 0
+        if inverse.risk >= _CHECK_EVERY:
+            inverse.risk = 0.0
             if not self._drift(inverse, moments) <= self._bound:
                 return None
         self._inverse, self._revision = inverse, revision
@@ -93,7 +92,6 @@ class RecursiveRidge:
 
     def _anew(self, moments: Moments) -> RidgeInverse | None:
         self.rebuilds += 1
-        self._unchecked = 0
         inverse = RidgeInverse.of(moments, self.alpha, self.fit_intercept)
         if inverse is not None:
             self._bound = max(_BOUND, 10 * self._drift(inverse, moments))
@@ -110,13 +108,13 @@ class RecursiveRidge:
         signs = random.choice([-1.0, 1.0], size=len(coef))
         w = signs @ coef
         v = random.standard_normal(w.size)
-        about = "mean" if self.fit_intercept else "origin"
+        about: Literal["mean", "origin"] = "mean" if self.fit_intercept else "origin"
         tried = np.stack([v, w], axis=1)
         image = scatter_matrix_product(moments, about, tried) + self.alpha * tried
         image[:, 1] -= signs @ cross_products(moments, self.fit_intercept)
         back = inverse.times(np.asfortranarray(image))
         back[:, 0] -= v
-        return float(max(np.linalg.norm(back[:, 0]) / np.linalg.norm(v), _ratio(back[:, 1], w)))
+        return max(_ratio(back[:, 0], v), _ratio(back[:, 1], w))
 
 
 def _ratio(error: NDArray[np.float64], of: NDArray[np.float64]) -> float:

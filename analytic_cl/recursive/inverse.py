@@ -5,15 +5,16 @@ With centring, mean m of n rows and u = x - m, a row x that comes (s = +1) or go
     A = centred G + alpha I     by   r u u^T,    r = s n / (n + s)
     B, its right-hand sides     by   u t^T,      t_c = 2 r [x is of class c] - 2 s n_c / (n + s)
 
-and without centring u = x, r = s, t_c = s (2 [x is of class c] - 1). Both are of rank one with the same u, so
-one product g = P u serves P = A^-1 and W = P B:
+and without centring u = x, r = s, t_c = s (2 [x is of class c] - 1). One row after another, k of them are U, R and T,
+and with C = P U for P = A^-1 (Woodbury; M = R^-1 + U^T C is k by k)
 
-    P <- P - r / (1 + r u.g) g g^T             W <- W + g (t - r W^T u)^T / (1 + r u.g)
+    P <- P - C M^-1 C^T             W = P B <- W + C M^-1 (R^-1 T - U^T W)
 
-P is not rewritten row by row. Up to BLOCK changes wait as columns g_i with factors f_i, P_now = P - sum f_i g_i g_i^T:
-a row then reads half of P once (`dsymv`, or `dsymm` for several rows) and writes nothing, and one `dsyrk` a block
-applies what waits. This beats one fused pass that applies the last change while it computes the next product, which
-reads and writes half of P a row: see docs/benchmarks.md.
+in that order of products: O(k d^2). s M is positive definite as long as A is, so with s M = L L^T and G = C L^-T
+the change of P is s G G^T. P is not rewritten at once: up to BLOCK such columns wait, P_now = P - G S G^T. A row then
+reads half of P once (`dsymv`, or `dsymm` for several rows) and writes nothing, and a `dsyrk` applies a whole block.
+That beats a fused pass which applies the last change while it computes the next product, because such a pass reads
+and writes half of P for every row: see docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from analytic_cl.solvers import normal_equations
 from analytic_cl.solvers.spd import Floats, factor_spd
 from analytic_cl.statistics import EncodedLabels, Label, Moments
 
-BLOCK = 32
+BLOCK = 64
 
-# Where 1 + r u.g, the ratio of two determinants, is smaller, a row that goes takes too many digits with it.
-_LEAST_GROWTH = 1e-6
+# A row that goes multiplies errors in P by up to 1 / (its pivot of L L^T), which is one minus its leverage.
+_LEAST_PIVOT = 1e-4
 
 
 class RidgeInverse:
@@ -39,7 +40,7 @@ class RidgeInverse:
 
     Exactness: algebraic; errors of rounding add up from change to change.
 
-    Cost: d^2 + 4 d BLOCK + 3 d n_classes multiply-adds a row.
+    Cost: 2 d^2 + 4 d BLOCK + 3 d n_classes multiply-adds a row at most.
     """
 
     def __init__(self, moments: Moments, p: Floats, w: Floats, centred: bool) -> None:
@@ -52,9 +53,10 @@ class RidgeInverse:
         self.p = p
         self.w = w  # complete but for the changes from `written` on; more rows than classes, to grow into
         self.g = np.empty((d, BLOCK), order="F")
-        self.f = np.empty(BLOCK)
+        self.signs = np.empty(BLOCK)
         self.v = np.empty((BLOCK, len(w)))
         self.waiting = self.written = 0
+        self.risk = 0.0  # since the last check: at most 1 for a row that came, 1 / pivot for one that went
 
     @classmethod
     def of(cls, moments: Moments, alpha: float, centred: bool) -> Self | None:
@@ -75,62 +77,63 @@ class RidgeInverse:
 
     def times(self, u: Floats) -> Floats:
         """P @ u for u of shape (width, k) in Fortran order."""
-        g, f = self.g[:, : self.waiting], self.f[: self.waiting, None]
-        return np.asarray(self._unwritten_times(u) - g @ (f * (g.T @ u)))
-
-    def _unwritten_times(self, u: Floats) -> Floats:
-        """P @ u without the changes that wait."""
-        if u.shape[1] == 1:
-            return np.asarray(blas.dsymv(1.0, self.p, u[:, 0], lower=1)[:, None])
-        return np.asarray(blas.dsymm(1.0, self.p, u, lower=1))
+        written = blas.dsymv(1.0, self.p, u[:, 0], lower=1)[:, None] if u.shape[1] == 1 else None
+        if written is None:
+            written = blas.dsymm(1.0, self.p, u, lower=1)
+        g, signs = self.g[:, : self.waiting], self.signs[: self.waiting, None]
+        return np.asarray(written - g @ (signs * (g.T @ u)))
 
     def change(self, rows: NDArray[Any], encoded: EncodedLabels, sign: int) -> bool:
         """Follow rows that came (sign +1) or went (-1). False where precision does not allow it: make it anew."""
-        done = 0
-        while done < len(rows):
-            if self.waiting == BLOCK:
-                self._write()
-            part = rows[done : done + BLOCK - self.waiting]
-            u = self._deviations(part, sign)
-            products = self._unwritten_times(u)
-            for i in range(len(part)):
-                label = encoded.labels[encoded.codes[done + i]]
-                if label not in self.place:
-                    self._add_class(label)
-                if not self._follow(u[:, i], products[:, i], self.place[label], sign):
-                    return False
-                self.total += sign * part[i].astype(np.int64)
-                if self.counts[self.place[label]] == 0:
-                    self._drop_class(label)
-            done += len(part)
+        for label in encoded.labels:
+            if label not in self.place:
+                self._add_class(label)
+        places = np.array([self.place[label] for label in encoded.labels])[encoded.codes]
+        for start in range(0, len(rows), BLOCK):
+            block = slice(start, start + BLOCK)
+            if not self._change_block(rows[block], places[block], sign):
+                return False
+        for label in encoded.labels:
+            if self.counts[self.place[label]] == 0:
+                self._drop_class(label)
         return True
 
-    def _deviations(self, rows: NDArray[Any], sign: int) -> Floats:
-        """U of each row in turn, as columns: n x - S is an integer, exact."""
-        x = rows.astype(np.int64)
-        if not self.centred:
-            return np.asfortranarray((self.door.offset + self.door.step * x).T)
-        n = int(self.counts.sum()) + sign * np.arange(len(x))[:, None]
-        before = self.total + sign * (np.cumsum(x, axis=0) - x)
-        return np.asfortranarray((self.door.step * ((n * x - before) / n)).T)
-
-    def _follow(self, u: Floats, product: Floats, place: int, sign: int) -> bool:
-        k, n, n_classes = self.waiting, float(self.counts.sum()), len(self.place)
-        g, f = self.g[:, :k], self.f[:k]
-        overlaps = u @ g
-        column = product - g @ (f * overlaps)
-        r = sign * n / (n + sign) if self.centred else float(sign)
-        growth = 1 + r * float(u @ column)
-        if not growth > _LEAST_GROWTH:
+    def _change_block(self, rows: NDArray[Any], places: NDArray[np.int64], sign: int) -> bool:
+        if self.waiting + len(rows) > BLOCK:
+            self._write()
+        u, r, targets = self._rank_one_changes(rows, places, sign)
+        c = self.times(u)
+        m = u.T @ c
+        m[np.diag_indices_from(m)] += 1 / r
+        factor, info = lapack.dpotrf(sign * m, lower=1)
+        pivots = factor.diagonal() ** 2
+        if info or pivots.min() < _LEAST_PIVOT:
             return False
-        scores = self.w[:n_classes] @ u + overlaps[self.written :] @ self.v[self.written : k, :n_classes]
-        targets = -2 * sign / (n + sign) * self.counts if self.centred else np.full(n_classes, -float(sign))
-        targets[place] += 2 * r
-        self.g[:, k], self.f[k] = column, r / growth
-        self.v[k, :n_classes] = (targets - r * scores) / growth
-        self.counts[place] += sign
-        self.waiting += 1
+        self.risk += float((1 / pivots).sum())
+        k, n_classes = self.waiting, len(self.place)
+        waiting = slice(self.written, k)
+        scores = (self.w[:n_classes] @ u).T + (u.T @ self.g[:, waiting]) @ self.v[waiting, :n_classes]
+        new = slice(k, k + len(rows))
+        self.g[:, new] = blas.dtrsm(1.0, factor, c, side=1, lower=1, trans_a=1)
+        self.v[new, :n_classes] = sign * blas.dtrsm(1.0, factor, targets / r[:, None] - scores, lower=1)
+        self.signs[new] = sign
+        self.waiting = new.stop
+        self.counts += sign * np.bincount(places, minlength=n_classes)
+        self.total += sign * rows.sum(axis=0, dtype=np.int64)
         return True
+
+    def _rank_one_changes(self, rows: NDArray[Any], places: NDArray[np.int64], sign: int) -> tuple[Floats, ...]:
+        """U as columns, R and T for rows one after another; n x - S, a row's deviation times n, is an integer."""
+        x, of_class = rows.astype(np.int64), np.eye(len(self.place))[places]
+        if not self.centred:
+            u, r = self.door.offset + self.door.step * x, np.full(len(x), float(sign))
+            return np.asfortranarray(u.T), r, sign * (2 * of_class - 1)
+        n = int(self.counts.sum()) + sign * np.arange(len(x))[:, None]
+        sums = self.total + sign * (np.cumsum(x, axis=0) - x)
+        counts = self.counts + sign * (np.cumsum(of_class, axis=0) - of_class)
+        r = sign * n / (n + sign)
+        u = self.door.step * ((n * x - sums) / n)
+        return np.asfortranarray(u.T), r[:, 0], 2 * r * of_class - 2 * sign / (n + sign) * counts
 
     def _write_weights(self) -> None:
         k, n_classes = self.waiting, len(self.place)
@@ -143,12 +146,10 @@ class RidgeInverse:
     def _write(self) -> None:
         """Apply the changes that wait, those of rows that came and of rows that went apart."""
         self._write_weights()
-        for came in (True, False):
-            chosen = (self.f[: self.waiting] > 0) == came
-            f = np.sqrt(np.abs(self.f[: self.waiting][chosen]))
-            if f.size:
-                g = np.asfortranarray(self.g[:, : self.waiting][:, chosen] * f)
-                blas.dsyrk(-1.0 if came else 1.0, g, beta=1.0, c=self.p, lower=1, overwrite_c=1)
+        for sign in (+1, -1):
+            g = np.asfortranarray(self.g[:, : self.waiting][:, self.signs[: self.waiting] == sign])
+            if g.size:
+                blas.dsyrk(-sign, g, beta=1.0, c=self.p, lower=1, overwrite_c=1)
         self.waiting = self.written = 0
 
     def _add_class(self, label: Label) -> None:

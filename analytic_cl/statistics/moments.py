@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from analytic_cl.door import Door
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_sums import class_sums
+from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, gram_diagonal, squares
+from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, squares
 from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels, label_array, label_kind
 from analytic_cl.statistics.wide import Int64s
 
@@ -78,7 +79,7 @@ class Moments:
         self._place: dict[Label, int] = {}
         self._counts = np.zeros(0, dtype=np.int64)
         self._sums = np.zeros((0, door.width), dtype=np.int64)
-        self.planes: gram.Planes = gram.empty_planes(door.width, door.bits) if order == 2 else []
+        self._gram = DeferredGram(door, gram.empty_planes(door.width, door.bits) if order == 2 else [])
 
     def __repr__(self) -> str:
         return f"Moments({self.n_rows} rows of {len(self._place)} classes, order {self.order}, {self.door.describe()})"
@@ -104,6 +105,11 @@ class Moments:
     def sums(self) -> Int64s:
         """Sum of the rows of each class, shape (n_classes, width)."""
         return self._sums[self._sorted_places()]
+
+    @property
+    def planes(self) -> gram.Planes:
+        """The Gram matrix as packed triangles (see `gram`); none at order 1."""
+        return self._gram.planes
 
     @property
     def total(self) -> Int64s:
@@ -166,8 +172,7 @@ class Moments:
         labels, counts, sums = other.labels, other.counts, other.sums
         self._reserve(labels)
         with deferred_interrupts():
-            for mine, theirs in zip(self.planes, other.planes, strict=True):
-                np.add(mine, theirs, out=mine)
+            self._gram.merge(other._gram)
             self._shift_classes(labels, counts, sums, +1)
         return self
 
@@ -191,7 +196,7 @@ class Moments:
         twin = Moments.__new__(Moments)
         twin.door, twin.order, twin.revision = self.door, order, 0
         twin._place, twin._counts, twin._sums = dict(self._place), self._counts.copy(), self._sums.copy()
-        twin.planes = [plane.copy() for plane in self.planes] if order == 2 else []
+        twin._gram = DeferredGram(self.door, [plane.copy() for plane in self.planes] if order == 2 else [])
         return twin
 
     def digest(self) -> str:
@@ -225,13 +230,13 @@ class Moments:
             raise ValueError("class labels are repeated or out of order")
         moments._place = {label: place for place, label in enumerate(labels)}
         moments._counts, moments._sums = arrays["counts"].copy(), arrays["sums"].copy()
-        moments.planes = (
-            [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[door.bits]] if order == 2 else []
-        )
+        if order == 2:
+            moments._gram = DeferredGram(
+                door, [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[door.bits]]
+            )
         wrong = contradiction(door.limit, moments._counts, moments._sums)
         if not wrong and order == 2:
-            total, diagonal = moments.total, gram_diagonal(moments.planes, door)
-            wrong = diagonal_contradiction(door.limit, moments.n_rows, total, diagonal)
+            wrong = diagonal_contradiction(door.limit, moments.n_rows, moments.total, moments._gram.diagonal())
         if (moments._counts <= 0).any() or wrong or moments.n_rows > MAX_ROWS[door.bits]:
             raise ValueError(f"not a possible state: {wrong or 'class counts out of range'}")
         return moments
@@ -285,7 +290,7 @@ class Moments:
         wrong = contradiction(self.door.limit, left, self._sums[places] - sums)
         if not wrong and self.order == 2:
             total = self.total - sums.sum(axis=0)
-            diagonal = gram_diagonal(self.planes, self.door) - squares(rows)
+            diagonal = self._gram.diagonal() - squares(rows)
             wrong = diagonal_contradiction(self.door.limit, self.n_rows - len(rows), total, diagonal)
         if wrong:
             raise ValueError(f"these rows were never all learned under these labels: {wrong}")
@@ -295,9 +300,9 @@ class Moments:
         self.revision += 1  # weights that another thread solves from here on are not those of a whole state
         with deferred_interrupts():
             if self.order == 2:
-                gram.accumulate(self.planes, rows, self.door.bits, sign, interruptible)
+                self._gram.change(rows, sign, interruptible)
                 if sign < 0 and self.n_rows == rows.shape[0] and any(plane.any() for plane in self.planes):
-                    gram.accumulate(self.planes, rows, self.door.bits, -sign, interruptible=False)
+                    self._gram.change(rows, -sign, interruptible=False)
                     raise ValueError("these are as many rows as were learned, but not the same rows")
             self._shift_classes(*totals, sign)
 

@@ -1,0 +1,89 @@
+"""A Gram matrix that takes few rows at a time as readily as many.
+
+Adding one row to a triangle of d^2 / 2 integers reads and writes all of it. So a few rows wait, and enter together
+when the matrix is read or when there are many: integer sums don't depend on when they are made.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.door import Door
+from analytic_cl.statistics import gram
+from analytic_cl.statistics.interrupts import deferred_interrupts
+from analytic_cl.statistics.invariants import Diagonal, gram_diagonal, squares
+
+_FEW = 16  # rows that are worth waiting for others
+_MOST = 64  # rows that wait at most
+
+
+class DeferredGram:
+    """Planes of a Gram matrix (see `gram`), and the rows that are still to enter them.
+
+    Exactness: bit for bit; what waits is part of every answer.
+    """
+
+    def __init__(self, door: Door, planes: gram.Planes) -> None:
+        self._door = door
+        self._planes = planes
+        self._waiting: dict[int, list[NDArray[Any]]] = {+1: [], -1: []}
+        self._diagonal: Diagonal | None = None  # of the planes alone
+        self._lock = threading.Lock()  # two threads may read one model
+
+    @property
+    def planes(self) -> gram.Planes:
+        """The planes, complete."""
+        with deferred_interrupts(), self._lock:
+            self._enter()
+            return self._planes
+
+    def diagonal(self) -> Diagonal:
+        """Diagonal of the matrix, exactly, without reading the rest of it."""
+        with deferred_interrupts(), self._lock:
+            if self._diagonal is None:
+                self._diagonal = gram_diagonal(self._planes, self._door)
+            diagonal = self._diagonal
+            for sign, waiting in self._waiting.items():
+                for rows in waiting:
+                    diagonal = diagonal + sign * squares(rows)
+            return diagonal
+
+    def change(self, rows: NDArray[Any], sign: int, interruptible: bool = True) -> None:
+        """Add or subtract the products of rows, whole or not at all."""
+        with deferred_interrupts(), self._lock:
+            if len(rows) > _FEW:
+                self._diagonal = None
+                gram.accumulate(self._planes, rows, self._door.bits, sign, interruptible)
+                return
+            own = rows.copy()  # the caller's may change while it waits
+            if sum(map(len, self._waiting[+1] + self._waiting[-1])) + len(rows) > _MOST:
+                self._enter()
+            self._waiting[sign].append(own)
+
+    def _enter(self) -> None:
+        """Let the waiting rows enter: either sign whole or not at all."""
+        for sign, waiting in self._waiting.items():
+            if waiting:
+                self._diagonal = None
+                gram.accumulate(self._planes, np.concatenate(waiting), self._door.bits, sign, interruptible=False)
+                for rows in waiting:
+                    rows.fill(0)
+                waiting.clear()
+
+    def merge(self, other: DeferredGram) -> None:
+        """Add another matrix."""
+        theirs = other.planes
+        with deferred_interrupts(), self._lock:
+            self._diagonal = None
+            for mine, plane in zip(self._planes, theirs, strict=True):
+                np.add(mine, plane, out=mine)
+
+    def __getstate__(self) -> tuple[Door, gram.Planes]:
+        return self._door, self.planes
+
+    def __setstate__(self, state: tuple[Door, gram.Planes]) -> None:
+        self.__init__(*state)  # type: ignore[misc]  # the constructor is all that there is to do
