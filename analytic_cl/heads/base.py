@@ -12,7 +12,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from analytic_cl.door import resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.prediction import LinearPrediction
-from analytic_cl.heads.validation import check_same_names, label_input, labels_outside, refuse_times
+from analytic_cl.heads.validation import (
+    check_same_names,
+    label_input,
+    labels_outside,
+    plain_labels,
+    plain_rows,
+    refuse_times,
+)
 from analytic_cl.ledger import Ledger, Receipt, ReceiptDraft, SampleId, Selection, as_ids
 from analytic_cl.statistics import (
     EMPTY,
@@ -403,6 +410,8 @@ class Head(LinearPrediction):
         return X, encoded, None if sample_id is None else as_ids(sample_id, len(X))
 
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], EncodedLabels]:
+        if not reset and plain_rows(self, X) and plain_labels(y, len(X)):
+            return X, encode_labels(y)
         refuse_times("X", X)
         # The door looks for NaN and infinity itself, because it can name the rows.
         X, y = validate_data(self, X, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)

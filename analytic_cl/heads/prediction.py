@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from analytic_cl.door import Door, FixedPoint, RandomProjection
-from analytic_cl.heads.validation import refuse_times
+from analytic_cl.heads.validation import plain_rows, refuse_times
 from analytic_cl.ledger import Track, check_track
 from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import Moments
@@ -110,8 +110,11 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         scores = self._scores()
-        refuse_times("X", X)
-        rows: NDArray[Any] = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        if plain_rows(self, X):
+            rows: NDArray[Any] = np.asarray(X)
+        else:
+            refuse_times("X", X)
+            rows = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         door, n = self.door_, max(1, _BLOCK // max(self.door_.width, self.door_.n_features))
         out = np.concatenate(
             [score(door.quantise(rows[start : start + n], first_row=start), scores) for start in range(0, len(rows), n)]
@@ -121,13 +124,18 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows as `decision_function` shows them: those of `coef_` and `intercept_`."""
         compared, door = self._compare_rows(rows, scores), self.door_
-        shared = scores.coef[0] * door.step - scores.weights[0]
+        shared = scores.coef[0] - scores.weights[0]
         if len(self.moments_.labels) == 2 or not shared.any():
             return compared
         level = scores.intercept[0] - scores.bias[0] + (door.offset + door.step * scores.centre) @ scores.coef[0]
-        return np.asarray(compared + ((rows - scores.centre) @ shared + level)[:, None])
+        return np.asarray(compared + (self._deviations(rows, scores) @ shared + level)[:, None])
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows but for what all classes share: what differences and classes come from."""
-        centred: NDArray[np.float64] = np.subtract(rows, scores.centre, dtype=np.float64)
-        return np.asarray(centred @ scores.weights.T + scores.bias)
+        return np.asarray(self._deviations(rows, scores) @ scores.weights.T + scores.bias)
+
+    def _deviations(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
+        """Rows less the centre, subtracted as integers, in dequantised units."""
+        deviations: NDArray[np.float64] = np.subtract(rows, scores.centre, dtype=np.float64)
+        deviations *= self.door_.step
+        return deviations

@@ -33,6 +33,23 @@ def label_input(y: Any) -> Any:
     return y.astype(object) if isinstance(y, np.ndarray) and y.dtype.kind == "T" else y
 
 
+def plain_rows(head: Any, X: Any) -> bool:
+    """Whether scikit-learn's validation, which takes longer than a row takes to learn, would let X pass as it is."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype.kind in "fiu"
+        and len(X) > 0
+        and X.shape[1] == head.n_features_in_
+        and not hasattr(head, "feature_names_in_")
+    )
+
+
+def plain_labels(y: Any, n: int) -> bool:
+    """As `plain_rows`, for n labels."""
+    return type(y) is np.ndarray and y.shape == (n,) and y.dtype.kind in "iubU"
+
+
 def refuse_times(name: str, values: Any) -> None:
     """Refuse dates and durations, which NumPy would quietly count in units of its own."""
     dtypes = values.dtypes if hasattr(values, "columns") else [getattr(values, "dtype", None)]

@@ -35,8 +35,9 @@ class RecursiveRidge:
     Cost: 2 d^2 + 3 d n_classes multiply-adds a row, half of them in blocks; starting anew d^3. Memory 8 d^2 bytes and
     8 d a class.
 
-    Exactness: algebraic. At least every 256 rows P is multiplied by the exact scatter of the state, in O(d^2); a relative
-    error above 1e-10 (or above ten times that of a fresh inverse, where the problem is ill-conditioned) starts anew.
+    Exactness: algebraic. At least every 256 rows P is multiplied by the exact scatter of the state, in O(d^2); a
+    relative error above 1e-10 (or above ten times that of a fresh inverse, where the problem is ill-conditioned)
+    starts anew.
     """
 
     def __init__(self, alpha: float, fit_intercept: bool) -> None:

@@ -77,8 +77,9 @@ class RidgeInverse:
 
     def times(self, u: Floats) -> Floats:
         """P @ u for u of shape (width, k) in Fortran order."""
-        written = blas.dsymv(1.0, self.p, u[:, 0], lower=1)[:, None] if u.shape[1] == 1 else None
-        if written is None:
+        if u.shape[1] == 1:
+            written = blas.dsymv(1.0, self.p, u[:, 0], lower=1)[:, None]
+        else:
             written = blas.dsymm(1.0, self.p, u, lower=1)
         g, signs = self.g[:, : self.waiting], self.signs[: self.waiting, None]
         return np.asarray(written - g @ (signs * (g.T @ u)))
@@ -124,7 +125,8 @@ class RidgeInverse:
 
     def _rank_one_changes(self, rows: NDArray[Any], places: NDArray[np.int64], sign: int) -> tuple[Floats, ...]:
         """U as columns, R and T for rows one after another; n x - S, a row's deviation times n, is an integer."""
-        x, of_class = rows.astype(np.int64), np.eye(len(self.place))[places]
+        x, of_class = rows.astype(np.int64), np.zeros((len(rows), len(self.place)))
+        of_class[np.arange(len(x)), places] = 1.0
         if not self.centred:
             u, r = self.door.offset + self.door.step * x, np.full(len(x), float(sign))
             return np.asfortranarray(u.T), r, sign * (2 * of_class - 1)

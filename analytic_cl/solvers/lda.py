@@ -34,4 +34,4 @@ def lda(moments: Moments, shrinkage: str | float = "oas", priors: Floats | None 
     bias, intercept = (
         -0.5 * np.einsum("ij,ij->i", m, w) + log_priors for m, w in ((deviations, weights), (means, coef))
     )
-    return LinearScores(origin, weights * moments.door.step, bias, coef, intercept, strength).of_second_class()
+    return LinearScores(origin, weights, bias, coef, intercept, strength).of_second_class()

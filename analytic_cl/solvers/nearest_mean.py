@@ -14,7 +14,7 @@ def euclidean_nearest_mean(moments: Moments) -> LinearScores:
     origin = centre(moments)
     weights, means = class_means(moments, origin), class_means(moments)
     bias, intercept = (-0.5 * np.einsum("ij,ij->i", a, a) for a in (weights, means))
-    return LinearScores(origin, weights * moments.door.step, bias, means, intercept).of_second_class()
+    return LinearScores(origin, weights, bias, means, intercept).of_second_class()
 
 
 def cosine_nearest_mean(moments: Moments) -> LinearScores:
@@ -23,4 +23,4 @@ def cosine_nearest_mean(moments: Moments) -> LinearScores:
     norms = np.sqrt(np.einsum("ij,ij->i", means, means))
     unit, zero = means / np.where(norms > 0, norms, 1.0)[:, None], np.zeros(len(means))
     origin = np.zeros(moments.door.width, dtype=np.int64)
-    return LinearScores(origin, unit * moments.door.step, unit @ moments.door.offset, unit, zero).of_second_class()
+    return LinearScores(origin, unit, unit @ moments.door.offset, unit, zero).of_second_class()

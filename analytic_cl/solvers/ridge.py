@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from analytic_cl.solvers.linear import LinearScores, centre
+from analytic_cl.solvers.linear import LinearScores
 from analytic_cl.solvers.shrinkage import shrink_correlations
 from analytic_cl.solvers.spd import Floats, solve_spd
-from analytic_cl.solvers.units import centred_class_sums, class_means, mean, scatter_matrix
+from analytic_cl.solvers.units import centred_class_sums, class_means, mean_in_parts, scatter_matrix
 from analytic_cl.statistics import Moments
 
 GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
@@ -60,11 +60,12 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     if not fit_intercept:
         zero = np.zeros(len(coef))
         origin = np.zeros(moments.door.width, dtype=np.int64)
-        return LinearScores(origin, coef * moments.door.step, coef @ moments.door.offset, coef, zero, strength)
+        return LinearScores(origin, coef, coef @ moments.door.offset, coef, zero, strength)
     target_means = (2 * moments.counts / moments.n_rows - 1)[-len(coef) :]
-    origin = centre(moments)
-    bias, intercept = (target_means - coef @ m for m in (mean(moments, origin), mean(moments)))
-    return LinearScores(origin, coef * moments.door.step, bias, coef, intercept, strength)
+    origin, whole_mean, rest = mean_in_parts(moments)
+    means = np.stack([rest, whole_mean], axis=1)
+    bias, intercept = target_means - (coef @ means).T
+    return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 
 def normal_equations(moments: Moments, centred: bool) -> NormalEquations:

@@ -21,12 +21,16 @@ def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
     return np.asarray(step * ((moments.sums - counts * origin) / counts))
 
 
-def mean(moments: Moments, origin: Int64s | None = None) -> Floats:
-    """Mean of all rows, shape (width,); `origin` as in `class_means`."""
+def mean(moments: Moments) -> Floats:
+    """Mean of all rows, shape (width,)."""
+    return np.asarray(moments.door.offset + moments.door.step * (moments.total / moments.n_rows))
+
+
+def mean_in_parts(moments: Moments) -> tuple[Int64s, Floats, Floats]:
+    """The mean of all rows rounded to integers, the mean itself, and how far it is from what the integers stand for."""
     n, total, step = moments.n_rows, moments.total, moments.door.step
-    if origin is None:
-        return np.asarray(moments.door.offset + step * (total / n))
-    return np.asarray(step * ((total - n * origin) / n))
+    origin = np.rint(total / n).astype(np.int64)
+    return origin, moments.door.offset + step * (total / n), step * ((total - n * origin) / n)
 
 
 def centred_class_sums(moments: Moments) -> Floats:
