@@ -94,7 +94,7 @@ for d in (D, 4096):
             blas.dsymv(1.0, p, u, lower=1)
             blas.dsyr(-1e-9, g, a=p, lower=1, overwrite_a=1)
 
-    def one_pass(a=np.eye(d), u=u, g=g, out=out):
+    def one_pass(a=np.asarray(p).T, u=u, g=g, out=out):
         for _ in range(BLOCK):
             fused(a, g, 1e-9, u, out)
 

@@ -26,6 +26,7 @@ ROOMS = [
     "door",
     "_numba",
     "_parallel",
+    "_blas",
     "_config",
 ]
 

@@ -121,11 +121,11 @@ def test_a_change_that_can_not_be_followed_starts_anew(change):
 
 @pytest.mark.parametrize("part", ["p", "w"])
 def test_drift_is_found_and_mended(part):
-    X, y = blobs(600, 40, 3, seed=6)
+    X, y = blobs(1200, 40, 3, seed=6)
     head = recursive(track="none").fit(X, y)
     head.predict(X[:1])
     getattr(head._solved["recursive"]._inverse, part)[:] *= 1 + 1e-7
-    for i in range(300):
+    for i in range(1100):
         head.partial_fit(X[i : i + 1], y[i : i + 1])
         head.predict(X[:1])
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from analytic_cl._blas import product
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.validation import plain_rows, refuse_times
 from analytic_cl.ledger import Track, check_track
@@ -132,7 +133,7 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows but for what all classes share: what differences and classes come from."""
-        return np.asarray(self._deviations(rows, scores) @ scores.weights.T + scores.bias)
+        return np.asarray(product(self._deviations(rows, scores), scores.weights.T) + scores.bias)
 
     def _deviations(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Rows less the centre, subtracted as integers, in dequantised units."""

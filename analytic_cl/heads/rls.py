@@ -60,7 +60,7 @@ class RLSClassifier(Head):
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic, within 1e-8 relative of scikit-learn's ``RidgeClassifier`` on the dequantised rows. With
-    ``solver="recursive"`` the state is the same, bit for bit, and weights are algebraic: every 256 rows they and the
+    ``solver="recursive"`` the state is the same, bit for bit, and weights are algebraic: every 1024 rows they and the
     inverse are checked against the state, and made again where they drifted by more than 1e-10 (of the error of a
     fresh inverse, ten times, where a small `alpha` makes that larger).
 

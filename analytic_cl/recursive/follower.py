@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 from analytic_cl.recursive.inverse import BLOCK, RidgeInverse
 from analytic_cl.solvers import LinearScores, cross_products, ridge, ridge_scores
 from analytic_cl.solvers.units import scatter_matrix_product
-from analytic_cl.statistics import Change, Moments
+from analytic_cl.statistics import Change, Label, Moments
 
-# Rows between two checks against the integers, fewer where rows of much leverage go: a check costs as much as ten rows.
-_CHECK_EVERY = 256
+# Rows between two checks against the integers, fewer where rows of much leverage go: a check costs as much as twenty.
+_CHECK_EVERY = 1024
 
 _BOUND = 1e-10  # relative drift, in weights or inverse, past which both are made again
+
+
+class _Queued:
+    """Rows that came (sign +1) or went (-1) and are still to be followed, with their labels."""
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self.rows: dict[int, list[NDArray[Any]]] = {+1: [], -1: []}
+        self.labels: dict[int, list[Label]] = {+1: [], -1: []}
 
 
 class RecursiveRidge:
@@ -35,7 +44,7 @@ class RecursiveRidge:
     Cost: 2 d^2 + 3 d n_classes multiply-adds a row, half of them in blocks; starting anew d^3. Memory 8 d^2 bytes and
     8 d a class.
 
-    Exactness: algebraic. At least every 256 rows P is multiplied by the exact scatter of the state, in O(d^2); a
+    Exactness: algebraic. At least every 1024 rows P is multiplied by the exact scatter of the state, in O(d^2); a
     relative error above 1e-10 (or above ten times that of a fresh inverse, where the problem is ill-conditioned)
     starts anew.
     """
@@ -45,22 +54,27 @@ class RecursiveRidge:
         self.fit_intercept = fit_intercept
         self.rebuilds = 0
         self._lock = threading.Lock()  # two threads may ask one model for scores
-        self._queued: list[Change] = []
-        self._inverse: RidgeInverse | None = None
-        self._revision = -1  # of the state that the inverse and the queue stand for
         self._bound = _BOUND
+        self._inverse: RidgeInverse | None = None
+        self._revision = -1  # of the state that the inverse and what is queued stand for
+        self._queued = _Queued()
 
     def queue(self, changes: list[Change], before: int, after: int) -> None:
         """Note changes that took the state from one revision to another."""
         with self._lock:
             if self._inverse is None or self._revision != before:
                 return
-            waiting = sum(len(change.rows) for change in self._queued + changes)
-            if waiting > max(BLOCK, self._inverse.p.shape[0] // 2):
+            self._queued.n_rows += sum(len(change.rows) for change in changes)
+            if self._queued.n_rows > max(BLOCK, self._inverse.p.shape[0] // 2):
                 self._forget()
                 return
-            # Copies: the ledger overwrites rows in place when they are erased.
-            self._queued += [Change(rows.copy(), encoded, sign) for rows, encoded, sign in changes]
+            try:
+                for rows, encoded, sign in changes:
+                    self._queued.rows[sign].append(rows.copy())  # the ledger overwrites erased rows in place
+                    self._queued.labels[sign] += [encoded.labels[code] for code in encoded.codes]
+            except MemoryError:  # the change itself is done, and must not fail any more
+                self._forget()
+                return
             self._revision = after
 
     def scores(self, moments: Moments) -> LinearScores:
@@ -73,16 +87,18 @@ class RecursiveRidge:
             return ridge_scores(moments, coef[1:] if len(coef) == 2 else coef, self.fit_intercept, self.alpha)
 
     def _forget(self) -> None:
-        self._inverse, self._queued, self._revision = None, [], -1
+        """Hold no inverse, and so follow nothing."""
+        self._inverse, self._revision, self._queued = None, -1, _Queued()
 
     def _caught_up(self, moments: Moments) -> RidgeInverse | None:
         """The inverse with all queued changes applied; None where it has to be made anew."""
-        inverse, queued, revision = self._inverse, self._queued, self._revision
+        inverse, revision, queued = self._inverse, self._revision, self._queued
         self._forget()  # what is interrupted below leaves no half-changed inverse behind
         if inverse is None or revision != moments.revision:
             return None
-        for rows, encoded, sign in queued:
-            if not inverse.change(rows, encoded, sign):
+        for sign in (+1, -1):  # the order of changes is free, and so no class or row goes before it came
+            rows = queued.rows[sign]
+            if rows and not inverse.change(np.concatenate(rows), queued.labels[sign], sign):
                 return None
         if inverse.risk >= _CHECK_EVERY:
             inverse.risk = 0.0
@@ -93,6 +109,7 @@ class RecursiveRidge:
 
     def _anew(self, moments: Moments) -> RidgeInverse | None:
         self.rebuilds += 1
+        self._forget()
         inverse = RidgeInverse.of(moments, self.alpha, self.fit_intercept)
         if inverse is not None:
             self._bound = max(_BOUND, 10 * self._drift(inverse, moments))

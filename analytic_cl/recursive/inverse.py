@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from analytic_cl._blas import product
 from analytic_cl.solvers import normal_equations
 from analytic_cl.solvers.spd import Floats, factor_spd
-from analytic_cl.statistics import EncodedLabels, Label, Moments
+from analytic_cl.statistics import Label, Moments
 
 BLOCK = 64
 
@@ -82,19 +83,19 @@ class RidgeInverse:
         else:
             written = blas.dsymm(1.0, self.p, u, lower=1)
         g, signs = self.g[:, : self.waiting], self.signs[: self.waiting, None]
-        return np.asarray(written - g @ (signs * (g.T @ u)))
+        return np.asarray(written - product(g, signs * product(g.T, u)))
 
-    def change(self, rows: NDArray[Any], encoded: EncodedLabels, sign: int) -> bool:
+    def change(self, rows: NDArray[Any], labels: list[Label], sign: int) -> bool:
         """Follow rows that came (sign +1) or went (-1). False where precision does not allow it: make it anew."""
-        for label in encoded.labels:
+        for label in labels:
             if label not in self.place:
                 self._add_class(label)
-        places = np.array([self.place[label] for label in encoded.labels])[encoded.codes]
+        places = np.array([self.place[label] for label in labels])
         for start in range(0, len(rows), BLOCK):
             block = slice(start, start + BLOCK)
             if not self._change_block(rows[block], places[block], sign):
                 return False
-        for label in encoded.labels:
+        for label in set(labels):
             if self.counts[self.place[label]] == 0:
                 self._drop_class(label)
         return True
@@ -104,7 +105,7 @@ class RidgeInverse:
             self._write()
         u, r, targets = self._rank_one_changes(rows, places, sign)
         c = self.times(u)
-        m = u.T @ c
+        m = product(u.T, c)
         m[np.diag_indices_from(m)] += 1 / r
         factor, info = lapack.dpotrf(sign * m, lower=1)
         pivots = factor.diagonal() ** 2
@@ -113,7 +114,8 @@ class RidgeInverse:
         self.risk += float((1 / pivots).sum())
         k, n_classes = self.waiting, len(self.place)
         waiting = slice(self.written, k)
-        scores = (self.w[:n_classes] @ u).T + (u.T @ self.g[:, waiting]) @ self.v[waiting, :n_classes]
+        scores = product(u.T, self.w[:n_classes].T)
+        scores += product(product(u.T, self.g[:, waiting]), self.v[waiting, :n_classes])
         new = slice(k, k + len(rows))
         self.g[:, new] = blas.dtrsm(1.0, factor, c, side=1, lower=1, trans_a=1)
         self.v[new, :n_classes] = sign * blas.dtrsm(1.0, factor, targets / r[:, None] - scores, lower=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
+from analytic_cl._blas import product
 from analytic_cl.solvers.linear import LinearScores
 from analytic_cl.solvers.shrinkage import shrink_correlations
 from analytic_cl.solvers.spd import Floats, solve_spd
@@ -64,7 +65,7 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     target_means = (2 * moments.counts / moments.n_rows - 1)[-len(coef) :]
     origin, whole_mean, rest = mean_in_parts(moments)
     means = np.stack([rest, whole_mean], axis=1)
-    bias, intercept = target_means - (coef @ means).T
+    bias, intercept = target_means - product(coef, means).T
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._blas import product
 from analytic_cl._config import get_backend
 from analytic_cl._numba import kernel
 from analytic_cl.statistics import gram
@@ -62,8 +63,9 @@ def scatter_product(
         panel = buffer[: n * width].reshape(n, width)
         fill(panel)
         square, beside = np.triu(panel[:, :n]), panel[:, n:]
-        out[rows] += square @ v[rows] + np.triu(square, 1).T @ v[rows] + beside @ v[rows.stop :]
-        out[rows.stop :] += beside.T @ v[rows]
+        square += np.triu(square, 1).T
+        out[rows] += product(square, v[rows]) + product(beside, v[rows.stop :])
+        out[rows.stop :] += product(beside.T, v[rows])
     return out
 
 
@@ -78,7 +80,7 @@ def _panels(moments: Moments, about: str) -> Iterator[tuple[slice, Callable[[NDA
     for top in range(0, d, _PANEL):
         rows = slice(top, min(top + _PANEL, d))
         products = exact_product(left[:, rows], right[:, top:])
-        rest = (rests[:, rows] / counts[:, None]).T @ rests[:, top:].astype(np.float64)
+        rest = product((rests[:, rows] / counts[:, None]).T, rests[:, top:].astype(np.float64))
         if len(moments.planes) > 1:
             yield rows, partial(_fill_wide_panel, moments, rows, products, rest)
             continue

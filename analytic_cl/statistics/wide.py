@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._blas import product
+
 Int64s = NDArray[np.int64]
 
 
@@ -31,7 +33,7 @@ def exact_product(left: Int64s, right: Int64s) -> Iterator[tuple[Int64s, int]]:
 
 
 def _float_product(left: Int64s, right: Int64s) -> Int64s:
-    return (left.astype(np.float64).T @ right.astype(np.float64)).astype(np.int64)
+    return product(left.astype(np.float64).T, right.astype(np.float64)).astype(np.int64)
 
 
 def _bit_length(a: Int64s) -> int:

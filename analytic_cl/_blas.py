@@ -1,0 +1,23 @@
+"""Matrix products by the BLAS that also factors and solves.
+
+NumPy and SciPy bring a BLAS each, with threads that spin for a while after every call. Called in turns, they take
+the cores from each other: on two cores, a product of 0.05 ms after a call of the other library takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+Floats = NDArray[np.float64]
+
+
+def product(a: Floats, b: Floats) -> Floats:
+    """A @ b in C order, for a of shape (m, k) and b of shape (k, n)."""
+    if 0 in (*a.shape, *b.shape):
+        return np.zeros((a.shape[0], b.shape[1]))
+    # BLAS writes Fortran order: it makes the transpose, b^T a^T, from whichever of each factor is without a copy.
+    left, left_transposed = (b.T, 0) if b.flags.c_contiguous else (b, 1)
+    right, right_transposed = (a.T, 0) if a.flags.c_contiguous else (a, 1)
+    return np.asarray(blas.dgemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed)).T
