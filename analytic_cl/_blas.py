@@ -17,7 +17,17 @@ def product(a: Floats, b: Floats) -> Floats:
     """A @ b in C order, for a of shape (m, k) and b of shape (k, n)."""
     if 0 in (*a.shape, *b.shape):
         return np.zeros((a.shape[0], b.shape[1]))
+    if b.shape[1] == 1:
+        return _times_vector(a, b[:, 0])[:, None]
+    if a.shape[0] == 1:
+        return _times_vector(b.T, a[0])[None, :]
     # BLAS writes Fortran order: it makes the transpose, b^T a^T, from whichever of each factor is without a copy.
     left, left_transposed = (b.T, 0) if b.flags.c_contiguous else (b, 1)
     right, right_transposed = (a.T, 0) if a.flags.c_contiguous else (a, 1)
     return np.asarray(blas.dgemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed)).T
+
+
+def _times_vector(a: Floats, x: Floats) -> Floats:
+    """A @ x: several times as fast as a product of matrices of which one is a vector."""
+    transposed = a.flags.c_contiguous
+    return np.asarray(blas.dgemv(1.0, a.T if transposed else a, x, trans=transposed))

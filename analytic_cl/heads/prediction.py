@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -17,6 +18,12 @@ from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import Moments
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
+
+
+@cache
+def _solver_parameters(kind: type) -> tuple[str, ...]:
+    """Names of the parameters of a class of heads that have a part in its weights."""
+    return tuple(name for name in kind._get_param_names() if name not in ("door", "projection", "track"))  # type: ignore[attr-defined]
 
 
 class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -81,8 +88,7 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def _solver_key(self) -> tuple[Any, ...]:
         """The parameters that weights depend on, by value."""
-        common = ("door", "projection", "track")
-        values = [value for name, value in sorted(self.get_params(deep=False).items()) if name not in common]
+        values = [getattr(self, name) for name in _solver_parameters(cast(Any, type(self)))]
         return tuple(v if isinstance(v, str | None) else np.asarray(v, dtype=np.float64).tobytes() for v in values)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -105,8 +105,7 @@ class RidgeInverse:
             self._write()
         u, r, targets = self._rank_one_changes(rows, places, sign)
         c = self.times(u)
-        m = product(u.T, c)
-        m[np.diag_indices_from(m)] += 1 / r
+        m = product(u.T, c) + np.diag(1 / r)
         factor, info = lapack.dpotrf(sign * m, lower=1)
         pivots = factor.diagonal() ** 2
         if info or pivots.min() < _LEAST_PIVOT:

@@ -64,8 +64,7 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
         return LinearScores(origin, coef, coef @ moments.door.offset, coef, zero, strength)
     target_means = (2 * moments.counts / moments.n_rows - 1)[-len(coef) :]
     origin, whole_mean, rest = mean_in_parts(moments)
-    means = np.stack([rest, whole_mean], axis=1)
-    bias, intercept = target_means - product(coef, means).T
+    bias, intercept = (target_means - product(coef, m[:, None])[:, 0] for m in (rest, whole_mean))
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 

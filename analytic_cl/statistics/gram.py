@@ -28,8 +28,9 @@ _BLOCK_ROWS = {8: 1024, 16: 4096, 32: 4096}
 # Where the native kernel is faster than BLAS, by measurement: see docs/benchmarks.md.
 _NATIVE_WINS = {"avx512vnni": (8, 16, 32), "avx2": (8,), "portable": ()}
 
-# Below so many products, starting a thread costs more than it brings.
-_WORTH_A_THREAD = 2_000_000
+# Below so many products, and entries to add them to (which count for 64 each), a second thread costs more than it
+# brings: it may have to wait for a core on which a thread of BLAS still spins.
+_WORTH_A_THREAD = 200_000_000
 
 
 def empty_planes(width: int, bits: int) -> Planes:
@@ -103,7 +104,7 @@ class NativeBlock:
         self.rows_at_once = native.BLOCK_ROWS
         self.run = {8: native.gram8, 16: native.gram16, 32: native.gram32}[bits]
         self.scratch = np.empty(native.gram_scratch_bytes(d, bits // 8), dtype=np.int8)
-        self.threads = get_threads() if n * d * d > _WORTH_A_THREAD else 1
+        self.threads = get_threads() if (n + 64) * d * d > _WORTH_A_THREAD else 1
         self.isa = isa
 
     def multiply(self, rows: NDArray[Any]) -> None:
