@@ -25,7 +25,7 @@ WARN_ROWS = 100
 WARN_SATURATED = 0.001
 WARN_STARVED = 0.01
 
-_BLOCK = 2**21  # numbers that are quantised at a time, to bound the memory of conversions
+_BLOCK = 2**19  # numbers that are quantised at a time, to bound the memory of conversions
 
 _INTEGERS: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32}
 _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
@@ -106,19 +106,31 @@ class Door:
         q: NDArray[Any] = np.empty((n, d), dtype=self.dtype)
         run, affine = _kernels(), self._affine
 
-        def quantise_block(part: slice) -> int:
+        watch = warn and n >= WARN_ROWS
+
+        def quantise_block(part: slice) -> tuple[int, list[NDArray[Any]]]:
             x = _as_floats(X[part])
             magnitude = _finite_magnitude(run, x, first_row + part.start)
             if self.rule.norm == "l2":
-                return int(run.normalised_rows(x, magnitude, self._scale, float(self.limit), q[part]))
-            return int(run.affine_rows(x, *affine, float(self.limit), q[part]))
+                clipped = int(run.normalised_rows(x, magnitude, self._scale, float(self.limit), q[part]))
+            else:
+                clipped = int(run.affine_rows(x, *affine, float(self.limit), q[part]))
+            extremes = [q[part.start].copy(), q[part.start].copy()]
+            if watch:
+                run.column_range(q[part], *extremes)
+            return clipped, extremes
 
-        clipped = sum(map_blocks(quantise_block, row_blocks(n, max(1, _BLOCK // d))))
-        if warn and n >= WARN_ROWS:
-            self._warn_of_losses(X, q, clipped)
+        done = map_blocks(quantise_block, row_blocks(n, max(1, _BLOCK // d)))
+        if watch:
+            low = np.min([extremes[0] for _, extremes in done], axis=0)
+            high = np.max([extremes[1] for _, extremes in done], axis=0)
+            self._warn_of_losses(X, q, sum(clipped for clipped, _ in done), low, high)
         return q
 
-    def _warn_of_losses(self, X: NDArray[Any], q: NDArray[Any], clipped: int) -> None:
+    def _warn_of_losses(
+        self, X: NDArray[Any], q: NDArray[Any], clipped: int, low: NDArray[Any], high: NDArray[Any]
+    ) -> None:
+        """`low` and `high` are the extremes of each column of q."""
         if clipped > WARN_SATURATED * q.size:
             rows = np.flatnonzero((np.abs(q.astype(np.int64)) == self.limit).any(axis=1))
             warnings.warn(
@@ -127,8 +139,6 @@ class Door:
                 DoorWarning,
                 stacklevel=6,  # the caller of fit or partial_fit
             )
-        low, high = q[0].copy(), q[0].copy()
-        _kernels().column_range(q, low, high)
         narrow = high.astype(np.int64) - low <= 1
         clipped_columns = (np.abs(low.astype(np.int64)) == self.limit) | (np.abs(high.astype(np.int64)) == self.limit)
         flat = np.flatnonzero(narrow & ~clipped_columns)

@@ -48,7 +48,7 @@ def encode_labels(y: Iterable[Any] | EncodedLabels) -> EncodedLabels:
     values = y if isinstance(y, np.ndarray) else _untouched_array(y)
     if values.dtype.kind in "biufU":
         distinct, codes = np.unique(values, return_inverse=True)
-        return EncodedLabels([as_label(value) for value in distinct], codes.astype(np.int64, copy=False))
+        return EncodedLabels([as_label(value) for value in distinct.tolist()], codes.astype(np.int64, copy=False))
     labels = [as_label(value) for value in values]
     check_one_kind(labels)
     sorted_labels = sorted(set(labels))

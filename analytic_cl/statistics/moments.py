@@ -316,13 +316,19 @@ class Moments:
             self._counts, self._sums = counts, sums
 
     def _shift_classes(self, labels: list[Label], counts: Int64s, sums: Int64s, sign: int) -> None:
+        emptied = []
         for label, count, total in zip(labels, counts.tolist(), sums, strict=True):
             place = self._place.setdefault(label, len(self._place))
             self._counts[place] += sign * count
             row = self._sums[place]
-            (np.add if sign > 0 else np.subtract)(row, total, out=row)
-            if self._counts[place] == 0:
-                self._remove_class(label)
+            if sign > 0:
+                row += total
+            else:
+                row -= total
+                if self._counts[place] == 0:
+                    emptied.append(label)
+        for label in emptied:
+            self._remove_class(label)
         self.revision += 1
 
     def _remove_class(self, label: Label) -> None:
