@@ -109,12 +109,15 @@ class Door:
         watch = warn and n >= WARN_ROWS
 
         def quantise_block(part: slice) -> tuple[int, list[NDArray[Any]]]:
-            x = _as_floats(X[part])
-            magnitude = _finite_magnitude(run, x, first_row + part.start)
-            if self.rule.norm == "l2":
-                clipped = int(run.normalised_rows(x, magnitude, self._scale, float(self.limit), q[part]))
-            else:
-                clipped = int(run.affine_rows(x, *affine, float(self.limit), q[part]))
+            x, to, clipped = _as_floats(X[part]), (float(self.limit), q[part]), -1
+            if self.rule.norm == "l2" and x.dtype == np.float32:
+                clipped = int(run.normalised_singles(x, self._scale, *to))
+            if clipped < 0:
+                magnitude = _finite_magnitude(run, x, first_row + part.start)
+                if self.rule.norm == "l2":
+                    clipped = int(run.normalised_rows(x, magnitude, self._scale, *to))
+                else:
+                    clipped = int(run.affine_rows(x, *affine, *to))
             extremes = [q[part.start].copy(), q[part.start].copy()]
             if watch:
                 run.column_range(q[part], *extremes)

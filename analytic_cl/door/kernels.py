@@ -70,6 +70,42 @@ def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float
 
 
 @kernel
+def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: NDArray[Any]) -> int:
+    """`normalised_rows` for float32, without m: -1 where a row is not finite.
+
+    Squares of float32 neither overflow nor underflow in float64, and scaling by a power of two commutes with every
+    rounding on the way: the integers are the same.
+    """
+    n, d = x.shape
+    squares = np.zeros(d + LANES - d % LANES)
+    lanes = np.empty(LANES)
+    clipped = 0
+    for i in range(n):
+        row, out = x[i], q[i]
+        for j in range(d):
+            squares[j] = np.float64(row[j]) * np.float64(row[j])
+        lanes[:] = 0.0
+        for start in range(0, squares.size, LANES):
+            for k in range(LANES):
+                lanes[k] += squares[start + k]
+        t = 0.0
+        for k in range(LANES):
+            t += lanes[k]
+        if t == 0.0:
+            out[:] = 0
+            continue
+        if not t < math.inf:
+            return -1
+        f = scale / math.sqrt(t)
+        for j in range(d):
+            r = np.rint(np.float64(row[j]) * f)
+            c = min(max(r, -limit), limit)
+            clipped += r != c
+            out[j] = c
+    return clipped
+
+
+@kernel
 def affine_rows(
     x: NDArray[Any],
     offset: NDArray[np.float64],

@@ -40,6 +40,11 @@ def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float
     return _round_and_clip(v * f[:, None], limit, q)
 
 
+def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: NDArray[Any]) -> int:
+    m = np.abs(x).max(axis=1)
+    return normalised_rows(x, m, scale, limit, q) if np.isfinite(m).all() else -1
+
+
 def affine_rows(
     x: NDArray[Any],
     offset: NDArray[np.float64],
