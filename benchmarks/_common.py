@@ -27,18 +27,28 @@ def _lines(path):
 
 
 def race(
-    title: str, contestants: dict[str, Callable[[], object]], note: str = "", repeats: int = REPEATS
+    title: str,
+    contestants: dict[str, Callable[[], object]],
+    note: str = "",
+    once: dict[str, Callable[[], object]] | None = None,
 ) -> dict[str, float]:
-    """Time all contestants in turn, so many rounds after a warm-up; print and store medians and ratios to the first."""
+    """Time all contestants in turn, REPEATS rounds after a warm-up, and slow ones once; print and store medians."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
         run()
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(timed(run))
+    for name, run in (once or {}).items():
+        times[f"{name} (once)"] = [timed(run)]
     return store(title, times, note)
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def store(title: str, times: dict[str, list[float]], note: str = "") -> dict[str, float]:

@@ -4,22 +4,14 @@ Requests come one by one, each followed by a look at the weights; or 64 of them,
 matrix and the inverse then change once for all of them. The state digest, which nobody needs to serve, is timed apart.
 """
 
-import time
-
 import numpy as np
-from _common import REPEATS, generated_rows, store
+from _common import REPEATS, generated_rows, store, timed
 
 from analytic_cl import RandomProjection, RLSClassifier
 
 N, M, MANY = 50_000, 4096, 64
 X, y = generated_rows(N, 1280, 100)
 ids = np.arange(N)
-
-
-def timed(run):
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def fresh():

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestCentroid
 
 from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RLSClassifier
 from analytic_cl.solvers.shrinkage import oas_intensity, shrink_correlations
-from analytic_cl.solvers.spd import solve_spd
+from analytic_cl.solvers.spd import solve_spd, tridiagonal
 
 CASES = {
     "wide door": (0, 1, "wide"),
@@ -298,3 +298,15 @@ def test_weights_are_solved_once_per_change(monkeypatch):
         change()
         head.predict(X)
         assert len(solved) == expected
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 50])
+def test_reduction_to_tridiagonal_form_is_an_orthogonal_one(d):
+    random = np.random.RandomState(d)
+    x, c = random.normal(size=(2 * d + 3, d)), random.normal(size=(d, 4))
+    a = x.T @ x
+    diagonal, beside, rotate = tridiagonal(a.copy())
+    t = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+
+    np.testing.assert_allclose(rotate(rotate(c, True), False), c, atol=1e-13)
+    np.testing.assert_allclose(rotate(t @ rotate(c, True), False), a @ c, atol=1e-12 * np.abs(a).sum())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigvalsh_tridiagonal, lapack
 
 from analytic_cl._blas import product
 from analytic_cl.solvers.linear import LinearScores
 from analytic_cl.solvers.shrinkage import shrink_correlations
-from analytic_cl.solvers.spd import Floats, solve_spd
+from analytic_cl.solvers.spd import Floats, solve_spd, tridiagonal
 from analytic_cl.solvers.units import centred_class_sums, class_means, mean_in_parts, scatter_matrix
 from analytic_cl.statistics import Moments
 
@@ -39,7 +40,7 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
     correlations of the rows instead, by a formula of the state; "gcv" takes the alpha of least generalised
     cross-validation error. With two classes one column is solved, for the second.
 
-    Cost: d^3 / 3 + 2 d^2 n_classes operations and one float64 square; "gcv" about 10 d^3 and three squares.
+    Cost: d^3 / 3 + 2 d^2 n_classes multiply-adds and one float64 square; "gcv" 2/3 d^3 of which half wait for memory.
     """
     problem = normal_equations(moments, fit_intercept).of_second_class()
     n, a = moments.n_rows, problem.a
@@ -86,22 +87,28 @@ def cross_products(moments: Moments, centred: bool) -> Floats:
 
 
 def _solve_by_gcv(problem: NormalEquations, n: int, fit_intercept: bool) -> tuple[Floats, float]:
-    """GCV = RSS / (n - df)^2 over a grid of alphas, all from one eigendecomposition of the state's scatter.
+    """GCV = RSS / (n - df)^2 over a grid of alphas, all from one reduction A = Q T Q^T of the state's scatter to
+    tridiagonal form: 4/3 d^3 operations, four times a Cholesky factorisation, in the memory of A.
+
+    With Z = Q^T cross and X = (T + alpha I)^-1 Z, in O(d) a column, RSS = |y|^2 - Z.X - alpha X.X. The degrees of
+    freedom come from the eigenvalues of T, without vectors, in O(d^2).
 
     References
     ----------
     Golub, Heath and Wahba, Generalized cross-validation as a method for choosing a good ridge parameter,
-    Technometrics 21 (1979). There from the rows; here from A = V s V^T and Z = V^T cross alone.
+    Technometrics 21 (1979). There from the rows; here from the state alone.
     """
-    s, v = eigh(problem.a, overwrite_a=True, driver="evd")
-    s = np.maximum(s, 0.0)
-    z = v.T @ problem.cross
-    z_squares = np.einsum("ij,ij->i", z, z)
-    alphas = GCV_ALPHAS * (s.mean() or 1.0)
-    h = 1 / (s + alphas[:, None])
-    rss = np.maximum(problem.target_squares.sum() - (2 * h - s * h * h) @ z_squares, 0.0)
-    left = n - fit_intercept - h @ s
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(left > 0, rss / left**2, np.inf)
-    best = int(np.argmin(error))
-    return v @ (h[best][:, None] * z), float(alphas[best])
+    diagonal, beside, rotate = tridiagonal(problem.a)
+    z = rotate(problem.cross, True)
+    s = np.maximum(eigvalsh_tridiagonal(diagonal, beside) if beside.size else diagonal, 0.0)
+    best, w, strength = math.inf, np.zeros_like(z), 0.0
+    for alpha in GCV_ALPHAS * (s.mean() or 1.0):
+        x, info = lapack.dptsv(diagonal + alpha, beside, z)[2:]
+        left = n - fit_intercept - float((s / (s + alpha)).sum())
+        if info or left <= 0:
+            continue
+        rss = problem.target_squares.sum() - np.vdot(z, x) - alpha * np.vdot(x, x)
+        error = max(float(rss), 0.0) / left**2
+        if error < best:
+            best, w, strength = error, x, float(alpha)
+    return rotate(w, False), strength

@@ -25,7 +25,7 @@ from analytic_cl.statistics import gram
 from analytic_cl.statistics.moments import Moments
 from analytic_cl.statistics.wide import Int64s, Int128, exact_product
 
-_PANEL = 512  # rows of the result made at a time, to bound memory
+_PANEL = 128  # rows of the result made at a time: few bound the memory, and stay in the cache
 
 
 def scatter(moments: Moments, about: Literal["origin", "mean", "class means"]) -> NDArray[np.float64]:

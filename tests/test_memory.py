@@ -1,0 +1,48 @@
+"""What a solve takes: one float64 square beside the state's int64 triangle, and no more than panels besides."""
+
+import gc
+import tracemalloc
+
+import numpy as np
+import pytest
+from common import head_name, ignore_door
+from sklearn.base import clone
+
+from analytic_cl import LDAClassifier, RLSClassifier
+
+D, N = 2500, 400
+SQUARE = 8 * D * D
+
+
+@ignore_door
+@pytest.mark.parametrize(
+    "head",
+    [
+        LDAClassifier(),
+        LDAClassifier(shrinkage=0.1),
+        RLSClassifier(),
+        RLSClassifier(alpha=1.0),
+        RLSClassifier(alpha="gcv"),
+        RLSClassifier(alpha=1.0, solver="recursive"),
+    ],
+    ids=head_name,
+)
+def test_a_solve_takes_one_square(head):
+    random = np.random.RandomState(0)
+    X, y = random.normal(size=(N, D)).astype(np.float32), np.arange(N) % 5
+    head.fit(X[:100, :300], y[:100]).decision_function(X[:1, :300])  # compiles, imports
+    head = clone(head)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        head.fit(X, y)
+        learned, peak_of_learning = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        head._scores()
+        peak_of_solving = tracemalloc.get_traced_memory()[1] - learned
+    finally:
+        tracemalloc.stop()
+
+    assert SQUARE / 2 < learned < 0.6 * SQUARE
+    assert peak_of_learning < 1.2 * SQUARE
+    assert peak_of_solving < 1.5 * SQUARE
