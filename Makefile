@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench peers sanitize changelog clean
+.PHONY: demo test lint bench bench-full peers sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -20,6 +20,12 @@ lint: .venv/ready-lint
 
 bench: .venv/ready-test
 	for script in benchmarks/[a-z]*.py benchmarks/_report.py; do $(BIN)/python $$script || exit 1; done
+
+bench-full: bench
+	OPENBLAS_CORETYPE=SKYLAKEX $(BIN)/python benchmarks/gram_against_blas.py
+	FEATURES=4096 ROWS=50000 $(BIN)/python benchmarks/sessions_against_recursions.py
+	UPDATES=1000000 $(BIN)/python benchmarks/row_updates.py
+	$(BIN)/python benchmarks/_report.py
 
 # Other libraries, in an environment of their own: they bring a lot along. The package goes there as it is now, by a copy.
 peers: .venv-peers/ready
@@ -45,7 +51,7 @@ clean:
 	$(PIP) --upgrade 'pip>=25.1'
 
 .venv/ready: .venv/bin/python pyproject.toml CMakeLists.txt $(wildcard native/*)
-	$(PIP) --editable '.[plots]'
+	$(PIP) --editable '.[plots,store]'
 	touch $@
 
 .venv/ready-test: .venv/ready

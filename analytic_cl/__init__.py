@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
     from analytic_cl.ledger import Receipt as Receipt
     from analytic_cl.statistics import Moments as Moments
+    from analytic_cl.store import Store as Store
+    from analytic_cl.store import StoreReceipt as StoreReceipt
 
     __version__: str
 
@@ -34,6 +36,7 @@ _HOMES = {
     "heads": ("Head", "LDAClassifier", "NearestMeanClassifier", "RLSClassifier", "load"),
     "ledger": ("NotLearnedError", "Receipt"),
     "statistics": ("Moments",),
+    "store": ("Store", "StoreReceipt"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -49,7 +52,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("checks", "datasets", "door", "heads", "ledger", "solvers", "statistics"):
+    if name in ("checks", "datasets", "door", "heads", "ledger", "solvers", "statistics", "store"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -5,6 +5,8 @@ which give one triangle as ours does. Each of them leaves out what ours includes
 Run again with OPENBLAS_CORETYPE=SKYLAKEX where OpenBLAS mistakes an AVX-512 machine for an AVX2 one.
 """
 
+import os
+
 import numpy as np
 from _common import race
 from scipy.linalg import blas
@@ -45,7 +47,8 @@ else:
     left, right = torch.from_numpy(int8.T.copy()), torch.from_numpy(int8)
     contestants["torch int8, full product"] = lambda: torch._int_mm(left, right)
 
-medians = race("Gram update, 8,192 x 4,096", contestants)
+core = os.environ.get("OPENBLAS_CORETYPE")
+medians = race(f"Gram update, 8,192 x 4,096{f', OPENBLAS_CORETYPE={core}' if core else ''}", contestants)
 print("effective Gop/s, 2 n d^2 over time:")
 for name, seconds in medians.items():
     print(f"  {name:45s} {2 * N * D * D / seconds / 1e9:7.0f}")

@@ -2,8 +2,9 @@
 
 Peers, from their equations as published: ACIL's recursive inverse (float64, batches of 4,096, the product in the order
 of the public code, which costs M^3 a batch) and RanPAC's head (float32 Gram, 17 penalties tried on the last fifth of
-every session, LU solves). With ACIL's penalty and no intercept ours is the solution that ACIL approaches. Both get the same int8 random features for nothing; ours makes them within its time. Each
-peer runs once: they are slow.
+every session, LU solves). Both get the same int8 random features for nothing; ours makes them within its time. With
+ACIL's penalty and no intercept ours has the solution that ACIL approaches. Peers run once: they are slow.
+FEATURES=4096 ROWS=50000 in the environment for the long run of `make bench-full`.
 """
 
 import os

@@ -64,10 +64,7 @@ def save(head: Head, path: str | os.PathLike[str]) -> None:
 
 def _described(head: Head) -> tuple[str, Arrays]:
     """A head as JSON text and arrays."""
-    about: dict[str, Any] = {
-        "class": type(head).__name__,
-        "parameters": {name: _encoded(value) for name, value in head.get_params(deep=False).items()},
-    }
+    about = _kind_and_parameters(head)
     arrays: Arrays = {}
     if head.__sklearn_is_fitted__():
         moments = head.moments_
@@ -83,6 +80,24 @@ def _described(head: Head) -> tuple[str, Arrays]:
         }
         arrays = moments.to_arrays() | ledger_arrays
     return json.dumps(about), arrays
+
+
+def _kind_and_parameters(head: Head) -> dict[str, Any]:
+    return {
+        "class": type(head).__name__,
+        "parameters": {name: _encoded(value) for name, value in head.get_params(deep=False).items()},
+    }
+
+
+def parameters_text(head: Head) -> str:
+    """What kind of head it is, with its parameters, as JSON text; nothing of what it learned."""
+    return json.dumps(_kind_and_parameters(head))
+
+
+def head_from_text(text: str, classes: Mapping[str, type[Head]]) -> Head:
+    """An unfitted head from `parameters_text`."""
+    about = json.loads(text)
+    return _built(classes[about["class"]], about, {})
 
 
 def load(path: str | os.PathLike[str], classes: Mapping[str, type[Head]]) -> Head:

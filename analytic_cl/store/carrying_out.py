@@ -1,0 +1,99 @@
+"""How requests are carried out: received, applied in one transaction with one snapshot, certified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from analytic_cl.store.audit import entry_hash
+from analytic_cl.store.certificate import issue, state_hash
+from analytic_cl.store.errors import RefusedError
+from analytic_cl.store.receipt import StoreReceipt
+from analytic_cl.store.tasks import Refusal, Task
+
+if TYPE_CHECKING:
+    from analytic_cl.store.store import Store
+
+Result = StoreReceipt | RefusedError
+
+
+class _Counts(NamedTuple):
+    requested: int
+    removed: int
+    unknown: int
+    classes_emptied: int
+
+
+def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
+    """Receive all requests, then apply those that are new; what is refused does not stop the others."""
+    results = _receive(store, tasks)
+    model = store._model
+    applied: dict[int, _Counts] = {}
+    with store._whole():
+        before = state_hash(store._keys, model.digest()) if len(results) < len(tasks) else ""
+        for place, task in enumerate(tasks):
+            if place in results:
+                continue
+            try:
+                asked, unknown = task.choose(store._rows)
+            except Refusal as refusal:
+                store._requests.refuse(task.request, refusal.reason)
+                store._audit.append("refused", request=_request_hash(store, task))
+                results[place] = refusal
+                continue
+            labels = len(model.labels())
+            changed = task.apply(store._rows, model, store._tombstones)
+            applied[place] = _Counts(asked, changed, unknown, max(0, labels - len(model.labels())))
+        if applied:
+            results |= _conclude(store, tasks, applied, before)
+    if applied:
+        model.since, model.damaged = 0, ""
+        store._clean()
+    return [results[place] for place in range(len(tasks))]
+
+
+def _receive(store: Store, tasks: list[Task]) -> dict[int, Result]:
+    """Put requests on record; what is known of those that were answered before."""
+    results: dict[int, Result] = {}
+    with store._db.transaction():
+        for place, task in enumerate(tasks):
+            try:
+                known = store._requests.receive(task.request, task.kind, task.content())
+            except RefusedError as error:
+                results[place] = error
+            else:
+                if known is not None:
+                    results[place] = known
+    return results
+
+
+def _conclude(store: Store, tasks: list[Task], applied: dict[int, _Counts], before: str) -> dict[int, Result]:
+    """Snapshot, log, certificates and receipts of applied requests, within their transaction."""
+    model, results = store._model, {}
+    after = state_hash(store._keys, model.digest())
+    door = (store._db.about("rows") or {}).get("door")
+    for place, counts in applied.items():
+        task = tasks[place]
+        entry = store._audit.append(task.kind, request=_request_hash(store, task), **counts._asdict(), state=after)
+        about = {
+            "request": task.request,
+            "kind": task.kind,
+            "content": store._requests.content_hash(task.request),
+            **counts._asdict(),
+            "requests_together": len(applied),
+            "state_before": before,
+            "state_after": after,
+            "audit": {"number": entry["number"], "hash": entry_hash(entry)},
+            "time": entry["time"],
+        }
+        certificate = issue(store._keys, door, model.head._order, about)
+        receipt = StoreReceipt(task.request, task.kind, *counts, entry["time"], certificate=certificate)
+        store._requests.apply(receipt)
+        results[place] = receipt
+    if not store._rows.any():
+        store._db.run("DELETE FROM about WHERE name = 'rows'")  # the next rows may be of any width
+    model.point_to(model.write_snapshot(), store._audit.last()[0])
+    return dict(results)
+
+
+def _request_hash(store: Store, task: Task) -> str:
+    return store._keys.hash("ledger", f"request\0{task.request}".encode())

@@ -1,0 +1,51 @@
+"""A new store: made under another name, and there under its own when it is complete."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from sklearn.base import clone
+
+from analytic_cl.heads import HEADS, Head
+from analytic_cl.store.audit import Audit
+from analytic_cl.store.database import Database
+from analytic_cl.store.errors import StoreError
+from analytic_cl.store.files import sync_directory
+from analytic_cl.store.keys import Keys
+from analytic_cl.store.model import Model
+
+DATABASE, KEYS, LOCK, SNAPSHOTS = "store.sqlite", "keys.json", "writer.lock", "snapshots"
+
+
+def create_directory(target: Path, head: Head, tombstone_days: float | None) -> None:
+    """Make the directory of an empty store for heads like this one."""
+    if type(head).__name__ not in HEADS:
+        raise ValueError(f"a store holds one of {', '.join(HEADS)}, not {type(head).__name__}")
+    if getattr(head, "solver", "") == "recursive":
+        raise ValueError('a store serves weights that depend on its state alone: use solver="cholesky"')
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target} exists, and is not an empty directory")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        draft.mkdir(mode=0o700)
+        (draft / SNAPSHOTS).mkdir(mode=0o700)
+        keys = Keys.create(draft / KEYS)
+        empty = clone(head)
+        empty.save(draft / SNAPSHOTS / "empty.safetensors")
+        (draft / DATABASE).touch(mode=0o600)
+        database = Database(draft / DATABASE, read_only=False, create=True)
+        with database.transaction():
+            Model.describe(database, empty)
+            database.set_about("tombstone_days", tombstone_days)
+            database.set_about("snapshot", {"name": "empty.safetensors", "after": 0})
+            Audit(database).append("create", public_keys=keys.public_keys())
+        database.empty_log()
+        database.close()
+        sync_directory(draft)
+        draft.replace(target)  # what is there under its name is complete
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    sync_directory(target.parent)

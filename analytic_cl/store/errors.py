@@ -1,0 +1,21 @@
+"""What a store refuses, and what it finds wrong."""
+
+
+class StoreError(Exception):
+    """A directory that is not a usable store: foreign, damaged, of another version, or not writable."""
+
+
+class StoreLockedError(StoreError):
+    """Another process writes to this store."""
+
+
+class RefusedError(ValueError):
+    """A request that can't be carried out. Nothing was changed; the reason is on record under the request's id."""
+
+
+class AlreadyErasedError(RefusedError):
+    """Rows to learn whose id or subject was erased."""
+
+
+class VerificationError(Exception):
+    """Evidence that does not hold: an altered log, certificate, snapshot, or state."""

@@ -1,0 +1,151 @@
+"""The learned state of a store: a snapshot on disk, and the rows that came since."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from sklearn.base import clone
+
+from analytic_cl.door import Door, resolve_door
+from analytic_cl.heads import HEADS, Head, load
+from analytic_cl.heads.persistence import head_from_text, parameters_text
+from analytic_cl.ledger import Ledger, SampleId
+from analytic_cl.statistics import EMPTY, EncodedLabels, Moments
+from analytic_cl.store.database import Database
+from analytic_cl.store.errors import StoreError
+from analytic_cl.store.files import sync_directory
+from analytic_cl.store.rows import Rows
+
+
+class Incoming(NamedTuple):
+    """Rows that passed validation and the door."""
+
+    rows: NDArray[Any]
+    encoded: EncodedLabels
+    ids: list[SampleId] | None
+    door: Door
+    n_features: int
+    feature_names: list[str] | None
+
+    def about(self) -> dict[str, Any]:
+        """What has to be written down to read such rows again."""
+        return {"door": self.door.spec(), "n_features": self.n_features, "feature_names": self.feature_names}
+
+
+class Model:
+    """A head over the rows in the state; the rows themselves are in the database.
+
+    The file that ``about.snapshot`` names holds the state as it was after one entry of the log; rows learned later are
+    added when the store is opened. Whatever takes rows out writes a new snapshot before it commits, so nothing but
+    learning ever has to be replayed.
+    """
+
+    def __init__(self, folder: Path, database: Database, rows: Rows, *, mend: bool) -> None:
+        self._folder = folder
+        self._db = database
+        self._rows = rows
+        self.damaged = ""  # why the snapshot could not be used, if so
+        self._load(mend)
+
+    def _load(self, mend: bool) -> None:
+        """Read the snapshot and add what came since; where it is damaged, and `mend`, learn again from all rows."""
+        snapshot = self._db.about("snapshot")
+        after: int = snapshot["after"]
+        try:
+            self.head: Head = load(self._folder / snapshot["name"])
+        except (OSError, ValueError, SafetensorError) as error:
+            if not mend:
+                raise
+            self.damaged = str(error)
+            self.head, after = head_from_text(self._db.about("head"), HEADS), 0
+        self.since = 0  # rows that the snapshot lacks
+        about = self._db.about("rows")
+        if about is None:
+            return
+        door = Door.from_spec(about["door"])
+        self._expect(door, about["n_features"], about["feature_names"])
+        for rows, encoded in self._rows.batches(door, after=after):
+            self.head.moments_.add(rows, encoded)
+            self.since += len(rows)
+
+    def _expect(self, door: Door, n_features: int, feature_names: list[str] | None) -> None:
+        if not self.head.__sklearn_is_fitted__():
+            self.head._adopt(Moments(door, self.head._order), Ledger(door, "none"))
+        self.head.n_features_in_ = n_features
+        if feature_names is not None:
+            self.head.feature_names_in_ = np.array(feature_names, dtype=object)
+
+    @staticmethod
+    def describe(database: Database, head: Head) -> None:
+        """Write down what kind of head a store holds, within a transaction."""
+        database.set_about("head", parameters_text(head))
+
+    @property
+    def moments(self) -> Moments:
+        if not self.head.__sklearn_is_fitted__():
+            about = self._db.about("rows")
+            if about is None:
+                raise StoreError("the store has learned nothing yet")
+            self._expect(self.door(), about["n_features"], about["feature_names"])
+        return self.head.moments_
+
+    def door(self) -> Door:
+        """The door of the rows that the store holds, in the state or not."""
+        return Door.from_spec(self._db.about("rows")["door"])
+
+    @property
+    def n_rows(self) -> int:
+        return self.head.moments_.n_rows if self.head.__sklearn_is_fitted__() else 0
+
+    def digest(self) -> str:
+        return self.head.moments_.digest() if self.n_rows else EMPTY
+
+    def labels(self) -> list[Any]:
+        return self.head.moments_.labels if self.n_rows else []
+
+    # ---- learn
+
+    def incoming(self, X: Any, y: Any, sample_id: Any) -> Incoming:
+        """Validate rows and take them through the door, changing nothing."""
+        known = self.head.__sklearn_is_fitted__()
+        head = self.head if known else clone(self.head)
+        head._check_parameters()
+        X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
+        door = head.moments_.door if known else resolve_door(head.door, head.projection, X.shape[1])
+        rows = door.quantise(X, warn=True)
+        (head.moments_ if known else Moments(door, 1)).check_learnable(rows, encoded)
+        names = getattr(head, "feature_names_in_", None)
+        return Incoming(rows, encoded, ids, door, X.shape[1], None if names is None else names.tolist())
+
+    def take_in(self, incoming: Incoming) -> None:
+        self._expect(incoming.door, incoming.n_features, incoming.feature_names)
+        self.head.moments_.add(incoming.rows, incoming.encoded)
+        self.since += len(incoming.rows)
+
+    # ---- snapshots
+
+    def write_snapshot(self) -> str:
+        """Write the state to a new file; its name. It counts from when ``about.snapshot`` names it."""
+        name = f"{secrets.token_hex(8)}.safetensors"
+        if self.n_rows:
+            self.head._ledger.untracked = self.n_rows
+        else:
+            self.head._become_unfitted()
+        self.head.save(self._folder / name)
+        return name
+
+    def point_to(self, name: str, after: int) -> None:
+        """Make a snapshot the one that counts, within a transaction."""
+        self._db.set_about("snapshot", {"name": name, "after": after})
+
+    def remove_other_snapshots(self) -> None:
+        current = self._db.about("snapshot")["name"]
+        for path in self._folder.iterdir():
+            if path.name != current:
+                path.unlink(missing_ok=True)
+        sync_directory(self._folder)

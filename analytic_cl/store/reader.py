@@ -1,0 +1,199 @@
+"""The half of a store that only reads: the model, the record of requests, the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analytic_cl.heads import Head
+from analytic_cl.store.audit import Audit
+from analytic_cl.store.creation import DATABASE, KEYS, LOCK, SNAPSHOTS
+from analytic_cl.store.database import Database
+from analytic_cl.store.errors import StoreError
+from analytic_cl.store.files import WriterLock
+from analytic_cl.store.keys import Keys
+from analytic_cl.store.model import Model
+from analytic_cl.store.receipt import StoreReceipt
+from analytic_cl.store.requests import Requests
+from analytic_cl.store.rows import Rows
+from analytic_cl.store.tombstones import Tombstones
+from analytic_cl.store.verification import Verification, verify
+
+
+class StoreReader:
+    """What `Store` can do without changing anything but the log of who asked."""
+
+    def __init__(self, path: Any, *, read_only: bool = False) -> None:
+        self.path = Path(path)
+        self.read_only = read_only
+        self._lock: WriterLock | None = None
+        self._open: Database | None = None
+        self._loaded: Model | None = None
+        if not (self.path / DATABASE).is_file():
+            raise StoreError(f"{self.path} is not a store: there is no {DATABASE} in it")
+        try:
+            if not read_only:
+                self._lock = WriterLock(self.path / LOCK)
+            self._open = Database(self.path / DATABASE, read_only=read_only)
+            self._keys = Keys.read(self.path / KEYS)
+            self._rows = Rows(self._db)
+            self._requests = Requests(self._db, self._keys)
+            self._tombstones = Tombstones(self._db, self._keys, self._db.about("tombstone_days"))
+            self._audit = Audit(self._db)
+            self._seen = (0, "", "")
+            if not read_only:
+                self._recover()
+        except BaseException as error:
+            self._loaded = None
+            self.close()
+            if isinstance(error, OSError):
+                raise StoreError(f"{self.path} can't be written to: {error}; open it with read_only=True") from error
+            raise
+
+    @classmethod
+    def open(cls, path: Any, *, read_only: bool = False) -> Self:
+        """Open a store that is there. Raises StoreError, or StoreLockedError naming the process that writes to it."""
+        return cls(path, read_only=read_only)
+
+    def close(self) -> None:
+        """Write down what was learned since the last snapshot, and let other processes write."""
+        try:
+            if self._loaded is not None and self._loaded.since and not self.read_only:
+                self.snapshot()
+        finally:
+            self._loaded = None
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+            if self._lock is not None:
+                self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _db(self) -> Database:
+        if self._open is None:
+            raise StoreError(f"the store {self.path} is closed")
+        return self._open
+
+    # ---- the model
+
+    @property
+    def _model(self) -> Model:
+        """The model as last committed. Readers look whether a writer went on."""
+        if self._loaded is not None and not (self.read_only and self._audit.last() != self._seen):
+            return self._loaded
+        for attempt in range(10):
+            with self._db.transaction("DEFERRED"):  # one view of pointer and rows
+                try:
+                    # A writer may replace the snapshot between the two reads; if it stays away, it is lost.
+                    self._loaded = Model(self.path / SNAPSHOTS, self._db, self._rows, mend=attempt == 9)
+                    self._seen = self._audit.last()
+                    return self._loaded
+                except FileNotFoundError:
+                    if not self.read_only:
+                        self._loaded = Model(self.path / SNAPSHOTS, self._db, self._rows, mend=True)
+                        return self._loaded
+        raise AssertionError
+
+    @property
+    def head(self) -> Head:
+        """The head as it is now. To read from: what changes it goes through the store."""
+        return self._model.head
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in the state."""
+        return self._model.n_rows
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Class of each row, shape (n_samples,)."""
+        return self.head.predict(X)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Scores of each row, as the head gives them."""
+        return self.head.decision_function(X)
+
+    def state_digest(self) -> str:
+        """SHA-256 of the state; keep it to yourself: see `Moments.digest` and the threat model."""
+        return self._model.digest()
+
+    def _recover(self) -> None:
+        """Finish what a kill may have left undone; the writer's business."""
+
+    def snapshot(self) -> None:
+        """Write the state to disk; the writer's business."""
+
+    # ---- look
+
+    def access(self, subject: str) -> dict[str, Any]:
+        """All that the store holds about a subject: rows with ids, labels, sessions, times and integers.
+
+        The log, where it is written to, notes that someone asked, under a hash of the subject.
+        """
+        model = self._model
+        with self._db.transaction("DEFERRED" if self.read_only else "IMMEDIATE"):
+            about = self._db.about("rows")
+            self._rows.choose("subject", subject)
+            rows = [] if about is None else list(self._rows.about_chosen(model.door()))
+            if not self.read_only:
+                self._audit.append("access", subject=self._keys.hash("ledger", subject.encode()), rows=len(rows))
+        return {"subject": subject, "door": None if about is None else about["door"], "rows": rows}
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Id, kind, status, times and reason of every request, oldest first."""
+        return self._requests.all()
+
+    def receipt(self, request_id: str) -> StoreReceipt | None:
+        """The receipt of an applied request."""
+        return self._requests.receipt(request_id)
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The entries of the audit log, oldest first."""
+        return list(self._audit.entries())
+
+    @property
+    def audit_head(self) -> str:
+        """Number and hash of the last entry: publish it, and later pass it to `verify`."""
+        return self._audit.head
+
+    def status(self) -> dict[str, Any]:
+        """What the store holds, in counts."""
+        model = self._model
+        states = [request["status"] for request in self.requests()]
+        return {
+            "path": str(self.path),
+            "head": repr(model.head),
+            "rows": model.n_rows,
+            "restricted": self._rows.count(restricted=True),
+            "classes": len(model.labels()),
+            "requests": {state: states.count(state) for state in ("received", "applied", "refused")},
+            "tombstones": int(self._db.one("SELECT count(*) FROM tombstones")),
+            "audit_head": self.audit_head,
+            "size_bytes": sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
+        }
+
+    def verify(
+        self, *, head: str | None = None, certificate: Mapping[str, Any] | None = None, retrain: bool = False
+    ) -> Verification:
+        """Check the log, the state against the rows, and a certificate; see `verification.verify`."""
+        return verify(self, head, certificate, retrain)
+
+    def public_keys(self) -> dict[str, str]:
+        """Public keys of the certificates by id: give them to everyone who checks one."""
+        return self._keys.public_keys()
+
+    def certificate_keys(self) -> dict[str, str]:
+        """Keys of the certificates' state hashes by id: give them to an auditor, over a private channel."""
+        return self._keys.certificate_keys()

@@ -1,0 +1,49 @@
+"""What came of a request to a store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StoreReceipt:
+    """Record of a request; the same one comes back whenever the request is sent again.
+
+    Attributes
+    ----------
+    request : str
+        Id of the request.
+    kind : str
+        "forget", "rectify", "restrict" or "unrestrict".
+    requested, removed : int
+        Rows asked for, and rows erased, replaced or moved.
+    unknown : int
+        Ids that had no row, where those were skipped.
+    classes_emptied : int
+        Classes that have no rows any more.
+    time : str
+        UTC, ISO 8601.
+    dry_run : bool
+        Whether nothing was changed.
+    certificate : dict
+        The signed certificate; empty after a dry run.
+
+    Notes
+    -----
+    Exactness: bit for bit; the state is that of a model trained on the remaining rows.
+    """
+
+    request: str
+    kind: str
+    requested: int
+    removed: int
+    unknown: int
+    classes_emptied: int
+    time: str
+    dry_run: bool = False
+    certificate: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return asdict(self)

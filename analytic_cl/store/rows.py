@@ -1,0 +1,211 @@
+"""The rows of a store: their integers, labels, ids, subjects and sessions, read a batch at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.door import Door
+from analytic_cl.ledger import SampleId
+from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
+from analytic_cl.store.database import Database
+from analytic_cl.store.tombstones import Tombstones
+
+_BATCH_BYTES = 2**25  # of integers that are in memory at a time
+
+
+class Rows:
+    """Reads and writes the table `rows`; a selection is kept in a temporary table, in memory."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        database.run("CREATE TEMP TABLE chosen (row INTEGER PRIMARY KEY)")
+
+    def count(self, *, restricted: bool = False) -> int:
+        return int(self._db.one("SELECT count(*) FROM rows WHERE restricted = ?", restricted))
+
+    def labels(self) -> dict[int, Label]:
+        """Labels by their numbers."""
+        return {code: as_label(json.loads(text)) for code, text in self._db.run("SELECT code, label FROM labels")}
+
+    def any(self) -> bool:
+        return self._db.one("SELECT 1 FROM rows LIMIT 1") is not None
+
+    def counts(self) -> dict[Label, int]:
+        """Rows of each label that are in the state."""
+        labels = self.labels()
+        query = "SELECT label, count(*) FROM rows WHERE restricted = 0 GROUP BY label"
+        return {labels[code]: count for code, count in self._db.run(query)}
+
+    # ---- choose
+
+    def known(self, ids: Iterable[SampleId]) -> list[SampleId]:
+        """Ids that have a row."""
+        find = "SELECT 1 FROM rows WHERE sample = ?"
+        return [name for name in ids if self._db.one(find, json.dumps(name)) is not None]
+
+    def erased(self, tombstones: Tombstones) -> list[SampleId]:
+        """Ids of rows of which the id or the subject has a tombstone."""
+        subjects = [s for (s,) in self._db.run("SELECT DISTINCT subject FROM rows WHERE subject NOT NULL")]
+        erased = set(tombstones.erased_subjects(subjects))
+        named = self._db.run("SELECT sample, subject FROM rows WHERE sample NOT NULL ORDER BY row").fetchall()
+        of_erased = {json.loads(sample) for sample, subject in named if subject in erased}
+        ids = [json.loads(sample) for sample, _ in named]
+        return [name for name in ids if name in of_erased] + [
+            name for name in tombstones.erased_ids(ids) if name not in of_erased
+        ]
+
+    def unknown(self, ids: Iterable[SampleId]) -> list[SampleId]:
+        """Ids that have no row."""
+        find = "SELECT 1 FROM rows WHERE sample = ?"
+        return [name for name in ids if self._db.one(find, json.dumps(name)) is None]
+
+    def choose_samples(self, ids: Iterable[SampleId]) -> None:
+        self._db.run("DELETE FROM chosen")
+        self._db.run_many(
+            "INSERT OR IGNORE INTO chosen SELECT row FROM rows WHERE sample = ?", ((json.dumps(name),) for name in ids)
+        )
+
+    def choose(self, column: str, value: Any) -> None:
+        """Choose by subject, session or label."""
+        self._db.run("DELETE FROM chosen")
+        if column == "label":
+            value = self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(value))
+        self._db.run(f"INSERT INTO chosen SELECT row FROM rows WHERE {column} = ?", value)  # noqa: S608  (our names)
+
+    def keep_chosen(self, *, restricted: bool) -> None:
+        """Of what is chosen, keep what is restricted, or what is not."""
+        self._db.run(
+            "DELETE FROM chosen WHERE row IN (SELECT row FROM chosen NATURAL JOIN rows WHERE restricted <> ?)",
+            restricted,
+        )
+
+    def chosen(self, *, restricted: bool | None = None) -> int:
+        """How many rows are chosen."""
+        which = "" if restricted is None else f" WHERE restricted = {int(restricted)}"
+        return int(self._db.one(f"SELECT count(*) FROM chosen NATURAL JOIN rows{which}"))  # noqa: S608
+
+    def chosen_values(self, column: str) -> list[Any]:
+        """Distinct values of a column of what is chosen, in order, None left out."""
+        query = f"SELECT DISTINCT {column} FROM chosen NATURAL JOIN rows WHERE {column} NOT NULL ORDER BY {column}"  # noqa: S608
+        return [value for (value,) in self._db.run(query)]
+
+    def labels_without_others(self) -> int:
+        """How many labels have all of their rows in the state chosen."""
+        query = """SELECT count(*) FROM (
+            SELECT label FROM rows LEFT JOIN chosen USING (row) WHERE restricted = 0
+            GROUP BY label HAVING count(*) = count(chosen.row))"""
+        return int(self._db.one(query))
+
+    # ---- read
+
+    def chosen_batches(self, door: Door, *, restricted: bool) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
+        """Integer rows and labels of what is chosen."""
+        return self._batches("rows NATURAL JOIN chosen WHERE restricted = ?", (int(restricted),), door)
+
+    def batches(self, door: Door, *, after: int = 0) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
+        """Integer rows and labels of the state, those learned after an entry of the log."""
+        return self._batches("rows WHERE learned > ? AND restricted = 0", (after,), door)
+
+    def _batches(self, source: str, values: Sequence[Any], door: Door) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
+        labels = self.labels()
+        cursor = self._db.run(f"SELECT label, integers FROM {source}", *values)  # noqa: S608
+        at_once = max(1, _BATCH_BYTES // (door.width * door.dtype.itemsize))
+        while entries := cursor.fetchmany(at_once):
+            rows = np.frombuffer(b"".join(integers for _, integers in entries), dtype=_stored(door))
+            yield (
+                rows.reshape(len(entries), door.width).astype(door.dtype, copy=False),
+                encode_labels([labels[code] for code, _ in entries]),
+            )
+
+    def all_in_state(
+        self, door: Door
+    ) -> tuple[NDArray[Any], list[Label], list[SampleId | None], list[tuple[str | None, str | None]]]:
+        """Integers, labels, ids, and subjects with sessions of all rows in the state."""
+        labels = self.labels()
+        query = "SELECT integers, label, sample, subject, session FROM rows WHERE restricted = 0 ORDER BY row"
+        entries = self._db.run(query).fetchall()
+        rows = np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(door))
+        return (
+            rows.reshape(len(entries), door.width).astype(door.dtype),
+            [labels[entry[1]] for entry in entries],
+            [None if entry[2] is None else json.loads(entry[2]) for entry in entries],
+            [(entry[3], entry[4]) for entry in entries],
+        )
+
+    def about_chosen(self, door: Door) -> Iterator[dict[str, Any]]:
+        """All that is stored of each chosen row."""
+        labels = self.labels()
+        columns = "sample, subject, session, label, restricted, time, integers"
+        query = f"SELECT {columns} FROM rows NATURAL JOIN chosen ORDER BY row"  # noqa: S608
+        for sample, subject, session, code, restricted, time, integers in self._db.run(query):
+            yield {
+                "sample_id": None if sample is None else json.loads(sample),
+                "subject": subject,
+                "session": session,
+                "label": labels[code],
+                "restricted": bool(restricted),
+                "learned": time,
+                "integers": np.frombuffer(integers, dtype=_stored(door)).tolist(),
+            }
+
+    # ---- write, within a transaction
+
+    def insert(
+        self,
+        rows: NDArray[Any],
+        encoded: EncodedLabels,
+        ids: Sequence[SampleId | None],
+        subjects: Sequence[str | None],
+        sessions: Sequence[str | None],
+        learned: int,
+        time: str,
+    ) -> None:
+        codes = self._codes(encoded)
+        stored = np.ascontiguousarray(rows, dtype=_stored_dtype(rows.dtype))
+        self._db.run_many(
+            "INSERT INTO rows (sample, subject, session, label, learned, time, integers) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (None if name is None else json.dumps(name), subject, session, code, learned, time, row.tobytes())
+                for name, subject, session, code, row in zip(ids, subjects, sessions, codes, stored, strict=True)
+            ),
+        )
+
+    def replace(self, ids: Sequence[SampleId], rows: NDArray[Any], encoded: EncodedLabels) -> None:
+        codes = self._codes(encoded)
+        stored = np.ascontiguousarray(rows, dtype=_stored_dtype(rows.dtype))
+        self._db.run_many(
+            "UPDATE rows SET label = ?, integers = ? WHERE sample = ?",
+            ((code, row.tobytes(), json.dumps(name)) for name, code, row in zip(ids, codes, stored, strict=True)),
+        )
+        self._drop_unused_labels()
+
+    def restrict_chosen(self, restricted: bool) -> None:
+        self._db.run("UPDATE rows SET restricted = ? WHERE row IN (SELECT row FROM chosen)", restricted)
+
+    def delete_chosen(self) -> None:
+        self._db.run("DELETE FROM rows WHERE row IN (SELECT row FROM chosen)")
+        self._db.run("DELETE FROM chosen")
+        self._drop_unused_labels()
+
+    def _codes(self, encoded: EncodedLabels) -> list[int]:
+        self._db.run_many("INSERT OR IGNORE INTO labels (label) VALUES (?)", ((json.dumps(x),) for x in encoded.labels))
+        code_of = [
+            self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(label)) for label in encoded.labels
+        ]
+        return [code_of[place] for place in encoded.codes.tolist()]
+
+    def _drop_unused_labels(self) -> None:
+        self._db.run("DELETE FROM labels WHERE NOT EXISTS (SELECT 1 FROM rows WHERE rows.label = labels.code)")
+
+
+def _stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype.newbyteorder("<")
+
+
+def _stored(door: Door) -> np.dtype[Any]:
+    return _stored_dtype(door.dtype)

@@ -1,0 +1,421 @@
+"""The store: learn, answer requests, prove it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from numpy.typing import ArrayLike
+
+from analytic_cl.heads import Head
+from analytic_cl.ledger import as_ids
+from analytic_cl.ledger.ids import named
+from analytic_cl.store.carrying_out import carry_out
+from analytic_cl.store.creation import create_directory
+from analytic_cl.store.errors import AlreadyErasedError, RefusedError, StoreError
+from analytic_cl.store.merging import merge_head, merge_store
+from analytic_cl.store.model import Incoming
+from analytic_cl.store.reader import StoreReader
+from analytic_cl.store.receipt import StoreReceipt
+from analytic_cl.store.tasks import Forget, Rectify, Restrict, Selector, Task
+
+# Rows that opening the store may have to add to the snapshot; when there are more, a new one is written.
+SNAPSHOT_EVERY = 50_000
+
+
+class Store(StoreReader):
+    """A directory that holds one model, its rows, and the record of every request: `Store.create`, `Store.open`.
+
+    Every operation is one transaction: after a kill, a full disk or a power cut, the store opens in the state before or
+    after it. One process writes; any number read, and see what was last committed. The downside: a request that takes
+    rows out writes the whole state to disk again, so send requests that come together in one `forget_all`.
+
+    Parameters
+    ----------
+    path : path-like
+        The directory.
+    read_only : bool, default=False
+        Read beside a writer, changing nothing.
+
+    Notes
+    -----
+    Cost: learning n rows writes n times width integers; a request writes the state, 4 d^2 bytes and 8 d a class. Memory
+    is that of the head, and of 32 MB of rows, however many there are. Opening reads the state, and adds at most 50,000
+    rows that came since it was written.
+
+    Exactness: bit for bit. The state is that of the head fitted on the rows that are in the store and not restricted;
+    weights always come from it by a fresh solve.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from analytic_cl import LDAClassifier, Store
+    >>> X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 2
+    >>> with Store.create(tempfile.mkdtemp() + "/clinic", LDAClassifier()) as store:
+    ...     learned = store.learn(X, y, sample_id=range(40), subject=[f"patient {i // 4}" for i in range(40)])
+    ...     receipt = store.forget(subject="patient 3", request_id="2026-017")
+    ...     again = store.forget(subject="patient 3", request_id="2026-017")
+    >>> learned, receipt.removed, receipt == again
+    (40, 4, True)
+    """
+
+    @classmethod
+    def create(cls, path: Any, head: Head, *, tombstone_days: float | None = None) -> Self:
+        """Make a store for a head, and open it.
+
+        Parameters
+        ----------
+        path : path-like
+            A directory that does not exist yet, or is empty.
+        head : Head
+            One of this package's heads. What it has learned moves in, if its ledger kept the rows.
+        tombstone_days : float, optional
+            How long an erased id or subject is refused when it is learned again: for ever by default; 0: never.
+
+        Returns
+        -------
+        Store
+        """
+        create_directory(Path(path), head, tombstone_days)
+        store = cls(path)
+        if head.__sklearn_is_fitted__():
+            store.merge(head)
+        return store
+
+    def _recover(self) -> None:
+        """Finish what a kill may have left undone, and mend what is damaged."""
+        model = self._model
+        if model.damaged:
+            with self._db.transaction():
+                self._audit.append("mended", rows=model.n_rows)
+            self.snapshot()
+        with self._db.transaction():
+            self._tombstones.expire()
+        self._clean()
+
+    def snapshot(self) -> None:
+        """Write the state to disk, so that opening the store has nothing to add."""
+        self._check_writable()
+        model = self._model
+        name = model.write_snapshot()
+        with self._db.transaction():
+            model.point_to(name, self._audit.last()[0])
+        model.since, model.damaged = 0, ""
+        model.remove_other_snapshots()
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise StoreError(f"the store {self.path} is open for reading only")
+
+    # ---- learn
+
+    def learn(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_id: Any = None,
+        subject: Any = None,
+        session: Any = None,
+        allow_erased: bool = False,
+    ) -> int:
+        """Learn rows; what comes back is how many.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_id : sequence of int or str, optional
+            A name for each row.
+        subject, session : str, or sequence of str or None, optional
+            Whom a row is about, and when or from where it came; one for all rows, or one each.
+        allow_erased : bool, default=False
+            Learn rows although their id or subject was erased, and lift the tombstones.
+
+        Raises
+        ------
+        ValueError
+            Bad rows or labels, or ids that the store has. Nothing is learned.
+        AlreadyErasedError
+            Ids or subjects that were erased.
+
+        Notes
+        -----
+        Exactness: bit for bit as `Head.partial_fit`. Committed when the call returns.
+        """
+        self._check_writable()
+        incoming = self._model.incoming(X, y, sample_id)
+        n = len(incoming.rows)
+        self._insert(incoming, _spread("subject", subject, n), _spread("session", session, n), allow_erased)
+        return n
+
+    def _insert(
+        self, incoming: Incoming, subjects: list[str | None], sessions: list[str | None], allow_erased: bool = False
+    ) -> None:
+        ids, n = incoming.ids, len(incoming.rows)
+        distinct = sorted({subject for subject in subjects if subject is not None})
+        self._refuse_known(ids or [])
+        if not allow_erased:
+            self._refuse_erased(ids or [], distinct)
+        model = self._model
+        with self._whole():
+            if self._db.about("rows") is None:
+                self._db.set_about("rows", incoming.about())
+            if allow_erased:
+                self._tombstones.lift(ids or [], distinct)
+            entry = self._audit.append("learn", rows=n)
+            names = [None] * n if ids is None else ids
+            self._rows.insert(
+                incoming.rows, incoming.encoded, names, subjects, sessions, entry["number"], entry["time"]
+            )
+            model.take_in(incoming)
+        if model.since > SNAPSHOT_EVERY:
+            self.snapshot()
+
+    def _refuse_known(self, ids: list[Any]) -> None:
+        known = self._rows.known(ids)
+        if known:
+            raise ValueError(f"sample ids that the store has: {named(known)}; use rectify to replace their rows")
+
+    def _refuse_erased(self, ids: list[Any], subjects: list[str]) -> None:
+        for what, erased in (
+            ("sample ids", self._tombstones.erased_ids(ids)),
+            ("subjects", self._tombstones.erased_subjects(subjects)),
+        ):
+            if erased:
+                raise AlreadyErasedError(
+                    f"{what} that were erased: {named(list(erased))}; nothing was learned. If they may come back, pass "
+                    "allow_erased=True"
+                )
+
+    def _whole(self) -> _Whole:
+        return _Whole(self)
+
+    def _clean(self) -> None:
+        """Remove from the directory what the last commit left behind of erased rows."""
+        self._model.remove_other_snapshots()
+        self._db.empty_log()
+
+    def merge(self, other: Store | Head) -> int:
+        """Learn all rows of another store, or of a head whose ledger kept them; how many came.
+
+        Raises ValueError for ids that both have and for another door, AlreadyErasedError for what was erased here.
+        """
+        self._check_writable()
+        return merge_store(self, other) if isinstance(other, Store) else merge_head(self, other)
+
+    # ---- requests
+
+    def forget(
+        self,
+        *,
+        sample_id: Any = None,
+        subject: str | None = None,
+        label: Any = None,
+        session: str | None = None,
+        request_id: str | None = None,
+        skip_unknown: bool = False,
+        dry_run: bool = False,
+    ) -> StoreReceipt:
+        """Erase rows from the state and from the directory.
+
+        Parameters
+        ----------
+        sample_id : sequence of int or str, optional
+        subject, session : str, optional
+        label : int, str or bool, optional
+            Which rows: exactly one of these; or sample_id and the subject that they must all belong to.
+        request_id : str, optional
+            Sent again under the same id, the same request changes nothing and returns the same receipt.
+        skip_unknown : bool, default=False
+            Erase the ids that are known, and count the others, instead of refusing all.
+        dry_run : bool, default=False
+            Say what would go, and change nothing, the record of requests included.
+
+        Returns
+        -------
+        StoreReceipt
+            With a signed certificate.
+
+        Raises
+        ------
+        RefusedError
+            Unknown ids, ids of several subjects, a request id that stands for another request. Nothing is erased.
+
+        Notes
+        -----
+        Exactness: bit for bit; the state is that of a model that never saw the rows. When the call returns, the rows,
+        their ids and the old snapshot are gone from the files.
+        """
+        return self._one(self._forget_task(sample_id, subject, label, session, request_id, skip_unknown), dry_run)
+
+    def forget_all(self, requests: Iterable[Mapping[str, Any]]) -> list[StoreReceipt | RefusedError]:
+        """Carry out several requests in one transaction, with one snapshot.
+
+        Parameters
+        ----------
+        requests : iterable of mappings
+            Keyword arguments of `forget`, without dry_run.
+
+        Returns
+        -------
+        list of StoreReceipt or RefusedError
+            One each, in order. What is refused does not stop the others.
+        """
+        keys = ("sample_id", "subject", "label", "session", "request_id", "skip_unknown")
+        tasks = []
+        for number, request in enumerate(requests):
+            if unknown := sorted(set(request) - set(keys)):
+                raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
+            tasks.append(self._forget_task(*(request.get(key) for key in keys)))
+        self._check_writable()
+        return carry_out(self, list(tasks))
+
+    def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, request_id: str | None = None) -> StoreReceipt:
+        """Replace rows and labels of known ids; subjects and sessions stay. Receipt, errors and notes as `forget`."""
+        self._check_writable()
+        incoming = self._model.incoming(X, y, sample_id)
+        if incoming.ids is None:
+            raise ValueError("rectify needs sample_id: the ids whose rows are to be replaced")
+        return self._one(Rectify(named_request(request_id), incoming))
+
+    def restrict(
+        self,
+        *,
+        sample_id: Any = None,
+        subject: str | None = None,
+        label: Any = None,
+        session: str | None = None,
+        request_id: str | None = None,
+    ) -> StoreReceipt:
+        """Take rows out of the state but keep them, until `unrestrict`. Parameters, receipt and errors as `forget`."""
+        return self._one(Restrict(*self._selection(sample_id, subject, label, session, request_id), "restrict"))
+
+    def unrestrict(
+        self,
+        *,
+        sample_id: Any = None,
+        subject: str | None = None,
+        label: Any = None,
+        session: str | None = None,
+        request_id: str | None = None,
+    ) -> StoreReceipt:
+        """Use restricted rows again. Parameters, receipt and errors as `forget`."""
+        return self._one(Restrict(*self._selection(sample_id, subject, label, session, request_id), "unrestrict"))
+
+    def _selection(
+        self, sample_id: Any, subject: Any, label: Any, session: Any, request_id: Any, skip_unknown: Any = False
+    ) -> tuple[str, Selector]:
+        ids = None if sample_id is None else as_ids(sample_id)
+        selector = Selector(ids, subject, label, session, bool(skip_unknown))
+        selector.check()
+        return named_request(request_id), selector
+
+    def _forget_task(self, *arguments: Any) -> Forget:
+        return Forget(*self._selection(*arguments))
+
+    def _one(self, task: Task, dry_run: bool = False) -> StoreReceipt:
+        if dry_run:
+            return self._try(task)
+        self._check_writable()
+        (result,) = carry_out(self, [task])
+        if isinstance(result, RefusedError):
+            raise result
+        return result
+
+    def _try(self, task: Task) -> StoreReceipt:
+        with self._db.transaction("DEFERRED"):  # the selection is a temporary table: nothing is written
+            asked, unknown = task.choose(self._rows)
+            emptied = self._rows.labels_without_others()
+            return StoreReceipt(
+                task.request,
+                task.kind,
+                asked,
+                self._rows.chosen(),
+                unknown,
+                emptied,
+                self._audit.last()[2],
+                dry_run=True,
+            )
+
+    # ---- keys and tombstones
+
+    def rotate_key(self, kind: Literal["ledger", "certificate", "signing"]) -> str:
+        """Use a new key from now on; the old ones stay, so that what was made with them can be checked."""
+        self._check_writable()
+        name = self._keys.rotate(kind)
+        with self._db.transaction():
+            self._audit.append("key", kind=kind, id=name)
+        return name
+
+    def export_tombstones(self) -> list[list[str | None]]:
+        """Keyed hashes of what was erased, and when each expires: keep them apart from the backups."""
+        return self._tombstones.export()
+
+    def replay_tombstones(
+        self, tombstones: Iterable[Any] = (), *, request_id: str | None = None
+    ) -> StoreReceipt | None:
+        """Erase again what a restored backup brought back.
+
+        Parameters
+        ----------
+        tombstones : iterable, optional
+            From `export_tombstones`, taken after the backup; made with keys that this store has. Without them, the
+            store's own.
+
+        Returns
+        -------
+        StoreReceipt or None
+            None if there was nothing to erase.
+        """
+        self._check_writable()
+        with self._db.transaction():
+            self._tombstones.bring((hashed, expires) for hashed, expires in tombstones)
+        ids = self._rows.erased(self._tombstones)
+        if not ids:
+            return None
+        return self._one(Forget(named_request(request_id), Selector(ids=ids, one_subject=False)))
+
+
+class _Whole:
+    """All of a change, on disk and in memory; where it fails, memory is read again from what the disk holds."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._transaction = store._db.transaction()
+
+    def __enter__(self) -> None:
+        self._transaction.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._transaction.__exit__(kind, error, trace)
+        except BaseException:
+            self._store._loaded = None
+            raise
+
+
+def _spread(name: str, given: Any, n: int) -> list[str | None]:
+    """One value for all rows, or one each."""
+    values = [given] * n if given is None or isinstance(given, str) else list(given)
+    if len(values) != n:
+        raise ValueError(f"{n} rows but {len(values)} values of {name}")
+    for place, value in enumerate(values):
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{name} must be strings or None; at position {place} it is {value!r}")
+    return [None if value is None else str.__str__(value) for value in values]
+
+
+def named_request(request_id: Any) -> str:
+    """The id of a request, made up where none is given."""
+    if request_id is None:
+        return secrets.token_hex(8)
+    if not isinstance(request_id, str) or not request_id:
+        raise ValueError(f"request_id must be a string, got {request_id!r}")
+    return request_id

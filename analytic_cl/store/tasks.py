@@ -1,0 +1,187 @@
+"""What a request does: which rows it means, and what becomes of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from analytic_cl.ledger import SampleId
+from analytic_cl.ledger.ids import named
+from analytic_cl.statistics import as_label, label_bytes
+from analytic_cl.store.errors import RefusedError
+from analytic_cl.store.model import Incoming, Model
+from analytic_cl.store.rows import Rows
+from analytic_cl.store.tombstones import Tombstones
+
+
+class Refusal(RefusedError):
+    """A refusal with a reason that names nobody, to be kept; its message, which does, goes to the caller only."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Task(Protocol):
+    """One request. Both methods run within a transaction."""
+
+    @property
+    def kind(self) -> str:
+        """One of "forget", "rectify", "restrict" and "unrestrict"."""
+
+    @property
+    def request(self) -> str:
+        """Id of the request."""
+
+    def content(self) -> Any:
+        """What is asked, as JSON values: the same content, the same request."""
+
+    def choose(self, rows: Rows) -> tuple[int, int]:
+        """Choose rows; how many were asked for and how many of these are unknown. Raises Refusal."""
+
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+        """Change state and tables; how many rows."""
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Rows by exactly one of ids, a subject, a label or a session; or ids that must be those of one subject."""
+
+    ids: list[SampleId] | None = None
+    subject: str | None = None
+    label: Any = None
+    session: str | None = None
+    skip_unknown: bool = False
+    one_subject: bool = True
+
+    def check(self) -> None:
+        given = [name for name in ("ids", "subject", "label", "session") if getattr(self, name) is not None]
+        if len(given) != 1 and given != ["ids", "subject"]:
+            raise ValueError(
+                "name rows by exactly one of sample_id, subject, label and session (or by sample_id and the subject "
+                f"that they must belong to); got {', '.join(given) or 'none'}"
+            )
+        for name in ("subject", "session"):
+            if getattr(self, name) is not None and not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a string, got {getattr(self, name)!r}")
+
+    def content(self) -> dict[str, Any]:
+        ids = None if self.ids is None else sorted(map(json.dumps, self.ids))
+        label = None if self.label is None else label_bytes(as_label(self.label)).decode("utf-8", "surrogatepass")
+        return {"ids": ids, "subject": self.subject, "label": label, "session": self.session}
+
+    def choose(self, rows: Rows) -> tuple[int, int]:
+        if self.ids is None:
+            column = next(name for name in ("subject", "label", "session") if getattr(self, name) is not None)
+            value = as_label(self.label) if column == "label" else getattr(self, column)
+            rows.choose(column, value)
+            if not rows.chosen():
+                raise Refusal(f"no rows of {column} {value!r} are in the store", f"no rows of this {column}")
+            return rows.chosen(), 0
+        rows.choose_samples(self.ids)
+        unknown = len(self.ids) - rows.chosen()
+        if unknown and (not self.skip_unknown or unknown == len(self.ids)):
+            raise Refusal(
+                f"sample ids that are not in the store, never learned or already erased: "
+                f"{named(rows.unknown(self.ids))}; nothing was changed",
+                f"{unknown} of {len(self.ids)} ids unknown",
+            )
+        subjects = rows.chosen_values("subject")
+        if self.subject is not None and subjects not in ([], [self.subject]):
+            raise Refusal(f"some of these ids are not of subject {self.subject!r}", "ids of another subject")
+        if self.one_subject and len(subjects) > 1:
+            raise Refusal(
+                f"these ids belong to {len(subjects)} subjects, {named(subjects)}: send one request for each",
+                f"ids of {len(subjects)} subjects",
+            )
+        return len(self.ids), unknown
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Rows leave the state and the tables."""
+
+    request: str
+    selector: Selector
+    kind: str = "forget"
+
+    def content(self) -> Any:
+        return self.selector.content()
+
+    def choose(self, rows: Rows) -> tuple[int, int]:
+        return self.selector.choose(rows)
+
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+        n = rows.chosen()
+        if rows.chosen(restricted=False):
+            for integers, encoded in rows.chosen_batches(model.moments.door, restricted=False):
+                model.moments.subtract(integers, encoded)
+        subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
+        tombstones.bury([json.loads(name) for name in rows.chosen_values("sample")], subjects)
+        rows.delete_chosen()
+        return n
+
+
+@dataclass(frozen=True)
+class Restrict:
+    """Rows leave the state and stay in the tables, or come back."""
+
+    request: str
+    selector: Selector
+    kind: str  # "restrict" or "unrestrict"
+
+    def content(self) -> Any:
+        return self.selector.content()
+
+    def choose(self, rows: Rows) -> tuple[int, int]:
+        asked, unknown = self.selector.choose(rows)
+        rows.keep_chosen(restricted=self.kind == "unrestrict")
+        if not rows.chosen():
+            raise Refusal(
+                f"all of these rows are {'in use' if self.kind == 'unrestrict' else 'restricted'} already",
+                "nothing to do",
+            )
+        return asked, unknown
+
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+        back = self.kind == "unrestrict"
+        for integers, encoded in rows.chosen_batches(model.door(), restricted=back):
+            (model.moments.add if back else model.moments.subtract)(integers, encoded)
+        rows.restrict_chosen(not back)
+        return rows.chosen()
+
+
+@dataclass(frozen=True)
+class Rectify:
+    """Other integers and labels take the place of those of known ids."""
+
+    request: str
+    incoming: Incoming
+    kind: str = "rectify"
+
+    def content(self) -> Any:
+        rows, encoded, ids, *_ = self.incoming
+        assert ids is not None
+        labels = [label_bytes(label).hex() for label in encoded.labels]
+        content = [list(map(json.dumps, ids)), [labels[code] for code in encoded.codes]]
+        return [*content, hashlib.sha256(rows.tobytes()).hexdigest()]
+
+    def choose(self, rows: Rows) -> tuple[int, int]:
+        ids = self.incoming.ids
+        asked = Selector(ids=ids).choose(rows)
+        if rows.chosen(restricted=True):
+            raise Refusal(
+                "some of these rows are restricted: unrestrict them first, or rectify them before you restrict them",
+                "restricted rows",
+            )
+        return asked
+
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+        model.moments.add(self.incoming.rows, self.incoming.encoded)
+        for integers, encoded in rows.chosen_batches(model.moments.door, restricted=False):
+            model.moments.subtract(integers, encoded)
+        assert self.incoming.ids is not None
+        rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.encoded)
+        return len(self.incoming.rows)

@@ -1,0 +1,102 @@
+"""Whether a store is what its log, its rows and a certificate say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from analytic_cl.statistics import Moments
+from analytic_cl.store.audit import entry_hash
+from analytic_cl.store.certificate import check_certificate
+from analytic_cl.store.errors import VerificationError
+
+if TYPE_CHECKING:
+    from analytic_cl.store.reader import StoreReader
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked, and held.
+
+    Attributes
+    ----------
+    entries : int
+        Entries of the audit log, all in order.
+    requests : int
+        Applied requests, each with its entry and a certificate.
+    rows : int
+        Rows in the state, as many of each class as in the tables.
+    retrained : bool
+        Whether the state was made again from all rows, with an equal digest.
+    certificate_is_current : bool or None
+        Whether the state is still the one that the given certificate describes.
+    """
+
+    entries: int
+    requests: int
+    rows: int
+    retrained: bool
+    certificate_is_current: bool | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return asdict(self)
+
+
+def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool) -> Verification:
+    """Check all that a store can check of itself.
+
+    Parameters
+    ----------
+    head : str, optional
+        A published `Store.audit_head` that the log must still pass through.
+    certificate : mapping, optional
+        One of this store's certificates: its signature, and its place in the log.
+    retrain : bool
+        Also learn again from all rows and compare the digest.
+
+    Raises
+    ------
+    VerificationError
+        Saying what does not hold.
+    """
+    model = store._model
+    with store._db.transaction("DEFERRED"):
+        entries = store._audit.verify(head)
+        if model.damaged:
+            raise VerificationError(f"the snapshot is damaged: {model.damaged}")
+        recorded = store._rows.counts()
+        moments = model.head.moments_ if model.n_rows else None
+        held = {} if moments is None else dict(zip(moments.labels, moments.counts.tolist(), strict=True))
+        if recorded != held:
+            raise VerificationError(f"the tables hold {sum(recorded.values())} rows, the state {sum(held.values())}")
+        requests = _check_requests(store)
+        if retrain and moments is not None:
+            again = Moments(moments.door, moments.order)
+            for rows, encoded in store._rows.batches(moments.door):
+                again.add(rows, encoded)
+            if again.digest() != moments.digest():
+                raise VerificationError("the state is not the one of the rows in the tables")
+        current = None if certificate is None else _check_own_certificate(store, certificate)
+    return Verification(entries, requests, model.n_rows, retrain, current)
+
+
+def _check_requests(store: StoreReader) -> int:
+    applied = 0
+    for request in store._requests.all():
+        if request["status"] == "applied":
+            receipt = store._requests.receipt(request["request"])
+            assert receipt is not None
+            _check_own_certificate(store, receipt.certificate)
+            applied += 1
+    return applied
+
+
+def _check_own_certificate(store: StoreReader, certificate: Mapping[str, Any]) -> bool:
+    check_certificate(certificate, store.public_keys())
+    place = certificate["audit"]
+    entry = store._audit.entry(place["number"])
+    if entry is None or entry_hash(entry) != place["hash"] or entry.get("state") != certificate["state_after"]:
+        raise VerificationError(f"the certificate of request {certificate['request']!r} does not match the audit log")
+    return store._keys.matches("certificate", certificate["state_after"], store._model.digest().encode())
