@@ -53,16 +53,20 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def __sklearn_is_fitted__(self) -> bool:
         return "moments_" in self.__dict__
 
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():  # which is quick, while scikit-learn looks up tags first
+            check_is_fitted(self)
+
     @property
     def classes_(self) -> NDArray[Any]:
         """Sorted labels that have rows."""
-        check_is_fitted(self)
+        self._check_fitted()
         return self.moments_.classes
 
     @property
     def door_(self) -> Door:
         """The door that the parameters meant for rows of this width."""
-        check_is_fitted(self)
+        self._check_fitted()
         return self.moments_.door
 
     @property
@@ -77,7 +81,7 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def _scores(self) -> LinearScores:
         """Weights for the state as it is: solved once per change of state or parameters."""
-        check_is_fitted(self)
+        self._check_fitted()
         key = (self.moments_.revision, self._solver_key())
         solved = self._solved.get("current")
         if solved is None or solved[0] != key:

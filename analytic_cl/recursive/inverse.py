@@ -74,6 +74,8 @@ class RidgeInverse:
     def coef(self, labels: list[Label]) -> Floats:
         """Weights of these classes, shape (len(labels), width): a copy."""
         self._write_weights()
+        if list(self.place) == labels:
+            return self.w[: len(labels)].copy()
         return self.w[[self.place[label] for label in labels]]
 
     def times(self, u: Floats) -> Floats:
@@ -132,8 +134,7 @@ class RidgeInverse:
             u, r = self.door.offset + self.door.step * x, np.full(len(x), float(sign))
             return np.asfortranarray(u.T), r, sign * (2 * of_class - 1)
         n = int(self.counts.sum()) + sign * np.arange(len(x))[:, None]
-        sums = self.total + sign * (np.cumsum(x, axis=0) - x)
-        counts = self.counts + sign * (np.cumsum(of_class, axis=0) - of_class)
+        sums, counts = _running(self.total, sign * x), _running(self.counts, sign * of_class)
         r = sign * n / (n + sign)
         u = self.door.step * ((n * x - sums) / n)
         return np.asfortranarray(u.T), r[:, 0], 2 * r * of_class - 2 * sign / (n + sign) * counts
@@ -183,3 +184,8 @@ class RidgeInverse:
                 break
         self.w[last] = 0.0
         self.counts = self.counts[:last].copy()
+
+
+def _running(first: NDArray[Any], steps: NDArray[Any]) -> NDArray[Any]:
+    """What a sum that starts at `first` is before each of the steps."""
+    return first[None] if len(steps) == 1 else first + np.cumsum(steps, axis=0) - steps
