@@ -74,9 +74,8 @@ class RidgeInverse:
     def coef(self, labels: list[Label]) -> Floats:
         """Weights of these classes, shape (len(labels), width): a copy."""
         self._write_weights()
-        if list(self.place) == labels:
-            return self.w[: len(labels)].copy()
-        return self.w[[self.place[label] for label in labels]]
+        places = [self.place[label] for label in labels]
+        return self.w[: len(places)].copy() if places == list(range(len(places))) else self.w[places]
 
     def times(self, u: Floats) -> Floats:
         """P @ u for u of shape (width, k) in Fortran order."""
