@@ -40,7 +40,7 @@ def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
                 store._audit.append("refused", request=_request_hash(store, task))
                 results[place] = refusal
                 continue
-            labels = len(model.labels())
+            labels, model.dirty = len(model.labels()), True
             changed = task.apply(store._rows, model, store._tombstones)
             applied[place] = _Counts(asked, changed, unknown, max(0, labels - len(model.labels())))
         if applied:

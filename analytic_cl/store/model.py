@@ -50,6 +50,7 @@ class Model:
         self._db = database
         self._rows = rows
         self.damaged = ""  # why the snapshot could not be used, if so
+        self.dirty = False  # changed within a transaction that has not committed yet
         self._load(mend)
 
     def _load(self, mend: bool) -> None:
@@ -122,10 +123,12 @@ class Model:
         names = getattr(head, "feature_names_in_", None)
         return Incoming(rows, encoded, ids, door, X.shape[1], None if names is None else names.tolist())
 
-    def take_in(self, incoming: Incoming) -> None:
-        self._expect(incoming.door, incoming.n_features, incoming.feature_names)
-        self.head.moments_.add(incoming.rows, incoming.encoded)
-        self.since += len(incoming.rows)
+    def take_in(self, rows: NDArray[Any], encoded: EncodedLabels, about: dict[str, Any]) -> None:
+        """Learn rows, within a transaction."""
+        self.dirty = True
+        self._expect(Door.from_spec(about["door"]), about["n_features"], about["feature_names"])
+        self.head.moments_.add(rows, encoded)
+        self.since += len(rows)
 
     # ---- snapshots
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,16 @@ from analytic_cl.store.database import Database
 from analytic_cl.store.tombstones import Tombstones
 
 _BATCH_BYTES = 2**25  # of integers that are in memory at a time
+
+
+class Batch(NamedTuple):
+    """Rows to learn, with what is known of each."""
+
+    rows: NDArray[Any]
+    encoded: EncodedLabels
+    ids: Sequence[SampleId | None]
+    subjects: Sequence[str | None]
+    sessions: Sequence[str | None]
 
 
 class Rows:
@@ -114,28 +124,23 @@ class Rows:
     def _batches(self, source: str, values: Sequence[Any], door: Door) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
         labels = self.labels()
         cursor = self._db.run(f"SELECT label, integers FROM {source}", *values)  # noqa: S608
-        at_once = max(1, _BATCH_BYTES // (door.width * door.dtype.itemsize))
-        while entries := cursor.fetchmany(at_once):
-            rows = np.frombuffer(b"".join(integers for _, integers in entries), dtype=_stored(door))
-            yield (
-                rows.reshape(len(entries), door.width).astype(door.dtype, copy=False),
-                encode_labels([labels[code] for code, _ in entries]),
-            )
+        while entries := cursor.fetchmany(_at_once(door)):
+            codes, integers = zip(*entries, strict=True)
+            yield _joined(integers, door), encode_labels([labels[code] for code in codes])
 
-    def all_in_state(
-        self, door: Door
-    ) -> tuple[NDArray[Any], list[Label], list[SampleId | None], list[tuple[str | None, str | None]]]:
-        """Integers, labels, ids, and subjects with sessions of all rows in the state."""
+    def full_batches(self, door: Door) -> Iterator[Batch]:
+        """All that is known of the rows in the state, but for times."""
         labels = self.labels()
-        query = "SELECT integers, label, sample, subject, session FROM rows WHERE restricted = 0 ORDER BY row"
-        entries = self._db.run(query).fetchall()
-        rows = np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(door))
-        return (
-            rows.reshape(len(entries), door.width).astype(door.dtype),
-            [labels[entry[1]] for entry in entries],
-            [None if entry[2] is None else json.loads(entry[2]) for entry in entries],
-            [(entry[3], entry[4]) for entry in entries],
-        )
+        cursor = self._db.run("SELECT integers, label, sample, subject, session FROM rows WHERE restricted = 0")
+        while entries := cursor.fetchmany(_at_once(door)):
+            integers, codes, names, subjects, sessions = zip(*entries, strict=True)
+            yield Batch(
+                _joined(integers, door),
+                encode_labels([labels[code] for code in codes]),
+                [None if name is None else json.loads(name) for name in names],
+                list(subjects),
+                list(sessions),
+            )
 
     def about_chosen(self, door: Door) -> Iterator[dict[str, Any]]:
         """All that is stored of each chosen row."""
@@ -155,23 +160,15 @@ class Rows:
 
     # ---- write, within a transaction
 
-    def insert(
-        self,
-        rows: NDArray[Any],
-        encoded: EncodedLabels,
-        ids: Sequence[SampleId | None],
-        subjects: Sequence[str | None],
-        sessions: Sequence[str | None],
-        learned: int,
-        time: str,
-    ) -> None:
-        codes = self._codes(encoded)
-        stored = np.ascontiguousarray(rows, dtype=_stored_dtype(rows.dtype))
+    def insert(self, batch: Batch, learned: int, time: str) -> None:
+        stored = np.ascontiguousarray(batch.rows, dtype=_stored_dtype(batch.rows.dtype))
+        codes = self._codes(batch.encoded)
+        columns = zip(batch.ids, batch.subjects, batch.sessions, codes, stored, strict=True)
         self._db.run_many(
             "INSERT INTO rows (sample, subject, session, label, learned, time, integers) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 (None if name is None else json.dumps(name), subject, session, code, learned, time, row.tobytes())
-                for name, subject, session, code, row in zip(ids, subjects, sessions, codes, stored, strict=True)
+                for name, subject, session, code, row in columns
             ),
         )
 
@@ -209,3 +206,12 @@ def _stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _stored(door: Door) -> np.dtype[Any]:
     return _stored_dtype(door.dtype)
+
+
+def _at_once(door: Door) -> int:
+    return max(1, _BATCH_BYTES // (door.width * door.dtype.itemsize))
+
+
+def _joined(integers: Sequence[bytes], door: Door) -> NDArray[Any]:
+    rows = np.frombuffer(b"".join(integers), dtype=_stored(door))
+    return rows.reshape(len(integers), door.width).astype(door.dtype, copy=False)

@@ -11,15 +11,16 @@ from typing import Any, Literal, Self
 from numpy.typing import ArrayLike
 
 from analytic_cl.heads import Head
-from analytic_cl.ledger import as_ids
+from analytic_cl.ledger import SampleId, as_ids
 from analytic_cl.ledger.ids import named
 from analytic_cl.store.carrying_out import carry_out
+from analytic_cl.store.clock import now
 from analytic_cl.store.creation import create_directory
 from analytic_cl.store.errors import AlreadyErasedError, RefusedError, StoreError
 from analytic_cl.store.merging import merge_head, merge_store
-from analytic_cl.store.model import Incoming
 from analytic_cl.store.reader import StoreReader
 from analytic_cl.store.receipt import StoreReceipt
+from analytic_cl.store.rows import Batch
 from analytic_cl.store.tasks import Forget, Rectify, Restrict, Selector, Task
 
 # Rows that opening the store may have to add to the snapshot; when there are more, a new one is written.
@@ -150,31 +151,34 @@ class Store(StoreReader):
         self._check_writable()
         incoming = self._model.incoming(X, y, sample_id)
         n = len(incoming.rows)
-        self._insert(incoming, _spread("subject", subject, n), _spread("session", session, n), allow_erased)
-        return n
+        ids: list[SampleId | None] = [None] * n if incoming.ids is None else list(incoming.ids)
+        subjects, sessions = _spread("subject", subject, n), _spread("session", session, n)
+        return self._insert(
+            incoming.about(), [Batch(incoming.rows, incoming.encoded, ids, subjects, sessions)], allow_erased
+        )
 
-    def _insert(
-        self, incoming: Incoming, subjects: list[str | None], sessions: list[str | None], allow_erased: bool = False
-    ) -> None:
-        ids, n = incoming.ids, len(incoming.rows)
-        distinct = sorted({subject for subject in subjects if subject is not None})
-        self._refuse_known(ids or [])
-        if not allow_erased:
-            self._refuse_erased(ids or [], distinct)
-        model = self._model
+    def _insert(self, about: dict[str, Any], batches: Iterable[Batch], allow_erased: bool = False) -> int:
+        """Learn batches of rows, all or none."""
+        model, n = self._model, 0
         with self._whole():
             if self._db.about("rows") is None:
-                self._db.set_about("rows", incoming.about())
-            if allow_erased:
-                self._tombstones.lift(ids or [], distinct)
-            entry = self._audit.append("learn", rows=n)
-            names = [None] * n if ids is None else ids
-            self._rows.insert(
-                incoming.rows, incoming.encoded, names, subjects, sessions, entry["number"], entry["time"]
-            )
-            model.take_in(incoming)
+                self._db.set_about("rows", about)
+            number, time = self._audit.last()[0] + 1, now()
+            for batch in batches:
+                ids = [name for name in batch.ids if name is not None]
+                subjects = sorted({subject for subject in batch.subjects if subject is not None})
+                self._refuse_known(ids)
+                if allow_erased:
+                    self._tombstones.lift(ids, subjects)
+                else:
+                    self._refuse_erased(ids, subjects)
+                self._rows.insert(batch, number, time)
+                model.take_in(batch.rows, batch.encoded, about)
+                n += len(batch.rows)
+            self._audit.append("learn", rows=n)
         if model.since > SNAPSHOT_EVERY:
             self.snapshot()
+        return n
 
     def _refuse_known(self, ids: list[Any]) -> None:
         known = self._rows.known(ids)
@@ -394,11 +398,15 @@ class _Whole:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        loaded = self._store._loaded
         try:
             self._transaction.__exit__(kind, error, trace)
         except BaseException:
-            self._store._loaded = None
+            if loaded is not None and loaded.dirty:
+                self._store._loaded = None
             raise
+        if loaded is not None:
+            loaded.dirty = False
 
 
 def _spread(name: str, given: Any, n: int) -> list[str | None]:
