@@ -47,6 +47,7 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool, create: bool = False) -> None:
         if not create and not path.is_file():
             raise StoreError(f"{path.parent} is not a store: it has no {path.name}")
+        self._path = path
         self._mutex = threading.Lock()  # threads take turns
         mode = "ro" if read_only else "rwc" if create else "rw"
         try:
@@ -91,9 +92,11 @@ class Database:
             try:
                 yield
                 self._sql.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):  # a full disk, a file that can't be written
+                    raise StoreError(f"{self._path}: {error}; nothing was changed") from error
                 raise
 
     def run(self, statement: str, *values: Any) -> sqlite3.Cursor:

@@ -60,7 +60,7 @@ class Model:
         try:
             self.head: Head = load(self._folder / snapshot["name"])
         except (OSError, ValueError, SafetensorError) as error:
-            if not mend:
+            if isinstance(error, FileNotFoundError) and not mend:
                 raise
             self.damaged = str(error)
             self.head, after = head_from_text(self._db.about("head"), HEADS), 0

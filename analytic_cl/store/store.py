@@ -94,6 +94,8 @@ class Store(StoreReader):
             with self._db.transaction():
                 self._audit.append("mended", rows=model.n_rows)
             self.snapshot()
+        for draft in self.path.glob(".*.tmp"):
+            draft.unlink(missing_ok=True)
         with self._db.transaction():
             self._tombstones.expire()
         self._clean()
