@@ -115,7 +115,7 @@ class Head(LinearPrediction):
             moments.check_learnable(rows, encoded)
             draft = ledger.draft(rows, encoded, ids)
             before = moments.revision
-            moments.add(rows, encoded)
+            moments.add(rows, encoded, from_door=True)
             try:
                 ledger.record([draft])
             except BaseException:
@@ -270,7 +270,7 @@ class Head(LinearPrediction):
             moments.check_learnable(rows, encoded)
             codes = self._ledger.numbers(encoded)
             before = moments.revision
-            moments.add(rows, encoded)
+            moments.add(rows, encoded, from_door=True)
             try:
                 moments.subtract(old_rows, old)
             except BaseException:
