@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.statistics import gram
+from analytic_cl.statistics.class_counts import MAX_ROWS, ClassCounts
 from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, squares
-from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels, label_array, label_kind
+from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels
 from analytic_cl.statistics.wide import Int64s
-
-# Rows that a state can hold before an int64 of it could overflow; centring stays exact up to there too.
-MAX_ROWS = {8: 2**48, 16: 2**32, 32: 2**31}
 
 
 class Change(NamedTuple):
@@ -33,7 +31,7 @@ class Change(NamedTuple):
 ClassTotals = tuple[list[Label], Int64s, Int64s]  # labels, rows of each, sum of the rows of each
 
 
-class Moments:
+class Moments(ClassCounts):
     """Count and sum of the rows of each class and, at order 2, the Gram matrix of all rows, in integers.
 
     For integer rows x with labels c: n_c rows of class c, S_c their sum, G = sum of x x^T over all rows. Everything
@@ -73,11 +71,8 @@ class Moments:
     def __init__(self, door: Door, order: int = 2) -> None:
         if order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {order!r}")
-        self.door = door
+        super().__init__(door)
         self.order = order
-        self.revision = 0  # counts changes, for caches of what is derived from the state
-        self._place: dict[Label, int] = {}
-        self._counts = np.zeros(0, dtype=np.int64)
         self._sums = np.zeros((0, door.width), dtype=np.int64)
         self._gram = DeferredGram(door, gram.empty_planes(door.width, door.bits) if order == 2 else [])
 
@@ -85,21 +80,6 @@ class Moments:
         return f"Moments({self.n_rows} rows of {len(self._place)} classes, order {self.order}, {self.door.describe()})"
 
     # ---- what it holds, classes always in sorted order
-
-    @property
-    def labels(self) -> list[Label]:
-        """Labels that have rows, sorted."""
-        return sorted(self._place)
-
-    @property
-    def classes(self) -> NDArray[Any]:
-        """`labels` as an array."""
-        return label_array(self.labels)
-
-    @property
-    def counts(self) -> Int64s:
-        """Rows of each class, shape (n_classes,)."""
-        return self._counts[self._sorted_places()]
 
     @property
     def sums(self) -> Int64s:
@@ -116,24 +96,7 @@ class Moments:
         """Sum of all rows, shape (width,)."""
         return np.asarray(self._sums[: len(self._place)].sum(axis=0))
 
-    @property
-    def n_rows(self) -> int:
-        return int(self._counts[: len(self._place)].sum())
-
-    def count(self, label: Label) -> int:
-        """Rows of one class; 0 for a label without rows."""
-        place = self._place.get(label) if self._same_kind(label) else None
-        return 0 if place is None else int(self._counts[place])
-
-    def _sorted_places(self) -> list[int]:
-        return [self._place[label] for label in self.labels]
-
     # ---- change, whole or not at all
-
-    def check_learnable(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
-        """Raise ValueError, saying why, if `add` would refuse rows that come out of the door."""
-        self._encoded(rows, labels)
-        self._check_room(rows.shape[0])
 
     def add(self, rows: NDArray[Any], labels: Iterable[Any], *, from_door: bool = False) -> None:
         """Learn integer rows, shape (n, width) and the door's dtype, with their labels.
@@ -246,50 +209,10 @@ class Moments:
 
     # ---- checks and bookkeeping
 
-    def _checked(self, rows: NDArray[Any], labels: Iterable[Any]) -> EncodedLabels:
-        encoded = self._encoded(rows, labels)
-        if rows.size and (int(rows.min()) < -self.door.limit or (self.door.bits > 8 and rows.max() > self.door.limit)):
-            raise ValueError(f"rows must lie within +-{self.door.limit}")
-        return encoded
-
-    def _encoded(self, rows: NDArray[Any], labels: Iterable[Any]) -> EncodedLabels:
-        if rows.ndim != 2 or rows.shape[1] != self.door.width or rows.dtype != self.door.dtype:
-            expected = f"{self.door.dtype} of shape (n, {self.door.width})"
-            raise ValueError(f"rows must be {expected}, got {rows.dtype} of shape {rows.shape}")
-        encoded = encode_labels(labels)
-        found, codes = encoded
-        if codes.size != rows.shape[0]:
-            raise ValueError(f"{rows.shape[0]} rows but {codes.size} labels")
-        if found:
-            self._check_kind(found[0])
-        return encoded
-
-    def _same_kind(self, label: Label) -> bool:
-        return not self._place or label_kind(label) == label_kind(next(iter(self._place)))
-
-    def _check_kind(self, label: Label) -> None:
-        if not self._same_kind(label):
-            known = next(iter(self._place))
-            raise ValueError(
-                f"labels of mixed types: {label!r} is a {label_kind(label)}, the model's classes are "
-                f"{label_kind(known)}s such as {known!r}"
-            )
-
-    def _check_room(self, n: int) -> None:
-        limit = MAX_ROWS[self.door.bits]
-        if self.n_rows + n > limit:
-            raise ValueError(f"a {self.door.bits}-bit state holds at most {limit} rows, not {self.n_rows} + {n}")
-
     def _refuse_contradiction(self, rows: NDArray[Any], totals: ClassTotals) -> None:
         found, counts, sums = totals
-        missing = [label for label in found if not self.count(label)]
-        if missing:
-            raise ValueError(f"no rows of class {', '.join(map(repr, missing))} were learned")
+        left = self._check_forgettable(found, counts)
         places = [self._place[label] for label in found]
-        left = self._counts[places] - counts
-        for label, rest, asked in zip(found, left, counts, strict=True):
-            if rest < 0:
-                raise ValueError(f"{asked} rows of class {label!r} to forget, but only {rest + asked} were learned")
         wrong = contradiction(self.door.limit, left, self._sums[places] - sums)
         if not wrong and self.order == 2:
             total = self.total - sums.sum(axis=0)
