@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from analytic_cl.door import RandomProjection as RandomProjection
     from analytic_cl.door import resolve_door as resolve_door
     from analytic_cl.heads import Head as Head
+    from analytic_cl.heads import KeyValueBottleneckClassifier as KeyValueBottleneckClassifier
     from analytic_cl.heads import LDAClassifier as LDAClassifier
     from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
     from analytic_cl.heads import RLSClassifier as RLSClassifier
@@ -33,7 +34,14 @@ _HOMES = {
     "_config": ("get_backend", "get_threads", "show_config", "use_backend", "use_threads"),
     "datasets": ("load_clinc150",),
     "door": ("Door", "DoorWarning", "FixedPoint", "RandomProjection", "resolve_door"),
-    "heads": ("Head", "LDAClassifier", "NearestMeanClassifier", "RLSClassifier", "load"),
+    "heads": (
+        "Head",
+        "KeyValueBottleneckClassifier",
+        "LDAClassifier",
+        "NearestMeanClassifier",
+        "RLSClassifier",
+        "load",
+    ),
     "ledger": ("NotLearnedError", "Receipt"),
     "statistics": ("Moments",),
     "store": ("Store", "StoreReceipt"),

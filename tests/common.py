@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytic_cl import DoorWarning, FixedPoint, LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier
+from analytic_cl import (
+    DoorWarning,
+    FixedPoint,
+    KeyValueBottleneckClassifier,
+    LDAClassifier,
+    NearestMeanClassifier,
+    RandomProjection,
+    RLSClassifier,
+)
 
 HEADS = [
     NearestMeanClassifier(),
@@ -19,6 +27,8 @@ HEADS = [
     RLSClassifier(alpha="gcv", track="digest"),
     RLSClassifier(alpha=1.0, fit_intercept=False, door=FixedPoint(8, bounds=(-6, 6)), track="none"),
     RLSClassifier(projection=RandomProjection(20)),
+    KeyValueBottleneckClassifier(n_codebooks=16),
+    KeyValueBottleneckClassifier(8, 3, "mean posterior", door="embedding", random_state=3, track="rows"),
     RLSClassifier(alpha=1.0, solver="recursive"),
     RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, door="embedding"),
 ]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from analytic_cl.door import resolve_door
+from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
-from analytic_cl.heads.prediction import LinearPrediction
+from analytic_cl.heads.prediction import Prediction
 from analytic_cl.heads.validation import (
     check_same_names,
     label_input,
@@ -34,13 +34,14 @@ from analytic_cl.statistics import (
 _FITTED = ("moments_", "n_features_in_", "feature_names_in_", "_ledger", "_solved")
 
 
-class Head(LinearPrediction):
+class Head(Prediction):
     """Base of all heads. A subclass says how its scores come out of the state.
 
     It defines ``__init__`` with at least `door`, `projection` and `track`, and
 
-    * ``_order``: the order of the moments that it needs;
-    * ``_solve(moments) -> LinearScores``: a pure function of the state and the head's parameters;
+    * ``_compare_rows(rows, prepared)`` and ``_prepared()``: how integer rows get scores; `LinearHead` has them for
+      scores that are linear in the row;
+    * ``_empty_state(door)``, if its state is not `Moments`;
     * ``_check_parameters()``: raise for parameters that can't be meant.
     """
 
@@ -128,7 +129,11 @@ class Head(LinearPrediction):
 
     def _new_state(self, n_features: int) -> tuple[Moments, Ledger]:
         door = resolve_door(self.door, self.projection, n_features)
-        return Moments(door, self._order), Ledger(door, self.track)
+        return self._empty_state(door), Ledger(door, self.track)
+
+    def _empty_state(self, door: Door) -> Moments:
+        """A state without rows."""
+        return Moments(door, self._order)
 
     def _adopt(self, moments: Moments, ledger: Ledger) -> None:
         self.moments_, self._ledger, self._solved = moments, ledger, {}

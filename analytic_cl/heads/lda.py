@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 from analytic_cl.door import FixedPoint, RandomProjection
-from analytic_cl.heads.base import Head
+from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.solvers import LinearScores, lda
 from analytic_cl.statistics import Moments
 
 
-class LDAClassifier(Head):
+class LDAClassifier(LinearHead):
     """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
 
     Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for

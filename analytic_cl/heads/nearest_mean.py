@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl.door import FixedPoint, RandomProjection
-from analytic_cl.heads.base import Head
+from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
 from analytic_cl.solvers import LinearScores, cosine_nearest_mean, euclidean_nearest_mean
 from analytic_cl.solvers.units import class_means
 from analytic_cl.statistics import Moments
 
 
-class NearestMeanClassifier(Head):
+class NearestMeanClassifier(LinearHead):
     """Assign each row to the class with the nearest mean; learn and forget bit for bit.
 
     The cheapest head: it keeps class counts and sums only, so `forget_class` needs no rows. The downside: it ignores

@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 from analytic_cl._config import package_versions
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.ledger import Ledger
-from analytic_cl.statistics import Moments, as_label
+from analytic_cl.statistics import as_label, state_from_arrays
 
 if TYPE_CHECKING:
     from analytic_cl.heads.base import Head
@@ -72,7 +72,7 @@ def _described(head: Head) -> tuple[str, Arrays]:
         ledger_about, ledger_arrays = head._ledger.to_arrays()
         about |= {
             "feature_names": None if names is None else names.tolist(),
-            "order": moments.order,
+            **moments.about(),
             "door": moments.door.spec(),
             "labels": moments.labels,
             "ledger": ledger_about,
@@ -121,7 +121,7 @@ def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     if "door" not in about:
         return head
     door, labels = Door.from_spec(about["door"]), [as_label(label) for label in about["labels"]]
-    moments = Moments.from_arrays(door, about["order"], labels, arrays)
+    moments = state_from_arrays(door, about, labels, arrays)
     if moments.digest() != about["state_digest"]:
         raise ValueError("the state does not have the digest that it was saved with")
     ledger = Ledger.from_arrays(door, about["ledger"], arrays)

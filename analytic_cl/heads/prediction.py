@@ -1,32 +1,23 @@
-"""From a learned state to classes: weights solved when they are needed, scores linear in the row."""
+"""From a learned state to classes."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from analytic_cl._blas import product
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.validation import plain_rows, refuse_times
 from analytic_cl.ledger import Track, check_track
-from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import Moments
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
 
 
-@cache
-def _solver_parameters(kind: type) -> tuple[str, ...]:
-    """Names of the parameters of a class of heads that have a part in its weights."""
-    return tuple(name for name in kind._get_param_names() if name not in ("door", "projection", "track"))  # type: ignore[attr-defined]
-
-
-class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The half of a head that only reads the state."""
 
     _order: ClassVar[int] = 2
@@ -38,9 +29,6 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     _solved: dict[str, Any]
-
-    def _solve(self, moments: Moments) -> LinearScores:
-        raise NotImplementedError(f"{type(self).__name__} must define _solve")
 
     def _check_parameters(self) -> None:
         """Raise for parameters that can't be meant; subclasses add their own."""
@@ -69,32 +57,6 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self._check_fitted()
         return self.moments_.door
 
-    @property
-    def coef_(self) -> NDArray[np.float64]:
-        """Weights for dequantised rows, shape (n_classes, width); one row for two classes."""
-        return self._scores().coef
-
-    @property
-    def intercept_(self) -> NDArray[np.float64]:
-        """Offsets that go with `coef_`, shape (n_classes,); one for two classes."""
-        return self._scores().intercept
-
-    def _scores(self) -> LinearScores:
-        """Weights for the state as it is: solved once per change of state or parameters."""
-        self._check_fitted()
-        key = (self.moments_.revision, self._solver_key())
-        solved = self._solved.get("current")
-        if solved is None or solved[0] != key:
-            self._check_parameters()
-            solved = key, self._solve(self.moments_)
-            self._solved["current"] = solved
-        return cast(LinearScores, solved[1])
-
-    def _solver_key(self) -> tuple[Any, ...]:
-        """The parameters that weights depend on, by value."""
-        values = [getattr(self, name) for name in _solver_parameters(cast(Any, type(self)))]
-        return tuple(v if isinstance(v, str | None) else np.asarray(v, dtype=np.float64).tobytes() for v in values)
-
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row.
 
@@ -120,7 +82,7 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         return np.asarray(self.classes_[places])
 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
-        scores = self._scores()
+        prepared = self._prepared()
         if plain_rows(self, X):
             rows: NDArray[Any] = np.asarray(X)
         else:
@@ -128,25 +90,21 @@ class LinearPrediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             rows = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         door, n = self.door_, max(1, _BLOCK // max(self.door_.width, self.door_.n_features))
         out = np.concatenate(
-            [score(door.quantise(rows[start : start + n], first_row=start), scores) for start in range(0, len(rows), n)]
+            [
+                score(door.quantise(rows[start : start + n], first_row=start), prepared)
+                for start in range(0, len(rows), n)
+            ]
         )
         return out.ravel() if len(self.moments_.labels) == 2 else out
 
-    def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        """Scores of integer rows as `decision_function` shows them: those of `coef_` and `intercept_`."""
-        compared, door = self._compare_rows(rows, scores), self.door_
-        shared = scores.coef[0] - scores.weights[0]
-        if len(self.moments_.labels) == 2 or not shared.any():
-            return compared
-        level = scores.intercept[0] - scores.bias[0] + (door.offset + door.step * scores.centre) @ scores.coef[0]
-        return np.asarray(compared + (self._deviations(rows, scores) @ shared + level)[:, None])
+    def _prepared(self) -> Any:
+        """What all rows of a call are scored with; raises where nothing was learned or parameters can't be meant."""
+        raise NotImplementedError(f"{type(self).__name__} must define _prepared")
 
-    def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        """Scores of integer rows but for what all classes share: what differences and classes come from."""
-        return np.asarray(product(self._deviations(rows, scores), scores.weights.T) + scores.bias)
+    def _compare_rows(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.float64]:
+        """Scores of integer rows, one column a class, or one for two: what classes come from."""
+        raise NotImplementedError(f"{type(self).__name__} must define _compare_rows")
 
-    def _deviations(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        """Rows less the centre, subtracted as integers, in dequantised units."""
-        deviations: NDArray[np.float64] = np.subtract(rows, scores.centre, dtype=np.float64)
-        deviations *= self.door_.step
-        return deviations
+    def _score_rows(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.float64]:
+        """Scores as `decision_function` shows them."""
+        return self._compare_rows(rows, prepared)

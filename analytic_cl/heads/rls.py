@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from analytic_cl.door import FixedPoint, RandomProjection
-from analytic_cl.heads.base import Head
+from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.recursive import RecursiveRidge
@@ -13,7 +13,7 @@ from analytic_cl.solvers import LinearScores, ridge
 from analytic_cl.statistics import Change, Moments
 
 
-class RLSClassifier(Head):
+class RLSClassifier(LinearHead):
     """Regularised least squares on +-1 targets; every update equals a joint fit, bit for bit in the state.
 
     The head of analytic continual learning; strongest behind a `RandomProjection`. The downside: scores are no

@@ -4,6 +4,9 @@ from analytic_cl.solvers.lda import lda as lda
 from analytic_cl.solvers.linear import LinearScores as LinearScores
 from analytic_cl.solvers.nearest_mean import cosine_nearest_mean as cosine_nearest_mean
 from analytic_cl.solvers.nearest_mean import euclidean_nearest_mean as euclidean_nearest_mean
+from analytic_cl.solvers.read_out import READ_OUTS as READ_OUTS
+from analytic_cl.solvers.read_out import ReadOut as ReadOut
+from analytic_cl.solvers.read_out import read_out as read_out
 from analytic_cl.solvers.ridge import cross_products as cross_products
 from analytic_cl.solvers.ridge import normal_equations as normal_equations
 from analytic_cl.solvers.ridge import ridge as ridge

@@ -4,6 +4,7 @@ from analytic_cl.statistics.centring import scatter as scatter
 from analytic_cl.statistics.centring import scatter_product as scatter_product
 from analytic_cl.statistics.digest import EMPTY as EMPTY
 from analytic_cl.statistics.interrupts import deferred_interrupts as deferred_interrupts
+from analytic_cl.statistics.key_counts import KeyCounts as KeyCounts
 from analytic_cl.statistics.labels import EncodedLabels as EncodedLabels
 from analytic_cl.statistics.labels import Label as Label
 from analytic_cl.statistics.labels import as_label as as_label
@@ -11,4 +12,6 @@ from analytic_cl.statistics.labels import encode_labels as encode_labels
 from analytic_cl.statistics.labels import label_bytes as label_bytes
 from analytic_cl.statistics.moments import Change as Change
 from analytic_cl.statistics.moments import Moments as Moments
+from analytic_cl.statistics.state import empty_state as empty_state
+from analytic_cl.statistics.state import state_from_arrays as state_from_arrays
 from analytic_cl.statistics.wide import Int64s as Int64s

@@ -35,10 +35,10 @@ def moments_digest(
     if not labels:
         return EMPTY
     h = hashlib.sha256(MAGIC)
-    h.update(_sized(door.canonical_bytes()))
+    h.update(sized(door.canonical_bytes()))
     h.update(struct.pack("<qqq", order, door.width, len(labels)))
     for name, place in sorted((label_bytes(label), place) for place, label in enumerate(labels)):
-        h.update(_sized(name))
+        h.update(sized(name))
         h.update(struct.pack("<q", counts[place]))
         h.update(sums[place].astype("<i8").tobytes())
     if len(planes) == 1:
@@ -52,5 +52,5 @@ def moments_digest(
     return h.hexdigest()
 
 
-def _sized(data: bytes) -> bytes:
+def sized(data: bytes) -> bytes:
     return struct.pack("<q", len(data)) + data

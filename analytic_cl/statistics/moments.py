@@ -144,6 +144,8 @@ class Moments(ClassCounts):
 
     def check_mergeable(self, other: Moments) -> None:
         """Raise ValueError, saying why, if `merge` would be refused."""
+        if not isinstance(other, Moments):
+            raise ValueError(f"moments can't be merged with {other!r}")
         if self.door != other.door:
             raise ValueError(
                 f"states behind different doors can't be merged: {self.door.describe()}; {other.door.describe()}"
@@ -174,6 +176,10 @@ class Moments(ClassCounts):
         return moments_digest(self.door, self.order, self.labels, self.counts, self.sums, self.planes)
 
     # ---- on disk
+
+    def about(self) -> dict[str, Any]:
+        """What kind of state it is, as JSON values; see `state.empty_state`."""
+        return {"order": self.order}
 
     def to_arrays(self) -> dict[str, Int64s]:
         """Counts, sums and Gram planes, classes sorted."""

@@ -71,6 +71,7 @@ def _conclude(store: Store, tasks: list[Task], applied: dict[int, _Counts], befo
     model, results = store._model, {}
     after = state_hash(store._keys, model.digest())
     door = (store._db.about("rows") or {}).get("door")
+    kind = model.moments.about() if door else {}
     for place, counts in applied.items():
         task = tasks[place]
         entry = store._audit.append(task.kind, request=_request_hash(store, task), **counts._asdict(), state=after)
@@ -85,7 +86,7 @@ def _conclude(store: Store, tasks: list[Task], applied: dict[int, _Counts], befo
             "audit": {"number": entry["number"], "hash": entry_hash(entry)},
             "time": entry["time"],
         }
-        certificate = issue(store._keys, door, model.head._order, about)
+        certificate = issue(store._keys, door, kind, about)
         receipt = StoreReceipt(task.request, task.kind, *counts, entry["time"], certificate=certificate)
         store._requests.apply(receipt)
         results[place] = receipt

@@ -28,14 +28,14 @@ NOT_COVERED = (
 )
 
 
-def issue(keys: Keys, door: dict[str, Any] | None, order: int, about: Mapping[str, Any]) -> dict[str, Any]:
+def issue(keys: Keys, door: dict[str, Any] | None, state: dict[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """A signed certificate from what a request did."""
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **about,
         "door": door,
-        "order": order,
+        "state": state,
         "versions": package_versions(),
         "not_covered": list(NOT_COVERED),
     }

@@ -76,7 +76,7 @@ class Model:
 
     def _expect(self, door: Door, n_features: int, feature_names: list[str] | None) -> None:
         if not self.head.__sklearn_is_fitted__():
-            self.head._adopt(Moments(door, self.head._order), Ledger(door, "none"))
+            self.head._adopt(self.head._empty_state(door), Ledger(door, "none"))
         self.head.n_features_in_ = n_features
         if feature_names is not None:
             self.head.feature_names_in_ = np.array(feature_names, dtype=object)

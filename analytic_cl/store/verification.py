@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import empty_state
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import check_certificate
 from analytic_cl.store.errors import VerificationError
@@ -73,7 +73,7 @@ def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] 
             raise VerificationError(f"the tables hold {sum(recorded.values())} rows, the state {sum(held.values())}")
         requests = _check_requests(store)
         if retrain and moments is not None:
-            again = Moments(moments.door, moments.order)
+            again = empty_state(moments.door, moments.about())
             for rows, encoded in store._rows.batches(moments.door):
                 again.add(rows, encoded)
             if again.digest() != moments.digest():

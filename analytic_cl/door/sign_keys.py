@@ -1,0 +1,125 @@
+"""Rows to keys without looking at data: sign bits of random projections, the codebooks of a key-value bottleneck."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl._config import get_backend, get_threads, native
+from analytic_cl._numba import kernel
+from analytic_cl.door.door import WIDE_FEATURES
+
+MAX_BITS = 10  # of a key: a table has 2^bits entries for every codebook and class
+
+_PREFIX = b"analytic-cl sign keys 1\0"
+
+
+@dataclass(frozen=True)
+class SignKeys:
+    """`n_codebooks` keys a row, each of the signs of `bits` random projections (locality-sensitive hashing).
+
+    Above 256 features, where rows come from networks, a projection has as many +1 as -1 (one more for an odd number),
+    so that what all columns share, as behind a ReLU, cancels. Up to 256, where so few signs would repeat themselves,
+    its weights are random integers from -128 to 127. They come from one SHAKE-128 stream a projection, the same on
+    every platform; the first k codebooks don't depend on how many there are.
+
+    Exactness: bit for bit.
+
+    Cost: 2 n_codebooks bits n_features operations a row; the signs of the last keys stay in memory,
+    n_codebooks bits n_features / 8 bytes, and 32 times that without the native kernels.
+    """
+
+    n_codebooks: int
+    bits: int
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("n_codebooks", 1, 2**16), ("bits", 1, MAX_BITS), ("random_state", 0, 2**64 - 1)):
+            try:
+                value = index(getattr(self, name))
+            except TypeError:
+                raise ValueError(f"{name} must be an integer, got {getattr(self, name)!r}") from None
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be from {low} to {high}, got {value}")
+            object.__setattr__(self, name, value)
+
+    def spec(self) -> dict[str, Any]:
+        """The keys as JSON values."""
+        return {"kind": "signs", "codebooks": self.n_codebooks, "bits": self.bits, "seed": self.random_state}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> SignKeys:
+        """The keys that `spec` described. Raises an error where it is not one."""
+        if spec["kind"] != "signs":
+            raise ValueError(f"keys of kind {spec['kind']!r} are not known to this version")
+        return cls(spec["codebooks"], spec["bits"], spec["seed"])
+
+    def keys(self, rows: NDArray[Any]) -> NDArray[np.uint16]:
+        """Key of integer rows in each codebook, shape (n, n_codebooks)."""
+        n, d = rows.shape
+        out = np.empty((n, self.n_codebooks), dtype=np.uint16)
+        parameters = (self.random_state, self.n_codebooks * self.bits, d)
+        at_once = max(1, 2**23 // (self.n_codebooks * self.bits))
+        weights = _signs if d > WIDE_FEATURES else _small_integers
+        fast = get_backend() == "native" and native.isas()[0] != "portable" and rows.dtype == np.int8
+        fast = fast and WIDE_FEATURES < d <= native.MAX_TERMS
+        for start in range(0, n, at_once):
+            part = rows[start : start + at_once]
+            if fast:
+                positive = np.empty((len(part), parameters[1]), dtype=np.int8)
+                native.project(np.ascontiguousarray(part), _plus_bits(*parameters), 0, positive, get_threads(), "")
+            elif get_backend() == "numpy":
+                positive = (part.astype(np.int64) @ weights(*parameters).astype(np.int64) > 0).astype(np.int8)
+            else:  # exact: sums of signed int8 stay below 2^24, all others below 2^53
+                signed = rows.dtype == np.int8 and WIDE_FEATURES < d < 2**24 // 127
+                dtype = np.float32 if signed else np.float64
+                positive = (part.astype(dtype) @ weights(*parameters).astype(dtype) > 0).astype(np.int8)
+            _pack(positive, self.bits, out[start : start + at_once])
+        return out
+
+
+@kernel
+def _pack(positive: NDArray[np.int8], bits: int, keys: NDArray[np.uint16]) -> None:
+    """The signs of each codebook as one number, the first sign lowest."""
+    for i in range(keys.shape[0]):
+        for c in range(keys.shape[1]):
+            key = 0
+            for b in range(bits):
+                key |= (positive[i, c * bits + b] > 0) << b
+            keys[i, c] = key
+
+
+@lru_cache(maxsize=4)
+def _plus_bits(seed: int, n_projections: int, n_features: int) -> NDArray[np.uint8]:
+    """One line a projection: bit j, least significant first, is 1 where feature j is added, else it is subtracted."""
+    head = _PREFIX + seed.to_bytes(8, "little")
+    plus = np.zeros((n_projections, n_features), dtype=np.uint8)
+    half = -(-n_features // 2)
+    for p in range(n_projections):
+        stream = hashlib.shake_128(head + p.to_bytes(8, "little")).digest(4 * n_features)
+        plus[p, np.argsort(np.frombuffer(stream, dtype="<u4"), kind="stable")[:half]] = 1
+    return np.packbits(plus, axis=1, bitorder="little")
+
+
+@lru_cache(maxsize=4)
+def _small_integers(seed: int, n_projections: int, n_features: int) -> NDArray[np.float32]:
+    head = _PREFIX + seed.to_bytes(8, "little")
+    streams = (hashlib.shake_128(head + p.to_bytes(8, "little")).digest(n_features) for p in range(n_projections))
+    weights = np.frombuffer(b"".join(streams), dtype=np.int8).reshape(n_projections, n_features)
+    return np.ascontiguousarray(weights.T, dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _signs(seed: int, n_projections: int, n_features: int) -> NDArray[np.float32]:
+    bits = np.unpackbits(_plus_bits(seed, n_projections, n_features), axis=1, count=n_features, bitorder="little")
+    signs = bits.T.astype(np.float32)
+    signs *= 2
+    signs -= 1
+    signs.flags.writeable = False
+    return signs

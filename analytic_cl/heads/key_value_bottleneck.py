@@ -1,0 +1,150 @@
+"""The discrete key-value bottleneck, without gradients."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, softmax
+
+from analytic_cl.door import Door, FixedPoint, RandomProjection, SignKeys
+from analytic_cl.heads.base import Head
+from analytic_cl.heads.validation import check_strength
+from analytic_cl.ledger import Track
+from analytic_cl.solvers import READ_OUTS, ReadOut, read_out
+from analytic_cl.statistics import KeyCounts
+
+
+class KeyValueBottleneckClassifier(Head):
+    """Codebooks of discrete keys that count classes: learning adds one, forgetting subtracts one.
+
+    Each codebook turns a row into one of 2^bits keys; the value of a key is its count of rows by class; codebooks vote.
+    More accurate than nearest means, without a matrix to solve, and `forget_class` needs no rows. The downside: below
+    LDA on most features, and memory grows with classes, 4 n_codebooks 2^bits bytes each (1 MB by default).
+
+    Parameters
+    ----------
+    n_codebooks : int, default=1024
+        Codebooks; more are more accurate, and slower.
+    bits : int from 1 to 10, default=8
+        Bits of a key. Keys are signs of random projections: they see no data, so nothing of a row stays in them.
+    read_out : {"naive bayes", "mean posterior", "mean log posterior"}, default="naive bayes"
+        How codebooks vote; may be changed at any time, nothing is learned again. Naive Bayes corrects for class sizes.
+    smoothing : float > 0, default=0.05
+        Added to every count.
+    random_state : int, default=0
+        Seed of the keys. Heads that are to be merged need the same one.
+    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    projection : RandomProjection, optional
+        Random features in front; implies the embedding door. The keys rarely need one.
+    track : {"auto", "rows", "digest", "none"}, default="auto"
+        What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
+        others.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels that have rows.
+    moments_ : KeyCounts
+        The learned state.
+
+    Notes
+    -----
+    Cost: 2 n_codebooks bits d operations a row for its keys, n_codebooks to learn or forget it, n_codebooks n_classes
+    to score it. Nothing is solved. Memory 4 n_codebooks 2^bits bytes a class, twice that while classes grow.
+
+    Exactness: state bit for bit; scores a pure function of it, a row alone and in a batch the same bits.
+
+    References
+    ----------
+    Traeuble et al., Discrete key-value bottleneck, ICML 2023. There: keys fitted to data by moving averages, values
+    learned by gradient descent; here keys that see no data and counts. Shah et al., Unlearning via sparse
+    representations (2023), mask the keys of what is to be forgotten; here it is subtracted, exactly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analytic_cl import KeyValueBottleneckClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(90) % 3
+    >>> X = rng.normal(size=(90, 12)) + 4 * rng.normal(size=(3, 12))[y]
+    >>> head = KeyValueBottleneckClassifier(n_codebooks=64).fit(X, y)
+    >>> receipt = head.forget(X[:5], y[:5])
+    >>> head.state_digest() == KeyValueBottleneckClassifier(n_codebooks=64).fit(X[5:], y[5:]).state_digest()
+    True
+    >>> head.set_params(read_out="mean posterior").predict(X[:3]).tolist()
+    [0, 1, 2]
+    """
+
+    _order: ClassVar[int] = 1
+
+    moments_: KeyCounts  # type: ignore[assignment]  # a state with the same operations
+
+    def __init__(
+        self,
+        n_codebooks: int = 1024,
+        bits: int = 8,
+        read_out: ReadOut = "naive bayes",
+        smoothing: float = 0.05,
+        random_state: int = 0,
+        *,
+        door: str | FixedPoint = "auto",
+        projection: RandomProjection | None = None,
+        track: Track = "auto",
+    ) -> None:
+        self.n_codebooks = n_codebooks
+        self.bits = bits
+        self.read_out = read_out
+        self.smoothing = smoothing
+        self.random_state = random_state
+        self.door = door
+        self.projection = projection
+        self.track = track
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.read_out not in READ_OUTS:
+            raise ValueError(f"read_out must be one of {', '.join(map(repr, READ_OUTS))}, got {self.read_out!r}")
+        check_strength("smoothing", self.smoothing, ())
+        if not self.smoothing > 0:
+            raise ValueError(
+                f"smoothing must be above 0, got {self.smoothing!r}: a key that was never hit has no logarithm"
+            )
+        keys = self._keys()
+        if self.__sklearn_is_fitted__() and keys != self.moments_.keys:
+            raise ValueError(
+                f"keys changed since the first rows were learned with {self.moments_.keys}: fit a new head"
+            )
+
+    def _keys(self) -> SignKeys:
+        return SignKeys(self.n_codebooks, self.bits, self.random_state)
+
+    def _empty_state(self, door: Door) -> Any:
+        return KeyCounts(door, self._keys())
+
+    @classmethod
+    def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:
+        """Refused: counts of keys can't be made from moments."""
+        raise TypeError(f"{cls.__name__} learns counts of keys, which moments don't tell: fit it on the rows")
+
+    def _prepared(self) -> None:
+        self._check_fitted()
+        self._check_parameters()
+
+    def _compare_rows(self, rows: NDArray[Any], prepared: None) -> NDArray[np.float64]:
+        scores = read_out(self.moments_, self.moments_.keys.keys(rows), self.read_out, float(self.smoothing))
+        return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Posterior of each class, shape (n_samples, n_classes), rows summing to 1.
+
+        Naive Bayes takes codebooks for independent, which they are not: it is over-confident. "mean posterior" is not.
+        """
+        scores = self._scored(X, self._compare_rows)
+        if self.read_out == "mean posterior":
+            return np.stack([(1 - scores) / 2, (1 + scores) / 2], axis=1) if scores.ndim == 1 else scores
+        if scores.ndim == 1:
+            return np.stack([expit(-scores), expit(scores)], axis=1)
+        return np.asarray(softmax(scores, axis=1))
