@@ -5,13 +5,17 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench bench-full peers sanitize changelog clean
+.PHONY: demo test soak lint bench bench-full peers sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
 
 test: .venv/ready-test
 	$(BIN)/python -m pytest -n auto
+
+# Long: 300 kills and 600 interrupts of a process that writes to a store.
+soak: .venv/ready-test
+	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py -n auto
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check .

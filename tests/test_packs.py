@@ -5,13 +5,14 @@ import os
 import pytest
 from common import DATA, ignore_door, pack
 
-from analytic_cl import LDAClassifier, NearestMeanClassifier, RLSClassifier
+from analytic_cl import KeyValueBottleneckClassifier, LDAClassifier, NearestMeanClassifier, RLSClassifier
 
 RECORD = {
     "clinc150_minilm": {
         (NearestMeanClassifier(), None): 0.9164,
         (LDAClassifier(), None): 0.9302,
         (RLSClassifier(), None): 0.9096,
+        (KeyValueBottleneckClassifier(), None): 0.938,
         (LDAClassifier(), 1500): 0.8904,
         (RLSClassifier(), 1500): 0.8196,
     },
@@ -19,6 +20,7 @@ RECORD = {
         (NearestMeanClassifier(), None): 0.5416,
         (LDAClassifier(), None): 0.6293,
         (RLSClassifier(), None): 0.6252,
+        (KeyValueBottleneckClassifier(), None): 0.5802,
         (LDAClassifier(), 1500): 0.4525,
         (RLSClassifier(), 1500): 0.4487,
     },

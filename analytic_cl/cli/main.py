@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from analytic_cl.cli import evidence_commands, learning_commands, request_commands, verify_command
+from analytic_cl.cli.errors import EXIT_CODES
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(package_name="analytic-cl")
 def main() -> None:
     """Gradient-free continual learning that forgets exactly."""
@@ -41,3 +44,8 @@ def config() -> None:
     from analytic_cl import show_config
 
     click.echo(json.dumps(show_config(), indent=2))
+
+
+for module in (learning_commands, request_commands, verify_command, evidence_commands):
+    for command in module.COMMANDS:
+        main.add_command(command)

@@ -10,6 +10,7 @@ from analytic_cl.statistics.labels import Label as Label
 from analytic_cl.statistics.labels import as_label as as_label
 from analytic_cl.statistics.labels import encode_labels as encode_labels
 from analytic_cl.statistics.labels import label_bytes as label_bytes
+from analytic_cl.statistics.labels import label_kind as label_kind
 from analytic_cl.statistics.moments import Change as Change
 from analytic_cl.statistics.moments import Moments as Moments
 from analytic_cl.statistics.state import empty_state as empty_state

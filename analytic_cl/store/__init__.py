@@ -2,6 +2,7 @@
 
 from analytic_cl.store.certificate import check_certificate as check_certificate
 from analytic_cl.store.errors import AlreadyErasedError as AlreadyErasedError
+from analytic_cl.store.errors import LeftoverWarning as LeftoverWarning
 from analytic_cl.store.errors import RefusedError as RefusedError
 from analytic_cl.store.errors import StoreError as StoreError
 from analytic_cl.store.errors import StoreLockedError as StoreLockedError

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import issue, state_hash
+from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.tasks import Refusal, Task
@@ -25,13 +26,15 @@ class _Counts(NamedTuple):
 
 def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
     """Receive all requests, then apply those that are new; what is refused does not stop the others."""
-    results = _receive(store, tasks)
+    first_of: dict[str, int] = {}
+    results = _receive(store, tasks, first_of)
     model = store._model
     applied: dict[int, _Counts] = {}
+    erased = Erased()
     with store._whole():
-        before = state_hash(store._keys, model.digest()) if len(results) < len(tasks) else ""
+        before = state_hash(store._keys, model.digest()) if len(results) < len(first_of) else ""
         for place, task in enumerate(tasks):
-            if place in results:
+            if place in results or first_of[task.request] != place:
                 continue
             try:
                 asked, unknown = task.choose(store._rows)
@@ -41,18 +44,19 @@ def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
                 results[place] = refusal
                 continue
             labels, model.dirty = len(model.labels()), True
-            changed = task.apply(store._rows, model, store._tombstones)
+            changed = task.apply(store._rows, model, store._tombstones, erased)
             applied[place] = _Counts(asked, changed, unknown, max(0, labels - len(model.labels())))
         if applied:
             results |= _conclude(store, tasks, applied, before)
+            store._db.set_about("cleaning", store._db.about("cleaning") or erased.any)
     if applied:
         model.since, model.damaged = 0, ""
-        store._clean()
-    return [results[place] for place in range(len(tasks))]
+        store._clean(erased)
+    return [results[place if place in results else first_of[task.request]] for place, task in enumerate(tasks)]
 
 
-def _receive(store: Store, tasks: list[Task]) -> dict[int, Result]:
-    """Put requests on record; what is known of those that were answered before."""
+def _receive(store: Store, tasks: list[Task], first_of: dict[str, int]) -> dict[int, Result]:
+    """Put requests on record, and their places; what is known of those that were answered before."""
     results: dict[int, Result] = {}
     with store._db.transaction():
         for place, task in enumerate(tasks):
@@ -60,7 +64,9 @@ def _receive(store: Store, tasks: list[Task]) -> dict[int, Result]:
                 known = store._requests.receive(task.request, task.kind, task.content())
             except RefusedError as error:
                 results[place] = error
+                first_of.setdefault(task.request, place)
             else:
+                first_of.setdefault(task.request, place)
                 if known is not None:
                     results[place] = known
     return results

@@ -1,12 +1,13 @@
 """Certificates: signed evidence of what a request did, that can be checked without the store.
 
-A certificate names the request by its hash, counts what went, and carries HMAC(certificate key, state digest) before
-and after. Whoever holds that key and the remaining data can train from them and compare: equal hashes mean that the
-model is, bit for bit, the one that never saw the erased rows.
+A certificate names the request by its id and a hash of what it asked, counts what went, and carries HMAC(certificate
+key, state digest) before and after. Whoever holds that key and the remaining data can train from them and compare:
+equal hashes mean that the model is, bit for bit, the one that never saw the erased rows.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,12 @@ def check_certificate(certificate: Mapping[str, Any], public_keys: Mapping[str, 
         raise VerificationError("this is not a certificate of analytic-cl")
     if document.get("format_version") != FORMAT_VERSION:
         raise VerificationError(f"certificate format {document.get('format_version')} is not known to this version")
-    if signature.get("public_key") not in public_keys.values():
+    well_formed = signature.keys() == {"key", "public_key", "value"} and re.fullmatch(
+        "[0-9a-f]{128}", signature["value"]
+    )
+    if not well_formed:
+        raise VerificationError("the certificate was altered: its signature is not one")
+    if public_keys.get(signature["key"]) != signature["public_key"]:
         raise VerificationError("the certificate is signed with a key that is not among the trusted public keys")
     if not signature_holds(document, signature, signature["public_key"]):
         raise VerificationError("the certificate was altered: its signature does not match its content")

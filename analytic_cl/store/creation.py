@@ -19,8 +19,14 @@ from analytic_cl.store.model import Model
 DATABASE, KEYS, LOCK, SNAPSHOTS = "store.sqlite", "keys.json", "writer.lock", "snapshots"
 
 
+MAX_DAYS = 36_500  # a hundred years
+
+
 def create_directory(target: Path, head: Head, tombstone_days: float | None) -> None:
     """Make the directory of an empty store for heads like this one."""
+    days = tombstone_days
+    if days is not None and (isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MAX_DAYS):
+        raise ValueError(f"tombstone_days must be None or a number from 0 to {MAX_DAYS}, got {days!r}")
     if type(head).__name__ not in HEADS:
         raise ValueError(f"a store holds one of {', '.join(HEADS)}, not {type(head).__name__}")
     if getattr(head, "solver", "") == "recursive":

@@ -17,5 +17,9 @@ class AlreadyErasedError(RefusedError):
     """Rows to learn whose id or subject was erased."""
 
 
+class LeftoverWarning(UserWarning):
+    """Bytes of erased rows that can't be removed yet, because another process reads the store at this moment."""
+
+
 class VerificationError(Exception):
     """Evidence that does not hold: an altered log, certificate, snapshot, or state."""

@@ -59,6 +59,10 @@ class Keys:
             raise StoreError(f"the keys in {path} can't be read ({error}): restore the file from a backup") from error
         return cls(path, keys)
 
+    def reload(self) -> None:
+        """Read keys that another process may have added."""
+        self._keys = Keys.read(self._path)._keys
+
     def _add(self, kind: Kind) -> None:
         secret = secrets.token_bytes(32)
         key = {"id": f"{kind[0]}{len(self._keys[kind]) + 1}", "secret": secret.hex(), "since": now()}
@@ -76,7 +80,11 @@ class Keys:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         self._add(kind)
-        self._write()
+        try:
+            self._write()
+        except BaseException:
+            self._keys[kind].pop()
+            raise
         return self._keys[kind][-1]["id"]
 
     # ---- hashes
@@ -90,10 +98,12 @@ class Keys:
         """The hash under every ledger key there was."""
         return [self.hash("ledger", content, key["id"]) for key in self._keys["ledger"]]
 
+    def knows(self, kind: Kind, key_id: str) -> bool:
+        return any(key["id"] == key_id for key in self._keys[kind])
+
     def matches(self, kind: Literal["ledger", "certificate"], hashed: str, content: bytes) -> bool:
         key_id = hashed.split(":", 1)[0]
-        known = any(key["id"] == key_id for key in self._keys[kind])
-        return known and hmac.compare_digest(self.hash(kind, content, key_id), hashed)
+        return self.knows(kind, key_id) and hmac.compare_digest(self.hash(kind, content, key_id), hashed)
 
     def _by_id(self, kind: Kind, key_id: str) -> dict[str, str]:
         for key in self._keys[kind]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from analytic_cl.door import Door
+from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import Head
 from analytic_cl.statistics import encode_labels
 from analytic_cl.store.rows import Batch
@@ -19,12 +19,7 @@ def merge_head(store: Store, other: Head) -> int:
     if not other.__sklearn_is_fitted__():
         return 0
     ledger, moments = other._ledger, other.moments_
-    live = ledger.kept.live()
-    if live.size < moments.n_rows:
-        raise ValueError(
-            f"the head's ledger keeps {live.size} of its {moments.n_rows} rows, a store needs them all: learn with "
-            "sample_id or track='rows'"
-        )
+    live = check_keeps_rows(other)
     labels, places = ledger.encoded(ledger.kept.codes[live])
     names, nobody = [ledger.kept.ids[at] for at in live.tolist()], [None] * live.size
     encoded = encode_labels([labels[place] for place in places.tolist()])
@@ -37,22 +32,32 @@ def merge_head(store: Store, other: Head) -> int:
     return _insert(store, about, [Batch(ledger.kept.payload[live], encoded, names, nobody, nobody)])
 
 
+def check_keeps_rows(head: Head) -> Any:
+    """Where the rows of a head are in its ledger; ValueError where it did not keep them all."""
+    live, n = head._ledger.kept.live(), head.moments_.n_rows
+    if live.size < n:
+        raise ValueError(
+            f"the head's ledger keeps {live.size} of its {n} rows, a store needs them all: learn with sample_id or "
+            "track='rows'"
+        )
+    return live
+
+
 def merge_store(store: Store, other: Store) -> int:
     """Learn the rows of another store that are not restricted there, with ids, subjects and sessions."""
     about = other._db.about("rows")
     if about is None:
         return 0
-    if other.path.samefile(store.path):
-        raise ValueError("a store can't be merged with itself")
     return _insert(store, about, other._rows.full_batches(Door.from_spec(about["door"])))
 
 
 def _insert(store: Store, theirs: dict[str, Any], batches: Iterable[Batch]) -> int:
     mine = store._db.about("rows")
+    head, their_door = store._model.head, Door.from_spec(theirs["door"])
+    door = resolve_door(head.door, head.projection, theirs["n_features"]) if mine is None else store._model.door()
+    if door != their_door:
+        raise ValueError(f"rows behind different doors can't be merged: {door.describe()}; {their_door.describe()}")
     if mine is not None:
-        if mine["door"] != theirs["door"]:
-            doors = [Door.from_spec(about["door"]).describe() for about in (mine, theirs)]
-            raise ValueError(f"rows behind different doors can't be merged: {'; '.join(doors)}")
         columns = [about["feature_names"] for about in (mine, theirs)]
         if None not in columns and columns[0] != columns[1]:
             raise ValueError("the two learned from different columns, or in another order")

@@ -15,7 +15,7 @@ from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import HEADS, Head, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.ledger import Ledger, SampleId
-from analytic_cl.statistics import EMPTY, EncodedLabels, Moments
+from analytic_cl.statistics import EMPTY, EncodedLabels, Moments, label_kind
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
 from analytic_cl.store.files import sync_directory
@@ -113,11 +113,19 @@ class Model:
 
     def incoming(self, X: Any, y: Any, sample_id: Any) -> Incoming:
         """Validate rows and take them through the door, changing nothing."""
-        known = self.head.__sklearn_is_fitted__()
+        about, labels = self._db.about("rows"), list(self._rows.labels().values())
+        known = about is not None
+        if known:
+            self._expect(Door.from_spec(about["door"]), about["n_features"], about["feature_names"])
         head = self.head if known else clone(self.head)
         head._check_parameters()
         X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
         door = head.moments_.door if known else resolve_door(head.door, head.projection, X.shape[1])
+        if labels and label_kind(labels[0]) != label_kind(encoded.labels[0]):  # those of restricted rows as well
+            raise ValueError(
+                f"labels of mixed types: {encoded.labels[0]!r} is a {label_kind(encoded.labels[0])}, the store's are "
+                f"{label_kind(labels[0])}s such as {labels[0]!r}"
+            )
         rows = door.quantise(X, warn=True)
         (head.moments_ if known else Moments(door, 1)).check_learnable(rows, encoded)
         names = getattr(head, "feature_names_in_", None)

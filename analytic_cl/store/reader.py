@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import NotFittedError
 
 from analytic_cl.heads import Head
 from analytic_cl.store.audit import Audit
@@ -94,6 +95,7 @@ class StoreReader:
         """The model as last committed. Readers look whether a writer went on."""
         if self._loaded is not None and not (self.read_only and self._audit.last() != self._seen):
             return self._loaded
+        self._keys.reload()
         for attempt in range(10):
             with self._db.transaction("DEFERRED"):  # one view of pointer and rows
                 try:
@@ -117,13 +119,18 @@ class StoreReader:
         """Rows in the state."""
         return self._model.n_rows
 
+    def _serving(self) -> Head:
+        if not self._model.n_rows:
+            raise NotFittedError(f"the store {self.path} has no rows in use: its model is not fitted")
+        return self._model.head
+
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
-        return self.head.predict(X)
+        return self._serving().predict(X)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row, as the head gives them."""
-        return self.head.decision_function(X)
+        return self._serving().decision_function(X)
 
     def state_digest(self) -> str:
         """SHA-256 of the state; keep it to yourself: see `Moments.digest` and the threat model."""
@@ -179,6 +186,7 @@ class StoreReader:
             "restricted": self._rows.count(restricted=True),
             "classes": len(model.labels()),
             "requests": {state: states.count(state) for state in ("received", "applied", "refused")},
+            "cleaning_due": bool(self._db.about("cleaning")),
             "tombstones": int(self._db.one("SELECT count(*) FROM tombstones")),
             "audit_head": self.audit_head,
             "size_bytes": sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
@@ -192,8 +200,14 @@ class StoreReader:
 
     def public_keys(self) -> dict[str, str]:
         """Public keys of the certificates by id: give them to everyone who checks one."""
+        self._keys.reload()
         return self._keys.public_keys()
 
     def certificate_keys(self) -> dict[str, str]:
         """Keys of the certificates' state hashes by id: give them to an auditor, over a private channel."""
+        self._keys.reload()
         return self._keys.certificate_keys()
+
+    def export_tombstones(self) -> list[list[str | None]]:
+        """Keyed hashes of what was erased, and when each expires: keep them apart from the backups."""
+        return self._tombstones.export()

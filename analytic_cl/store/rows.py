@@ -56,35 +56,42 @@ class Rows:
     def known(self, ids: Iterable[SampleId]) -> list[SampleId]:
         """Ids that have a row."""
         find = "SELECT 1 FROM rows WHERE sample = ?"
-        return [name for name in ids if self._db.one(find, json.dumps(name)) is not None]
+        return [name for name in ids if self._db.one(find, text_of(name)) is not None]
 
-    def erased(self, tombstones: Tombstones) -> list[SampleId]:
-        """Ids of rows of which the id or the subject has a tombstone."""
-        subjects = [s for (s,) in self._db.run("SELECT DISTINCT subject FROM rows WHERE subject NOT NULL")]
-        erased = set(tombstones.erased_subjects(subjects))
-        named = self._db.run("SELECT sample, subject FROM rows WHERE sample NOT NULL ORDER BY row").fetchall()
-        of_erased = {json.loads(sample) for sample, subject in named if subject in erased}
-        ids = [json.loads(sample) for sample, _ in named]
-        return [name for name in ids if name in of_erased] + [
-            name for name in tombstones.erased_ids(ids) if name not in of_erased
-        ]
+    def erased(self, tombstones: Tombstones) -> list[int]:
+        """Numbers of rows of which the id or the subject has a tombstone."""
+        columns: dict[str, Any] = {"sample": tombstones.erased_ids, "subject": tombstones.erased_subjects}
+        numbers: set[int] = set()
+        for column, erased in columns.items():
+            query = f"SELECT {column}, row FROM rows WHERE {column} NOT NULL"  # noqa: S608  (our names)
+            named = [(name_of(text), row) for text, row in self._db.run(query)]
+            gone = set(erased(sorted({name for name, _ in named}, key=str)))
+            numbers |= {row for name, row in named if name in gone}
+        return sorted(numbers)
 
     def unknown(self, ids: Iterable[SampleId]) -> list[SampleId]:
         """Ids that have no row."""
         find = "SELECT 1 FROM rows WHERE sample = ?"
-        return [name for name in ids if self._db.one(find, json.dumps(name)) is None]
+        return [name for name in ids if self._db.one(find, text_of(name)) is None]
 
     def choose_samples(self, ids: Iterable[SampleId]) -> None:
         self._db.run("DELETE FROM chosen")
         self._db.run_many(
-            "INSERT OR IGNORE INTO chosen SELECT row FROM rows WHERE sample = ?", ((json.dumps(name),) for name in ids)
+            "INSERT OR IGNORE INTO chosen SELECT row FROM rows WHERE sample = ?", ((text_of(name),) for name in ids)
         )
+
+    def choose_rows(self, numbers: Iterable[int]) -> None:
+        self._db.run("DELETE FROM chosen")
+        self._db.run_many("INSERT INTO chosen SELECT row FROM rows WHERE row = ?", ((number,) for number in numbers))
+
+    def _code(self, label: Label) -> int | None:
+        code: int | None = self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(label))
+        return code
 
     def choose(self, column: str, value: Any) -> None:
         """Choose by subject, session or label."""
         self._db.run("DELETE FROM chosen")
-        if column == "label":
-            value = self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(value))
+        value = text_of(value) if column != "label" else self._code(value)
         self._db.run(f"INSERT INTO chosen SELECT row FROM rows WHERE {column} = ?", value)  # noqa: S608  (our names)
 
     def keep_chosen(self, *, restricted: bool) -> None:
@@ -102,7 +109,18 @@ class Rows:
     def chosen_values(self, column: str) -> list[Any]:
         """Distinct values of a column of what is chosen, in order, None left out."""
         query = f"SELECT DISTINCT {column} FROM chosen NATURAL JOIN rows WHERE {column} NOT NULL ORDER BY {column}"  # noqa: S608
-        return [value for (value,) in self._db.run(query)]
+        return [name_of(value) for (value,) in self._db.run(query)]
+
+    def texts_leaving(self) -> list[str]:
+        """Ids, subjects, sessions and labels of chosen rows that no other row has, as they stand in the file."""
+        texts = [text for (text,) in self._db.run("SELECT sample FROM rows NATURAL JOIN chosen WHERE sample NOT NULL")]
+        for column in ("subject", "session", "label"):
+            query = f"""SELECT {column} FROM rows LEFT JOIN chosen USING (row)
+                WHERE {column} IN (SELECT {column} FROM rows NATURAL JOIN chosen)
+                GROUP BY {column} HAVING count(*) = count(chosen.row)"""  # noqa: S608  (our names)
+            values = [value for (value,) in self._db.run(query) if value is not None]
+            texts += [json.dumps(self.labels()[code]) for code in values] if column == "label" else values
+        return texts
 
     def labels_without_others(self) -> int:
         """How many labels have all of their rows in the state chosen."""
@@ -116,6 +134,11 @@ class Rows:
     def chosen_batches(self, door: Door, *, restricted: bool) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
         """Integer rows and labels of what is chosen."""
         return self._batches("rows NATURAL JOIN chosen WHERE restricted = ?", (int(restricted),), door)
+
+    def some_chosen_integers(self, door: Door) -> NDArray[Any]:
+        """Integers of a few of the chosen rows, restricted or not, as they stand in the file."""
+        entries = self._db.run("SELECT integers FROM rows NATURAL JOIN chosen LIMIT 30").fetchall()
+        return np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(door)).reshape(-1, door.width)
 
     def batches(self, door: Door, *, after: int = 0) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
         """Integer rows and labels of the state, those learned after an entry of the log."""
@@ -137,9 +160,9 @@ class Rows:
             yield Batch(
                 _joined(integers, door),
                 encode_labels([labels[code] for code in codes]),
-                [None if name is None else json.loads(name) for name in names],
-                list(subjects),
-                list(sessions),
+                [None if name is None else name_of(name) for name in names],
+                [None if name is None else name_of(name) for name in subjects],
+                [None if name is None else name_of(name) for name in sessions],
             )
 
     def about_chosen(self, door: Door) -> Iterator[dict[str, Any]]:
@@ -149,9 +172,9 @@ class Rows:
         query = f"SELECT {columns} FROM rows NATURAL JOIN chosen ORDER BY row"  # noqa: S608
         for sample, subject, session, code, restricted, time, integers in self._db.run(query):
             yield {
-                "sample_id": None if sample is None else json.loads(sample),
-                "subject": subject,
-                "session": session,
+                "sample_id": None if sample is None else name_of(sample),
+                "subject": None if subject is None else name_of(subject),
+                "session": None if session is None else name_of(session),
                 "label": labels[code],
                 "restricted": bool(restricted),
                 "learned": time,
@@ -167,8 +190,8 @@ class Rows:
         self._db.run_many(
             "INSERT INTO rows (sample, subject, session, label, learned, time, integers) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                (None if name is None else json.dumps(name), subject, session, code, learned, time, row.tobytes())
-                for name, subject, session, code, row in columns
+                (*(None if name is None else text_of(name) for name in names), code, learned, time, row.tobytes())
+                for *names, code, row in columns
             ),
         )
 
@@ -177,7 +200,7 @@ class Rows:
         stored = np.ascontiguousarray(rows, dtype=_stored_dtype(rows.dtype))
         self._db.run_many(
             "UPDATE rows SET label = ?, integers = ? WHERE sample = ?",
-            ((code, row.tobytes(), json.dumps(name)) for name, code, row in zip(ids, codes, stored, strict=True)),
+            ((code, row.tobytes(), text_of(name)) for name, code, row in zip(ids, codes, stored, strict=True)),
         )
         self._drop_unused_labels()
 
@@ -215,3 +238,12 @@ def _at_once(door: Door) -> int:
 def _joined(integers: Sequence[bytes], door: Door) -> NDArray[Any]:
     rows = np.frombuffer(b"".join(integers), dtype=_stored(door))
     return rows.reshape(len(integers), door.width).astype(door.dtype, copy=False)
+
+
+def text_of(name: SampleId) -> str:
+    """A name as it stands in the file, with ends, so that 12 is not found in 123: `#12;`, or JSON with its quotes."""
+    return f"#{name};" if isinstance(name, int) else json.dumps(name)
+
+
+def name_of(text: str) -> Any:
+    return int(text[1:-1]) if text.startswith("#") else json.loads(text)

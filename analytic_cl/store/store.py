@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +17,14 @@ from analytic_cl.ledger import SampleId, as_ids
 from analytic_cl.ledger.ids import named
 from analytic_cl.store.carrying_out import carry_out
 from analytic_cl.store.clock import now
-from analytic_cl.store.creation import create_directory
-from analytic_cl.store.errors import AlreadyErasedError, RefusedError, StoreError
-from analytic_cl.store.merging import merge_head, merge_store
+from analytic_cl.store.creation import DATABASE, create_directory
+from analytic_cl.store.erasure import Erased, clean_file
+from analytic_cl.store.errors import AlreadyErasedError, LeftoverWarning, RefusedError, StoreError
+from analytic_cl.store.merging import check_keeps_rows, merge_head, merge_store
 from analytic_cl.store.reader import StoreReader
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.rows import Batch
-from analytic_cl.store.tasks import Forget, Rectify, Restrict, Selector, Task
+from analytic_cl.store.tasks import Forget, Rectify, Replay, Restrict, Selector, Task, check_text
 
 # Rows that opening the store may have to add to the snapshot; when there are more, a new one is written.
 SNAPSHOT_EVERY = 50_000
@@ -81,10 +84,17 @@ class Store(StoreReader):
         -------
         Store
         """
+        if head.__sklearn_is_fitted__():
+            check_keeps_rows(head)
         create_directory(Path(path), head, tombstone_days)
         store = cls(path)
-        if head.__sklearn_is_fitted__():
-            store.merge(head)
+        try:
+            if head.__sklearn_is_fitted__():
+                store.merge(head)
+        except BaseException:
+            store.close()
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         return store
 
     def _recover(self) -> None:
@@ -201,10 +211,21 @@ class Store(StoreReader):
     def _whole(self) -> _Whole:
         return _Whole(self)
 
-    def _clean(self) -> None:
+    def _clean(self, erased: Erased | None = None) -> None:
         """Remove from the directory what the last commit left behind of erased rows."""
         self._model.remove_other_snapshots()
-        self._db.empty_log()
+        if not self._db.about("cleaning"):
+            self._db.empty_log()
+        elif clean_file(self._db, self.path / DATABASE, erased):
+            with self._db.transaction():
+                self._db.set_about("cleaning", False)
+        else:
+            warnings.warn(
+                f"a reader keeps the log of {self.path} from being emptied: bytes of erased rows stay in it until the "
+                "next request, or the next time that the store is opened",
+                LeftoverWarning,
+                stacklevel=5,
+            )
 
     def merge(self, other: Store | Head) -> int:
         """Learn all rows of another store, or of a head whose ledger kept them; how many came.
@@ -358,10 +379,6 @@ class Store(StoreReader):
             self._audit.append("key", kind=kind, id=name)
         return name
 
-    def export_tombstones(self) -> list[list[str | None]]:
-        """Keyed hashes of what was erased, and when each expires: keep them apart from the backups."""
-        return self._tombstones.export()
-
     def replay_tombstones(
         self, tombstones: Iterable[Any] = (), *, request_id: str | None = None
     ) -> StoreReceipt | None:
@@ -380,11 +397,9 @@ class Store(StoreReader):
         """
         self._check_writable()
         with self._db.transaction():
-            self._tombstones.bring((hashed, expires) for hashed, expires in tombstones)
-        ids = self._rows.erased(self._tombstones)
-        if not ids:
-            return None
-        return self._one(Forget(named_request(request_id), Selector(ids=ids, one_subject=False)))
+            self._tombstones.bring(tombstones)
+        numbers = tuple(self._rows.erased(self._tombstones))
+        return self._one(Replay(named_request(request_id), numbers=numbers)) if numbers else None
 
 
 class _Whole:
@@ -416,16 +431,11 @@ def _spread(name: str, given: Any, n: int) -> list[str | None]:
     values = [given] * n if given is None or isinstance(given, str) else list(given)
     if len(values) != n:
         raise ValueError(f"{n} rows but {len(values)} values of {name}")
-    for place, value in enumerate(values):
-        if value is not None and not isinstance(value, str):
-            raise ValueError(f"{name} must be strings or None; at position {place} it is {value!r}")
-    return [None if value is None else str.__str__(value) for value in values]
+    return [None if value is None else check_text(name, value) for value in values]
 
 
 def named_request(request_id: Any) -> str:
     """The id of a request, made up where none is given."""
     if request_id is None:
         return secrets.token_hex(8)
-    if not isinstance(request_id, str) or not request_id:
-        raise ValueError(f"request_id must be a string, got {request_id!r}")
-    return request_id
+    return check_text("request_id", request_id)

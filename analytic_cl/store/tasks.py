@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import named
 from analytic_cl.statistics import as_label, label_bytes
+from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.model import Incoming, Model
 from analytic_cl.store.rows import Rows
@@ -41,7 +42,7 @@ class Task(Protocol):
     def choose(self, rows: Rows) -> tuple[int, int]:
         """Choose rows; how many were asked for and how many of these are unknown. Raises Refusal."""
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         """Change state and tables; how many rows."""
 
 
@@ -54,9 +55,9 @@ class Selector:
     label: Any = None
     session: str | None = None
     skip_unknown: bool = False
-    one_subject: bool = True
 
     def check(self) -> None:
+        """Raise ValueError unless rows are named, in one way."""
         given = [name for name in ("ids", "subject", "label", "session") if getattr(self, name) is not None]
         if len(given) != 1 and given != ["ids", "subject"]:
             raise ValueError(
@@ -64,8 +65,8 @@ class Selector:
                 f"that they must belong to); got {', '.join(given) or 'none'}"
             )
         for name in ("subject", "session"):
-            if getattr(self, name) is not None and not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} must be a string, got {getattr(self, name)!r}")
+            if getattr(self, name) is not None:
+                check_text(name, getattr(self, name))
 
     def content(self) -> dict[str, Any]:
         ids = None if self.ids is None else sorted(map(json.dumps, self.ids))
@@ -91,7 +92,7 @@ class Selector:
         subjects = rows.chosen_values("subject")
         if self.subject is not None and subjects not in ([], [self.subject]):
             raise Refusal(f"some of these ids are not of subject {self.subject!r}", "ids of another subject")
-        if self.one_subject and len(subjects) > 1:
+        if len(subjects) > 1:
             raise Refusal(
                 f"these ids belong to {len(subjects)} subjects, {named(subjects)}: send one request for each",
                 f"ids of {len(subjects)} subjects",
@@ -113,15 +114,31 @@ class Forget:
     def choose(self, rows: Rows) -> tuple[int, int]:
         return self.selector.choose(rows)
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         n = rows.chosen()
         if rows.chosen(restricted=False):
             for integers, encoded in rows.chosen_batches(model.moments.door, restricted=False):
                 model.moments.subtract(integers, encoded)
         subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
-        tombstones.bury([json.loads(name) for name in rows.chosen_values("sample")], subjects)
+        tombstones.bury(rows.chosen_values("sample"), subjects)
+        erased.add(rows.texts_leaving(), rows.some_chosen_integers(model.door()))
         rows.delete_chosen()
         return n
+
+
+@dataclass(frozen=True)
+class Replay(Forget):
+    """Rows leave, by their numbers, that a restored backup brought back."""
+
+    selector: Selector = Selector()
+    numbers: tuple[int, ...] = ()
+
+    def content(self) -> Any:
+        return list(self.numbers)
+
+    def choose(self, rows: Rows) -> tuple[int, int]:
+        rows.choose_rows(self.numbers)
+        return len(self.numbers), 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +162,7 @@ class Restrict:
             )
         return asked, unknown
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         back = self.kind == "unrestrict"
         for integers, encoded in rows.chosen_batches(model.door(), restricted=back):
             (model.moments.add if back else model.moments.subtract)(integers, encoded)
@@ -178,10 +195,22 @@ class Rectify:
             )
         return asked
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> int:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         model.moments.add(self.incoming.rows, self.incoming.encoded)
         for integers, encoded in rows.chosen_batches(model.moments.door, restricted=False):
             model.moments.subtract(integers, encoded)
         assert self.incoming.ids is not None
+        erased.add([], rows.some_chosen_integers(model.door()))
         rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.encoded)
         return len(self.incoming.rows)
+
+
+def check_text(name: str, value: Any) -> str:
+    """A plain string; ValueError for anything else, lone surrogates included."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a string with something in it, got {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} is not valid Unicode: {value!r}") from None
+    return str.__str__(value)

@@ -6,7 +6,9 @@ Of ids and subjects, never of rows: different people may have identical rows.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from typing import Any
 
 from analytic_cl.ledger import SampleId
 from analytic_cl.store.clock import later, now
@@ -65,5 +67,21 @@ class Tombstones:
     def export(self) -> list[list[str | None]]:
         return [list(row) for row in self._db.run("SELECT hash, expires FROM tombstones ORDER BY hash")]
 
-    def bring(self, tombstones: Iterable[tuple[str, str | None]]) -> None:
-        self._db.run_many("INSERT OR REPLACE INTO tombstones VALUES (?, ?)", iter(tombstones))
+    def bring(self, tombstones: Iterable[Any]) -> None:
+        """Within a transaction: put up tombstones from elsewhere; ValueError for what can't be one of this store."""
+        for place, entry in enumerate(tombstones):
+            try:
+                hashed, expires = entry
+                key_id, value = hashed.split(":")
+                wrong = re.fullmatch("[0-9a-f]{64}", value) is None
+                if expires is not None:
+                    later(expires, 0)
+            except (AttributeError, TypeError, ValueError):
+                wrong = True
+            if wrong:
+                raise ValueError(f"entry {place} is not a tombstone as export_tombstones gives them: {entry!r}")
+            if not self._keys.knows("ledger", key_id):
+                raise ValueError(
+                    f"entry {place} is under key {key_id}, which this store does not have: restore its keys.json, too"
+                )
+            self._db.run("INSERT OR REPLACE INTO tombstones VALUES (?, ?)", hashed, expires)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from analytic_cl.store.reader import StoreReader
 
 
+_KINDS = ("forget", "rectify", "restrict", "unrestrict")
+_SHARED = ("kind", "requested", "removed", "unknown", "classes_emptied", "time")  # by receipts and certificates
+
+
 @dataclass(frozen=True)
 class Verification:
     """What was checked, and held.
@@ -83,20 +87,39 @@ def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] 
 
 
 def _check_requests(store: StoreReader) -> int:
-    applied = 0
+    """Every applied request has the entry, certificate and receipt that belong together, and no entry lacks one."""
+    applied = set()
     for request in store._requests.all():
-        if request["status"] == "applied":
-            receipt = store._requests.receipt(request["request"])
-            assert receipt is not None
-            _check_own_certificate(store, receipt.certificate)
-            applied += 1
-    return applied
+        if request["status"] != "applied":
+            continue
+        name = request["request"]
+        receipt = store._requests.receipt(name)
+        if receipt is None:
+            raise VerificationError(f"request {name!r} is applied, but its receipt is gone")
+        certificate = receipt.certificate
+        _check_own_certificate(store, certificate)
+        told = {field: certificate.get(field) for field in _SHARED}
+        if told != {field: getattr(receipt, field) for field in _SHARED} or certificate["request"] != name:
+            raise VerificationError(f"the receipt of request {name!r} was altered: it differs from its certificate")
+        if certificate["content"] != store._requests.content_hash(name) or certificate["kind"] != request["kind"]:
+            raise VerificationError(f"the record of request {name!r} was altered: it differs from its certificate")
+        applied.add(certificate["audit"]["number"])
+    for entry in store._audit.entries():
+        if entry["event"] in _KINDS and entry["number"] not in applied:
+            raise VerificationError(f"audit log: entry {entry['number']} tells of a request that is not on record")
+    return len(applied)
 
 
 def _check_own_certificate(store: StoreReader, certificate: Mapping[str, Any]) -> bool:
     check_certificate(certificate, store.public_keys())
     place = certificate["audit"]
     entry = store._audit.entry(place["number"])
-    if entry is None or entry_hash(entry) != place["hash"] or entry.get("state") != certificate["state_after"]:
+    counts = ("requested", "removed", "unknown", "classes_emptied", "time")
+    if (
+        entry is None
+        or entry_hash(entry) != place["hash"]
+        or entry.get("state") != certificate["state_after"]
+        or any(entry.get(name) != certificate[name] for name in counts)
+    ):
         raise VerificationError(f"the certificate of request {certificate['request']!r} does not match the audit log")
     return store._keys.matches("certificate", certificate["state_after"], store._model.digest().encode())

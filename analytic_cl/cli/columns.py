@@ -1,0 +1,83 @@
+"""What a value in a file or an option stands for: an id, a label, a name.
+
+Files that tell numbers from text (.npy, .npz, .parquet, JSON lines) are believed. In text (a line, a cell of a .csv
+file, an option) an id is text, unless --integer-ids says otherwise; a label is what the store's labels are, and in a
+store without labels an integer if all of them are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from analytic_cl.cli.files import Column, is_integer, read_column
+
+if TYPE_CHECKING:
+    from analytic_cl.store import Store
+
+
+def read_ids(name: str, integers: bool, n_rows: int | None = None) -> list[Any]:
+    """Ids from a file, all different; as many as there are rows."""
+    from analytic_cl.ledger import as_ids
+
+    column = read_column(name)
+    values = column.values if column.typed else text_ids([str(value) for value in column.values], integers, name)
+    try:
+        return as_ids(values, n_rows)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def text_ids(values: list[str], integers: bool, source: str) -> list[int] | list[str]:
+    """Ids written as text."""
+    values = [value.strip() for value in values]
+    for place, value in enumerate(values, start=1):
+        if not value:
+            raise ValueError(f"{source}: value {place} is empty; it should be an id")
+        if integers and not is_integer(value):
+            raise ValueError(f"{source}: value {place} is {value!r}, not an integer; leave out --integer-ids")
+    return [int(value) for value in values] if integers else values
+
+
+def read_labels(name: str, n_rows: int, kind: str) -> Any:
+    """Labels from a file, one a row; `kind` is what `kind_of_labels` gives, or "" where nothing is known."""
+    column = read_column(name)
+    if len(column.values) != n_rows:
+        raise ValueError(f"{name}: {n_rows} rows but {len(column.values)} labels")
+    return column.values if column.typed else _text_labels(column, kind, name)
+
+
+def _text_labels(column: Column, kind: str, name: str) -> list[Any]:
+    values = [str(value) for value in column.values]
+    empty = next((place for place, value in enumerate(values, start=1) if not value), None)
+    if empty is not None:
+        raise ValueError(f"{name}: value {empty} is empty; it should be a label")
+    if not kind:
+        kind = "integer" if all(map(is_integer, values)) else "string"
+    return [text_label(value, kind) for value in values]
+
+
+def text_label(text: str, kind: str) -> Any:
+    """A label written as text."""
+    text = text.strip()
+    if kind == "boolean":
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"the store's labels are true and false; {text!r} is neither")
+        return text.lower() == "true"
+    if kind == "integer" and not is_integer(text):
+        raise ValueError(f"the store's labels are integers; {text!r} is not one")
+    return int(text) if kind == "integer" or (not kind and is_integer(text)) else text
+
+
+def kind_of_labels(store: Store) -> str:
+    """One of "integer", "string" and "boolean"; "" where the state of a store has no labels."""
+    from analytic_cl.statistics.labels import label_kind
+
+    return label_kind(store.head.moments_.labels[0]) if store.n_rows else ""
+
+
+def read_names(name: str, n_rows: int) -> list[str | None]:
+    """A person or another name for each row; an empty line means none."""
+    values = [str(value) or None for value in read_column(name).values]
+    if len(values) != n_rows:
+        raise ValueError(f"{name}: {n_rows} rows but {len(values)} names")
+    return values

@@ -1,0 +1,264 @@
+"""Commands that make a store, teach it and ask it: init, learn, rectify, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analytic_cl.cli.errors import StoreCommand
+from analytic_cl.cli.output import check_can_write, json_option, lines, out_option, progress, show
+from analytic_cl.cli.request_commands import finish, request_options, store_argument
+
+if TYPE_CHECKING:
+    from analytic_cl.heads import Head
+    from analytic_cl.store import Store
+
+CHUNK_BYTES = 2**26  # of features that are read at a time
+
+LEARN_HELP = """Learn rows.
+
+FEATURES is a matrix in a .npy, .npz, .parquet or .csv file, one row a sample. LABELS holds one label a row: a text file
+(one a line), .npy, .npz, .csv or .parquet. An array or column is named after a colon: data.npz:X, rows.csv:intent.
+
+A chunk (--chunk) is the unit that is learned whole or not at all. When something is wrong, the message says which rows
+are in, and --start continues after them. Wrong numbers of labels or ids, and ids given twice, are refused before
+anything is learned.
+
+In text, ids are text unless --integer-ids is given, and labels are what the store's labels are; in a store without
+labels they are integers if all of them are.
+"""
+
+integer_ids_option = click.option(
+    "--integer-ids", is_flag=True, help="Ids written as text are integers. Without it they are text, digits or not."
+)
+string_labels_option = click.option(
+    "--string-labels", is_flag=True, help="Labels written as text stay text, even if all are integers."
+)
+
+
+@click.command(cls=StoreCommand)
+@store_argument
+@click.option("--head", type=click.Choice(["lda", "ridge", "nearest-mean"]), default="lda", show_default=True)
+@click.option("--alpha", help='For ridge: "oas" (default), "gcv" or a number.')
+@click.option("--shrinkage", help='For lda: "oas" (default) or a number from 0 to 1.')
+@click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random features.")
+@click.option(
+    "--door",
+    type=click.Choice(["auto", "embedding", "wide", "as-is"]),
+    default="auto",
+    show_default=True,
+    help="How rows become integers: see docs/doors.md.",
+)
+@click.option(
+    "--tombstone-days",
+    type=float,
+    metavar="DAYS",
+    help="How long what was erased is refused when it is learned again: for ever by default; 0: never.",
+)
+@json_option
+def init(store: Path, tombstone_days: float | None, as_json: bool, **choices: Any) -> None:
+    """Make an empty store.
+
+    The directory will hold the model, its rows, its keys and the record of requests: personal data. It is readable by
+    you only.
+    """
+    from analytic_cl.store import Store
+
+    with Store.create(store, _head(**choices), tombstone_days=tombstone_days) as made:
+        status = made.status()
+    show(status, f"{store} is ready: {status['head']}. Its keys are in keys.json: back them up apart.", as_json)
+
+
+def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int | None, seed: int, door: str) -> Head:
+    from analytic_cl import LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier
+
+    if alpha is not None and head != "ridge":
+        raise click.UsageError("--alpha is for --head ridge")
+    if shrinkage is not None and head != "lda":
+        raise click.UsageError("--shrinkage is for --head lda")
+    shared: dict[str, Any] = {
+        "door": door,
+        "projection": None if projection is None else RandomProjection(projection, random_state=seed),
+    }
+    if head == "ridge":
+        made: Head = RLSClassifier(_strength(alpha), **shared)
+    elif head == "lda":
+        made = LDAClassifier(_strength(shrinkage), **shared)
+    else:
+        made = NearestMeanClassifier(**shared)
+    made._check_parameters()
+    return made
+
+
+def _strength(text: str | None) -> Any:
+    if text is None:
+        return "oas"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@click.command(cls=StoreCommand, help=LEARN_HELP)
+@store_argument
+@click.argument("features")
+@click.argument("labels")
+@click.option("--ids", metavar="FILE", help="A name for each row; rows with ids can be forgotten one by one.")
+@integer_ids_option
+@click.option("--subjects", metavar="FILE", help="The person each row is about; an empty line: nobody.")
+@click.option("--subject", metavar="NAME", help="The person that all of these rows are about.")
+@click.option("--session", metavar="NAME", help="When or from where these rows came.")
+@string_labels_option
+@click.option("--chunk", type=click.IntRange(min=1), metavar="N", help="Rows read at a time; about 64 MB by default.")
+@click.option("--start", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the first N rows.")
+@click.option("--allow-erased", is_flag=True, help="Learn rows although their id or subject was erased.")
+@json_option
+def learn(
+    store: Path,
+    features: str,
+    labels: str,
+    ids: str | None,
+    integer_ids: bool,
+    subjects: str | None,
+    subject: str | None,
+    session: str | None,
+    string_labels: bool,
+    chunk: int | None,
+    start: int,
+    allow_erased: bool,
+    as_json: bool,
+) -> None:
+    from analytic_cl.cli.columns import kind_of_labels, read_ids, read_labels, read_names
+    from analytic_cl.cli.files import read_features
+    from analytic_cl.store import Store
+
+    if subjects is not None and subject is not None:
+        raise click.UsageError("give --subjects or --subject, not both")
+    X = read_features(features)
+    n = len(X)
+    names = None if ids is None else read_ids(ids, integer_ids, n)
+    people: Any = subject if subjects is None else read_names(subjects, n)
+    if start and start >= n:
+        raise click.UsageError(f"--start {start} leaves none of {n} rows")
+    with Store.open(store) as opened:
+        y = read_labels(labels, n, "string" if string_labels else kind_of_labels(opened))
+        about = {"sample_id": names, "subject": people, "session": session}
+        learned = _learn_in_chunks(opened, X, y, about, start, chunk or rows_at_a_time(X), allow_erased)
+        rows = opened.n_rows
+    show({"learned": learned, "rows": rows}, f"{learned:,} rows learned; the state has {rows:,}.", as_json)
+
+
+def rows_at_a_time(X: Any) -> int:
+    """Rows that take about 64 MB."""
+    return int(max(1, CHUNK_BYTES // max(1, X.dtype.itemsize * X.shape[1])))
+
+
+def _learn_in_chunks(
+    store: Store, X: Any, y: Any, about: dict[str, Any], start: int, chunk: int, allow_erased: bool
+) -> int:
+    before = store.status()["rows"]
+    try:
+        with progress("learning", len(X) - start) as done:
+            for first in range(start, max(len(X), start + 1), chunk):  # once where there are no rows: it is refused
+                part = slice(first, first + chunk)
+                here = {name: value[part] if isinstance(value, list) else value for name, value in about.items()}
+                done(store.learn(X[part], y[part], **here, allow_erased=allow_erased))
+    except BaseException:
+        _say_what_is_in(store.n_rows - before, start)
+        raise
+    return len(X) - start
+
+
+def _say_what_is_in(learned: int, start: int) -> None:
+    """After an error. The store is asked, because an interrupt may come when a chunk is in already."""
+    if learned:
+        end = start + learned
+        click.echo(f"Rows {start + 1} to {end} are in the store; continue with --start {end}.", err=True)
+    else:
+        click.echo("Nothing was learned.", err=True)
+
+
+@click.command(cls=StoreCommand)
+@store_argument
+@click.argument("features")
+@click.argument("labels")
+@click.option("--ids", metavar="FILE", required=True, help="The ids whose rows are replaced.")
+@integer_ids_option
+@string_labels_option
+@request_options
+@json_option
+def rectify(
+    store: Path,
+    features: str,
+    labels: str,
+    ids: str,
+    integer_ids: bool,
+    string_labels: bool,
+    request_id: str | None,
+    certificate: Path | None,
+    as_json: bool,
+) -> None:
+    """Replace the rows and labels of known ids.
+
+    Files are read as by `learn`. Subjects and sessions stay. All rows are replaced, or none.
+    """
+    from analytic_cl.cli.columns import kind_of_labels, read_ids, read_labels
+    from analytic_cl.cli.files import read_features
+    from analytic_cl.store import Store
+
+    check_can_write(certificate)
+    X = read_features(features)
+    names = read_ids(ids, integer_ids, len(X))
+    with Store.open(store) as opened:
+        y = read_labels(labels, len(X), "string" if string_labels else kind_of_labels(opened))
+        receipt = opened.rectify(X, y, sample_id=names, request_id=request_id)
+    finish(receipt, certificate, as_json)
+
+
+@click.command(cls=StoreCommand)
+@store_argument
+@click.argument("features")
+@out_option("Where to write the labels: .npy, else text, one a line. On the screen by default.")
+@json_option
+def predict(store: Path, features: str, out: Path | None, as_json: bool) -> None:
+    """Give each row of FEATURES a label.
+
+    FEATURES is read as by `learn`. Nothing is changed, and a process that writes to the store is not in the way.
+    """
+    import numpy as np
+
+    from analytic_cl.cli.files import read_features
+    from analytic_cl.store import Store
+
+    check_can_write(out)
+    X = read_features(features)
+    with Store.open(store, read_only=True) as opened:
+        head, chunk = opened.head, rows_at_a_time(X)
+        parts = [head.predict(X[first : first + chunk]) for first in range(0, max(1, len(X)), chunk)]
+    labels = np.concatenate(parts)
+    if out is not None:
+        _write_labels(out, labels)
+        show({"rows": len(labels), "written": str(out)}, lines({"rows": len(labels), "written": out}), as_json)
+    else:
+        show({"labels": labels.tolist()}, "\n".join(map(str, labels.tolist())), as_json)
+
+
+def _write_labels(out: Path, labels: Any) -> None:
+    import io
+
+    import numpy as np
+
+    from analytic_cl.cli.output import write, write_text
+
+    if out.suffix.lower() == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, labels, allow_pickle=False)
+        write(out, buffer.getvalue())
+    else:
+        write_text(out, "".join(f"{label}\n" for label in labels.tolist()))
+
+
+COMMANDS = (init, learn, rectify, predict)

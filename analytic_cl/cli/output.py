@@ -1,0 +1,72 @@
+"""Results on standard output, progress on standard error, files that their owner alone can read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+
+
+def out_option(help_text: str, *names: str, required: bool = False) -> Callable[[Any], Any]:
+    """An option for a file to write; "-" is standard output."""
+    kind = click.Path(path_type=Path, allow_dash=True)
+    return click.option(*(names or ("--out",)), type=kind, required=required, help=help_text)
+
+
+def as_json_text(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def show(result: Any, text: str, as_json: bool) -> None:
+    """The result for a program, or the text for people."""
+    click.echo(as_json_text(result) if as_json else text)
+
+
+def lines(values: Mapping[str, Any]) -> str:
+    """Names and values, one a line, in two columns."""
+    width = max(map(len, values), default=0) + 2
+    return "\n".join(f"{name:<{width}}{value}" for name, value in values.items())
+
+
+def check_can_write(path: Path | None) -> None:
+    """Refuse a file in a folder that isn't there, before any work is done."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise click.UsageError(f"there is no folder {path.parent} to write {path.name} to")
+
+
+def write_text(path: Path, text: str) -> None:
+    write(path, text.encode())
+
+
+def write(path: Path, content: bytes) -> None:
+    """To a file that is there whole or not at all, mode 0600; or to a pipe or device as it is."""
+    from analytic_cl.store.files import write_private
+
+    if str(path) == "-":
+        click.echo(content, nl=False)
+    elif path.exists() and not path.is_file():
+        path.write_bytes(content)
+    else:
+        write_private(path, content)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Call with how much was done; shows a bar where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

@@ -1,0 +1,614 @@
+"""Whatever breaks off an operation, the store opens in the state before it or after it."""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from common import blobs
+from soak_store import carry_out, digest_of, life
+
+from analytic_cl import LDAClassifier, Store
+from analytic_cl.store import StoreError, StoreLockedError
+from analytic_cl.store.model import Model
+
+KILLS = int(os.environ.get("ANALYTIC_CL_KILLS", "20"))
+INTERRUPTS = int(os.environ.get("ANALYTIC_CL_KILLS", "20")) * 2
+
+X, Y = blobs(60, 5, 3)
+IDS = list(range(60))
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+
+# What children begin with.
+LIFE = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from soak_store import carry_out, digest_of, life
+"""
+
+# Forks a child for each line "first operation, event to be killed at, or 0"; the child says what it has done in a file.
+NURSERY = (
+    LIFE
+    + """
+import os, signal, tempfile
+from analytic_cl import LDAClassifier, Store
+
+with tempfile.TemporaryDirectory() as folder, Store.create(folder + "/warm", LDAClassifier()) as store:
+    for operation, _ in life(12):
+        carry_out(store, operation)
+path, log, operations = sys.argv[1], sys.argv[2], [step for step, _ in life(int(sys.argv[3]))]
+
+def child(first, event):
+    acknowledged = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    def die(*_):
+        nonlocal event
+        event -= 1
+        if event == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    if event:
+        sys.setprofile(die)
+    store = Store.open(path)
+    for k in range(first, len(operations)):
+        carry_out(store, operations[k])
+        os.write(acknowledged, b"%d\\n" % k)
+    os._exit(0)
+
+print("ready", flush=True)
+for line in sys.stdin:
+    first, event = map(int, line.split())
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child(first, event)
+        except BaseException as error:
+            os.write(2, repr(error).encode())
+            os._exit(1)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
+)
+
+
+def test_killed_at_any_moment_the_store_opens_before_or_after_the_operation(tmp_path):
+    path, log, chance = tmp_path / "store", tmp_path / "log", random.Random(KILLS)
+    steps = list(life(40 * KILLS + 200))
+    Store.create(path, LDAClassifier()).close()
+    command = [sys.executable, "-c", NURSERY, path, log, str(len(steps))]
+    done, kills, after_all = -1, 0, 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
+        assert nursery.stdout.readline() == "ready\n"
+        while kills < KILLS:
+            log.write_text("")
+            by_time = kills % 2
+            print(done + 1, 0 if by_time else chance.randint(1, 40_000), file=nursery.stdin, flush=True)
+            pid = int(nursery.stdout.readline())
+            if by_time:
+                time.sleep(chance.uniform(0, 0.25))
+                os.kill(pid, signal.SIGKILL)
+            status = int(nursery.stdout.readline())
+            assert status == signal.SIGKILL, f"the child ended with {status}"
+            kills += 1
+            acknowledged = [int(line) for line in log.read_text().split()]
+            done = acknowledged[-1] if acknowledged else done
+            with Store.open(path) as store:
+                expected = [digest_of(steps[k][1] if k >= 0 else {}) for k in (done, done + 1)]
+                found = store.state_digest()
+                assert found in expected, f"after kill {kills}, within operation {done + 1}: {steps[done + 1][0]}"
+                held = store.verify(retrain=True)
+                assert [file.name for file in (path / "snapshots").iterdir()] == [store._db.about("snapshot")["name"]]
+                if found == expected[1] != expected[0]:
+                    done, after_all = done + 1, after_all + 1
+                assert held.rows == len(steps[done][1] if done >= 0 else {})
+            assert sorted(file.name for file in path.iterdir()) == [
+                "keys.json",
+                "snapshots",
+                "store.sqlite",
+                "writer.lock",
+            ]
+            assert done < len(steps) - 50
+        nursery.stdin.close()
+    assert done > KILLS
+    with Store.open(path) as store:  # a request that was killed is carried out, once, when it is sent again
+        for k in range(done + 1, done + 12):
+            carry_out(store, steps[k][0])
+            if steps[k][0][0] in ("forget", "rectify"):
+                carry_out(store, steps[k][0])
+            assert store.state_digest() == digest_of(steps[k][1])
+
+
+INTERRUPTED = (
+    LIFE
+    + """
+import random, signal, tempfile
+from analytic_cl import LDAClassifier, Store
+from analytic_cl.statistics import interrupts
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+chance, wanted = random.Random(1), int(sys.argv[1])
+store = Store.create(tempfile.mkdtemp(dir=sys.argv[2]) + "/store", LDAClassifier())
+events = 0
+
+def press(*_):
+    global events
+    events -= 1
+    if events == 0:
+        signal.raise_signal(signal.SIGINT)
+
+before, hit, survived = digest_of({}), 0, 0
+for operation, held in life(10 * wanted + 100):
+    after = digest_of(held)
+    if hit < wanted and len(held) > 30:
+        events = chance.randint(1, {"learn": 1800, "snapshot": 2100}.get(operation[0], 7000))  # calls that it takes
+        try:
+            sys.setprofile(press)
+            carry_out(store, operation)
+            sys.setprofile(None)
+        except KeyboardInterrupt:
+            sys.setprofile(None)
+            hit += 1
+            assert not store._db._mutex.locked(), ("locked for ever", operation, hit)
+            assert not store._db._sql.in_transaction, ("in a transaction for ever", operation, hit)
+            assert interrupts._active is None
+        finally:
+            sys.setprofile(None)
+            events = 0
+        state = store.state_digest()
+        assert state in (before, after), (operation, hit)
+        store.verify(retrain=True)
+        if state == before != after:
+            carry_out(store, operation)
+    else:
+        carry_out(store, operation)
+    assert store.state_digest() == after, operation
+    before = after
+    if hit == wanted:
+        break
+store.close()
+print(hit)
+"""
+)
+
+
+def test_ctrl_c_at_any_call_leaves_the_store_usable_before_or_after_the_operation(tmp_path):
+    command = [sys.executable, "-c", INTERRUPTED, str(INTERRUPTS), tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 + 2 * INTERRUPTS)
+
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) == INTERRUPTS
+
+
+# ---- disks that are full, slow, or not to be written to
+
+FULL_DISK = """
+import os, resource, signal, sqlite3, sys
+import numpy as np
+from analytic_cl import LDAClassifier, Store
+from analytic_cl.store import StoreError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path, sizes = sys.argv[1], [int(size) for size in sys.argv[2:]]
+random = np.random.RandomState(0)
+X, y = random.normal(size=(3000, 40)), np.arange(3000) % 3
+subjects = [f"subject {i // 10}" for i in range(3000)]
+
+def fit(rows):
+    return LDAClassifier().fit(X[list(rows)], y[list(rows)]).state_digest()
+
+def steps():
+    yield "learn", lambda: store.learn(X[1000:], y[1000:], subject=subjects[1000:]), range(3000)
+    yield "forget", lambda: store.forget(subject="subject 7"), [i for i in range(3000) if not 70 <= i < 80]
+    yield "snapshot", lambda: store.snapshot(), [i for i in range(3000) if not 70 <= i < 80]
+
+failed = 0
+for size in sizes:
+    folder = f"{path}/{size}"
+    store = Store.create(folder, LDAClassifier())
+    store.learn(X[:1000], y[:1000], subject=subjects[:1000])
+    before = fit(range(1000))
+    for name, step, rows in steps():
+        after = fit(rows)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        try:
+            step()
+        except (OSError, StoreError, sqlite3.Error) as error:
+            failed += 1
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            state = store.state_digest()
+            assert state in (before, after), (size, name, repr(error))
+            assert state == before or name != "learn", (size, name, "learned, and said that it had not", repr(error))
+            store.verify(retrain=True)
+            store._loaded = None
+            store.close()
+            store = Store.open(folder)
+            assert store.state_digest() == state, (size, name)
+            if state == before != after:
+                step()
+        else:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert store.state_digest() == after, (size, name)
+        before = after
+    store.verify(retrain=True)
+    store.close()
+print(failed)
+"""
+
+
+def test_a_write_that_fails_leaves_the_state_before_or_after(tmp_path):
+    pytest.importorskip("resource")
+    sizes = [1_000, 20_000, 33_000, 60_000, 90_000, 120_000, 200_000, 400_000]
+    command = [sys.executable, "-c", FULL_DISK, tmp_path, *map(str, sizes)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) >= 8
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A file system of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_on_a_full_disk_learning_fails_whole_and_erasing_is_said_to_have_failed_or_succeeds(full_disk):
+    store = Store.create(full_disk / "store", LDAClassifier())
+    store.learn(X, Y, sample_id=IDS)
+    learned = 60
+    with pytest.raises((OSError, StoreError, sqlite3.Error)):  # noqa: PT012
+        for start in range(1000, 100_000, 500):
+            rows = np.resize(X, (500, 5))
+            store.learn(rows, np.resize(Y, 500), sample_id=range(start, start + 500))
+            learned += 500
+    assert store.n_rows == learned
+    assert store.verify(retrain=True).rows == learned
+    filler = full_disk / "filler"
+    free = shutil.disk_usage(full_disk).free
+    filler.write_bytes(bytes(max(0, free - 4096)))
+    try:
+        store.forget(sample_id=[7], request_id="r")
+    except (OSError, StoreError, sqlite3.Error):
+        assert store.n_rows in (learned, learned - 1)
+    store.verify(retrain=True)
+    filler.unlink()
+    store.forget(sample_id=[7], request_id="r")
+    assert store.n_rows == learned - 1
+    store.close()
+    with Store.open(full_disk / "store") as store:
+        assert store.verify(retrain=True).rows == learned - 1
+
+
+def test_a_request_that_failed_left_nothing_in_memory_and_is_carried_out_once_when_sent_again(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with Store.create(tmp_path / "store", LDAClassifier()) as store:
+        store.learn(X, Y, sample_id=IDS)
+        before = store.state_digest()
+        for request in (
+            lambda: store.forget(sample_id=[7], request_id="a"),
+            lambda: store.rectify(X[:2], Y[:2], sample_id=[8, 9], request_id="b"),
+            lambda: store.restrict(sample_id=[10], request_id="c"),
+        ):
+            monkeypatch.setattr(LDAClassifier, "save", fail)
+            with pytest.raises((OSError, StoreError)):
+                request()
+            monkeypatch.undo()
+            assert store.state_digest() == before
+            assert store.verify(retrain=True)
+            request()
+            assert store.verify(retrain=True)
+            before = store.state_digest()
+        kept = [i for i in IDS if i not in (7, 8, 9, 10)]
+        assert before == LDAClassifier().fit(X[[0, 1, *kept]], Y[[0, 1, *kept]]).state_digest()
+
+
+def test_learning_that_was_committed_does_not_fail_for_a_snapshot_that_could_not_be_written(tmp_path, monkeypatch):
+    """Else the caller learns the same rows again."""
+    from analytic_cl.store import store as module
+
+    monkeypatch.setattr(module, "SNAPSHOT_EVERY", 10)
+    with Store.create(tmp_path / "store", LDAClassifier()) as store:
+
+        def fail(*arguments):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(LDAClassifier, "save", fail)
+        assert store.learn(X, Y) == 60
+        monkeypatch.undo()
+        assert store.n_rows == 60
+
+
+def test_a_request_whose_cleaning_failed_is_cleaned_up_when_it_is_sent_again(tmp_path, monkeypatch):
+    with Store.create(tmp_path / "store", LDAClassifier()) as store:
+        store.learn(X, Y, sample_id=[f"visit {i}" for i in IDS])
+
+        def fail(*arguments, **options):
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(Model, "remove_other_snapshots", fail)
+        with pytest.raises((OSError, StoreError)):
+            store.forget(sample_id=["visit 7"], request_id="r")
+        monkeypatch.undo()
+        assert store.forget(sample_id=["visit 7"], request_id="r").removed == 1
+        assert len(list((store.path / "snapshots").iterdir())) == 1
+        assert (store.path / "store.sqlite-wal").stat().st_size == 0
+
+
+def as_nobody(path, code):
+    """Run code as a user who may read the directory, but not write to it."""
+    prelude = "import os, sys\nfrom analytic_cl import LDAClassifier, Store\nimport analytic_cl.store\n"
+    drop = "os.setgid(65534)\nos.setuid(65534)\n" if os.geteuid() == 0 else ""
+    for place in [path, *path.rglob("*")]:
+        place.chmod(0o555 if place.is_dir() else 0o444)
+    for parent in path.parents:
+        if parent.stat().st_uid == os.geteuid() and parent.stat().st_mode & 0o005 != 0o005:
+            parent.chmod(parent.stat().st_mode | 0o005)
+    command = [sys.executable, "-c", prelude + drop + code, path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    for place in [path, *path.rglob("*")]:
+        place.chmod(0o755 if place.is_dir() else 0o644)
+    return run
+
+
+def test_a_directory_that_may_not_be_written_to_is_read(tmp_path):
+    with Store.create(tmp_path / "store", LDAClassifier()) as store:
+        store.learn(X, Y, sample_id=IDS)
+        digest = store.state_digest()
+    looked = as_nobody(
+        store.path,
+        "store = Store.open(sys.argv[1], read_only=True)\n"
+        "print(store.state_digest(), store.n_rows, store.verify(retrain=True).rows)\n",
+    )
+    assert looked.stdout.split() == [digest, "60", "60"], looked.stderr
+    wrote = as_nobody(store.path, "Store.open(sys.argv[1])")
+    assert "StoreError" in wrote.stderr.splitlines()[-1]
+    assert "read_only=True" in wrote.stderr
+    with Store.open(store.path) as store:
+        assert store.state_digest() == digest
+
+
+def test_open_for_reading_refuses_all_that_writes(tmp_path):
+    with Store.create(tmp_path / "store", LDAClassifier()) as store:
+        store.learn(X, Y, sample_id=IDS)
+        with Store.open(store.path, read_only=True) as reader:
+            for write in (
+                lambda: reader.learn(X, Y),
+                lambda: reader.forget(sample_id=[1]),
+                lambda: reader.forget_all([{"sample_id": [1]}]),
+                lambda: reader.rectify(X[:1], Y[:1], sample_id=[1]),
+                lambda: reader.restrict(sample_id=[1]),
+                lambda: reader.unrestrict(sample_id=[1]),
+                lambda: reader.merge(store),
+                lambda: reader.snapshot(),
+                lambda: reader.rotate_key("ledger"),
+                lambda: reader.replay_tombstones(),
+            ):
+                with pytest.raises(StoreError, match="reading only"):
+                    write()
+        assert store.verify(retrain=True).rows == 60
+    with pytest.raises(StoreError, match="closed"):
+        store.forget(sample_id=[1])
+    with pytest.raises(StoreError, match="closed"):
+        store.predict(X)
+
+
+# ---- damage
+
+
+@pytest.fixture
+def closed(tmp_path):
+    """The directory and the digest of a store with rows learned, erased, restricted and learned again."""
+    with Store.create(tmp_path / "store", LDAClassifier()) as store:
+        store.learn(X[:50], Y[:50], sample_id=IDS[:50])
+        store.forget(sample_id=[3, 4])
+        store.restrict(sample_id=[5, 6])
+        store.learn(X[50:], Y[50:], sample_id=IDS[50:])
+        digest = store.state_digest()
+    kept = [i for i in IDS if i not in (3, 4, 5, 6)]
+    assert digest == LDAClassifier().fit(X[kept], Y[kept]).state_digest()
+    return store.path, digest
+
+
+def damages():
+    def flip(place):
+        def damage(file):
+            content = bytearray(file.read_bytes())
+            content[int(place * (len(content) - 1))] ^= 4
+            file.write_bytes(content)
+
+        return damage
+
+    yield "missing", lambda file: file.unlink()
+    yield "empty", lambda file: file.write_bytes(b"")
+    yield "half", lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    yield "one byte short", lambda file: file.write_bytes(file.read_bytes()[:-1])
+    for place in (0, 0.01, 0.3, 0.7, 1):
+        yield f"flipped at {place}", flip(place)
+    yield "another head's", lambda file: LDAClassifier().fit(X[:9], Y[:9]).save(file)
+
+
+@pytest.mark.parametrize("damage", [pytest.param(damage, id=name) for name, damage in damages()])
+def test_a_damaged_snapshot_is_mended_from_the_rows(closed, damage):
+    path, digest = closed
+    (snapshot,) = (path / "snapshots").iterdir()
+    damage(snapshot)
+
+    with Store.open(path, read_only=True) as reader:
+        assert reader.state_digest() == digest
+    with Store.open(path) as store:
+        assert store.state_digest() == digest
+        assert store.verify(retrain=True).rows == 56
+        assert [entry["event"] for entry in store.audit()].count("mended") == 1
+        store.unrestrict(sample_id=[5, 6])
+    with Store.open(path) as store:
+        assert store.verify(retrain=True).rows == 58
+        assert [entry["event"] for entry in store.audit()].count("mended") == 1
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"ledger": [], "certificate": [], "signing": []}', None])
+def test_keys_that_are_damaged_are_named(closed, damage):
+    path, _ = closed
+    content = (path / "keys.json").read_text()
+    (path / "keys.json").unlink() if damage is None else (path / "keys.json").write_text(damage)
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match=r"keys\.json"):
+            Store.open(path, read_only=read_only)
+    (path / "keys.json").write_text(content)
+    with Store.open(path) as store:
+        store.verify(retrain=True)
+
+
+def test_keys_stay_their_owners(closed):
+    path, _ = closed
+    assert (path / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o700
+    with Store.open(path) as store:
+        store.rotate_key("ledger")
+    assert (path / "keys.json").stat().st_mode & 0o777 == 0o600
+
+
+def edited(path, *statements):
+    database = sqlite3.connect(path / "store.sqlite")
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_what_is_not_a_store_of_this_version_is_named_and_left_alone(closed, tmp_path, read_only):
+    path, digest = closed
+    edited(path, "PRAGMA user_version = 9")
+    with pytest.raises(StoreError, match="store of format 9"):
+        Store.open(path, read_only=read_only)
+    edited(path, "PRAGMA user_version = 1", "PRAGMA application_id = 5")
+    with pytest.raises(StoreError, match="not of a store"):
+        Store.open(path, read_only=read_only)
+    edited(path, "PRAGMA application_id = 0x414E434C")
+    with Store.open(path) as store:
+        assert store.state_digest() == digest
+
+    garbage = tmp_path / "garbage"
+    garbage.mkdir()
+    with pytest.raises(StoreError, match="is not a store"):
+        Store.open(garbage, read_only=read_only)
+    with pytest.raises(StoreError, match="is not a store"):
+        Store.open(tmp_path / "nothing", read_only=read_only)
+    assert list(garbage.iterdir()) == []
+    for content in (b"", b"garbage" * 1000, (path / "store.sqlite").read_bytes()[:5000]):
+        (garbage / "store.sqlite").write_bytes(content)
+        with pytest.raises(StoreError):
+            Store.open(garbage, read_only=read_only)
+        assert (garbage / "store.sqlite").read_bytes() == content
+    with pytest.raises(StoreError, match="not an empty directory"):
+        Store.create(garbage, LDAClassifier())
+
+
+def test_a_store_can_be_moved_and_copied(closed, tmp_path):
+    path, digest = closed
+    shutil.copytree(path, tmp_path / "copy")
+    path.rename(tmp_path / "moved")
+    for place in ("copy", "moved"):
+        with Store.open(tmp_path / place) as store:
+            assert store.state_digest() == digest
+            assert store.verify(retrain=True).rows == 56
+
+
+# ---- several processes
+
+HOLDER = """
+import sys
+from analytic_cl import Store
+store = Store.open(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_second_writer_is_told_who_writes_and_gets_in_when_that_one_is_killed(closed):
+    path, digest = closed
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+            Store.open(path)
+        with Store.open(path, read_only=True) as reader:
+            assert reader.state_digest() == digest
+        holder.kill()
+        holder.wait()
+        with Store.open(path) as store:
+            assert store.state_digest() == digest
+            with pytest.raises(StoreLockedError, match=f"process {os.getpid()} "):
+                Store.open(path)
+            store.forget(sample_id=[7])
+
+
+READER = """
+import os, sys
+import numpy as np
+from analytic_cl import Store
+store = Store.open(sys.argv[1], read_only=True)
+X, last = np.load(sys.argv[2]), None
+print("open", flush=True)
+while not os.path.exists(sys.argv[3]):
+    digest = store.state_digest()
+    store.predict(X)
+    if digest != last:
+        print(digest, flush=True)
+        last = digest
+print(store.state_digest())
+store.verify(retrain=True)
+"""
+
+
+def test_readers_see_whole_states_in_their_order(tmp_path):
+    random_ = np.random.RandomState(0)
+    rows, labels = random_.normal(size=(600, 40)), np.arange(600) % 4
+    np.save(tmp_path / "X.npy", rows[:20])
+    with Store.create(tmp_path / "store", LDAClassifier()) as store:
+        store.learn(rows, labels, sample_id=range(600), subject=[f"s{i // 3}" for i in range(600)])
+        digests = [store.state_digest()]
+        arguments = [sys.executable, "-c", READER, store.path, tmp_path / "X.npy", tmp_path / "stop"]
+        readers = [
+            subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+        ]
+        assert [reader.stdout.readline() for reader in readers] == ["open\n"] * 2
+        with Store.open(store.path, read_only=True) as here:
+            for k in range(40):
+                if k % 8 == 7:
+                    store.learn(rows[k : k + 1], labels[k : k + 1])
+                    store.snapshot()
+                    digests.append(store.state_digest())
+                store.forget(subject=f"s{k}")
+                digests.append(store.state_digest())
+                assert here.state_digest() == digests[-1]
+            kept = [*range(120, 600), *range(7, 40, 8)]
+            plain = LDAClassifier().fit(rows[kept], labels[kept])
+            assert here.state_digest() == plain.state_digest()
+            np.testing.assert_array_equal(here.decision_function(rows), plain.decision_function(rows))
+        (tmp_path / "stop").touch()
+        for reader in readers:
+            out, error = reader.communicate(timeout=60)
+            assert reader.returncode == 0, error
+            seen = out.split()
+            assert set(seen) <= set(digests)
+            places = [digests.index(digest) for digest in seen]
+            assert places == sorted(places)
+            assert len(set(seen)) > 3
+            assert seen[-1] == digests[-1]
