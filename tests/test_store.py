@@ -889,7 +889,7 @@ class Erasures:
         if seed % 2:
             self.ids = [f"sample-{random.randint(2**30):08x}-{i:05d}" for i in range(n)]
         else:
-            self.ids = (70_000_000_000_000_000 + random.permutation(2**28)[:n] * 30_000_011).tolist()
+            self.ids = (70_000_000_000_000_000 + random.randint(2**40, size=n) * 10_007 + np.arange(n)).tolist()
         self.subjects = [f"subject-{random.randint(n // 5):05d}-zz" for _ in range(n)]
         self.sessions = [f"session-{i // 500}-{seed}-zz" for i in range(n)]
         self.store = Store.create(path, NearestMeanClassifier(door="embedding"))  # its state holds sums, not rows

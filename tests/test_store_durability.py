@@ -253,11 +253,11 @@ def test_a_write_that_fails_leaves_the_state_before_or_after(tmp_path):
 
 @pytest.fixture
 def full_disk(tmp_path):
-    """A file system of one megabyte."""
+    """A file system of four megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("no tmpfs can be mounted here")
@@ -265,31 +265,27 @@ def full_disk(tmp_path):
     subprocess.run(["umount", "-l", place], check=True)
 
 
-def test_on_a_full_disk_learning_fails_whole_and_erasing_is_said_to_have_failed_or_succeeds(full_disk):
-    store = Store.create(full_disk / "store", LDAClassifier())
-    store.learn(X, Y, sample_id=IDS)
-    learned = 60
-    with pytest.raises((OSError, StoreError, sqlite3.Error)):  # noqa: PT012
-        for start in range(1000, 100_000, 500):
-            rows = np.resize(X, (500, 5))
-            store.learn(rows, np.resize(Y, 500), sample_id=range(start, start + 500))
-            learned += 500
-    assert store.n_rows == learned
-    assert store.verify(retrain=True).rows == learned
+def test_on_a_full_disk_learning_and_erasing_fail_whole_and_succeed_when_there_is_room_again(full_disk):
     filler = full_disk / "filler"
-    free = shutil.disk_usage(full_disk).free
-    filler.write_bytes(bytes(max(0, free - 4096)))
-    try:
-        store.forget(sample_id=[7], request_id="r")
-    except (OSError, StoreError, sqlite3.Error):
-        assert store.n_rows in (learned, learned - 1)
-    store.verify(retrain=True)
-    filler.unlink()
-    store.forget(sample_id=[7], request_id="r")
-    assert store.n_rows == learned - 1
-    store.close()
+    filler.write_bytes(bytes(3_000_000))
+    learned = 60
+    with Store.create(full_disk / "store", LDAClassifier()) as store:
+        store.learn(X, Y, sample_id=IDS)
+        with pytest.raises((OSError, StoreError)):  # noqa: PT012
+            for start in range(1000, 100_000, 500):
+                store.learn(np.resize(X, (500, 5)), np.resize(Y, 500), sample_id=range(start, start + 500))
+                learned += 500
+        assert store.n_rows == learned
+        assert store.verify(retrain=True).rows == learned
+        with pytest.raises((OSError, StoreError)):
+            store.forget(sample_id=[7], request_id="r")
+        assert store.verify(retrain=True).rows in (learned, learned - 1)
+        filler.unlink()
+        assert store.forget(sample_id=[7], request_id="r").removed == 1
+        assert store.verify(retrain=True).rows == learned - 1
     with Store.open(full_disk / "store") as store:
         assert store.verify(retrain=True).rows == learned - 1
+        assert not store.status()["cleaning_due"]
 
 
 def test_a_request_that_failed_left_nothing_in_memory_and_is_carried_out_once_when_sent_again(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import issue, state_hash
 from analytic_cl.store.erasure import Erased
@@ -26,33 +27,37 @@ class _Counts(NamedTuple):
 
 def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
     """Receive all requests, then apply those that are new; what is refused does not stop the others."""
-    first_of: dict[str, int] = {}
-    results = _receive(store, tasks, first_of)
-    model = store._model
-    applied: dict[int, _Counts] = {}
-    erased = Erased()
-    with store._whole():
-        before = state_hash(store._keys, model.digest()) if len(results) < len(first_of) else ""
-        for place, task in enumerate(tasks):
-            if place in results or first_of[task.request] != place:
-                continue
-            try:
-                asked, unknown = task.choose(store._rows)
-            except Refusal as refusal:
-                store._requests.refuse(task.request, refusal.reason)
-                store._audit.append("refused", request=_request_hash(store, task))
-                results[place] = refusal
-                continue
-            labels, model.dirty = len(model.labels()), True
-            changed = task.apply(store._rows, model, store._tombstones, erased)
-            applied[place] = _Counts(asked, changed, unknown, max(0, labels - len(model.labels())))
+    with deferred_interrupts():
+        store._db.empty_log()  # what learning left there may be room that a snapshot needs
+        first_of: dict[str, int] = {}
+        results = _receive(store, tasks, first_of)
+        model = store._model
+        applied: dict[int, _Counts] = {}
+        erased = Erased()
+        with store._whole():
+            before = state_hash(store._keys, model.digest()) if len(results) < len(first_of) else ""
+            for place, task in enumerate(tasks):
+                if place in results or first_of[task.request] != place:
+                    continue
+                try:
+                    asked, unknown = task.choose(store._rows)
+                except Refusal as refusal:
+                    store._requests.refuse(task.request, refusal.reason)
+                    store._audit.append("refused", request=_request_hash(store, task))
+                    results[place] = refusal
+                    continue
+                labels, model.dirty = len(model.labels()), True
+                changed = task.apply(store._rows, model, store._tombstones, erased)
+                applied[place] = _Counts(asked, changed, unknown, max(0, labels - len(model.labels())))
+            if applied:
+                results |= _conclude(store, tasks, applied, before)
+                store._db.set_about("cleaning", store._db.about("cleaning") or erased.any)
         if applied:
-            results |= _conclude(store, tasks, applied, before)
-            store._db.set_about("cleaning", store._db.about("cleaning") or erased.any)
-    if applied:
-        model.since, model.damaged = 0, ""
-        store._clean(erased)
-    return [results[place if place in results else first_of[task.request]] for place, task in enumerate(tasks)]
+            model.since, model.damaged = 0, ""
+            store._clean(erased)
+        elif store._db.about("cleaning"):
+            store._clean()
+        return [results[place if place in results else first_of[task.request]] for place, task in enumerate(tasks)]
 
 
 def _receive(store: Store, tasks: list[Task], first_of: dict[str, int]) -> dict[int, Result]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from sklearn.base import clone
 
 from analytic_cl.heads import HEADS, Head
+from analytic_cl.statistics import EMPTY
 from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
 from analytic_cl.store.files import sync_directory
 from analytic_cl.store.keys import Keys
-from analytic_cl.store.model import Model
+from analytic_cl.store.model import Model, seal_text
 
 DATABASE, KEYS, LOCK, SNAPSHOTS = "store.sqlite", "keys.json", "writer.lock", "snapshots"
 
@@ -41,12 +42,13 @@ def create_directory(target: Path, head: Head, tombstone_days: float | None) -> 
         keys = Keys.create(draft / KEYS)
         empty = clone(head)
         empty.save(draft / SNAPSHOTS / "empty.safetensors")
+        seal = keys.hash("ledger", seal_text(EMPTY))
         (draft / DATABASE).touch(mode=0o600)
         database = Database(draft / DATABASE, read_only=False, create=True)
         with database.transaction():
             Model.describe(database, empty)
             database.set_about("tombstone_days", tombstone_days)
-            database.set_about("snapshot", {"name": "empty.safetensors", "after": 0})
+            database.set_about("snapshot", {"name": "empty.safetensors", "after": 0, "seal": seal})
             Audit(database).append("create", public_keys=keys.public_keys())
         database.empty_log()
         database.close()

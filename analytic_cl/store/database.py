@@ -10,10 +10,11 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.errors import StoreError
 
 FORMAT_VERSION = 1
@@ -47,21 +48,24 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool, create: bool = False) -> None:
         if not create and not path.is_file():
             raise StoreError(f"{path.parent} is not a store: it has no {path.name}")
-        self._path = path
+        self.path = path
         self._mutex = threading.Lock()  # threads take turns
         mode = "ro" if read_only else "rwc" if create else "rw"
         try:
-            self._sql = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}",
-                uri=True,
-                isolation_level=None,
-                timeout=30,
-                check_same_thread=False,
-            )
+            self._sql = self._connection(f"mode={mode}")
             if create:
                 self._sql.execute(f"PRAGMA application_id = {_APPLICATION}")
                 self._sql.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-            self._check_version(path)
+            try:
+                self._check_version(path)
+            except sqlite3.OperationalError:
+                # SQLite wants to write beside a write-ahead log. Where it may not, and there is no log, nobody writes.
+                log = path.with_name(path.name + "-wal")
+                if not read_only or (log.exists() and log.stat().st_size):
+                    raise
+                self._sql.close()
+                self._sql = self._connection("mode=ro&immutable=1")
+                self._check_version(path)
             if not read_only:
                 self._sql.execute("PRAGMA journal_mode = WAL")
                 self._sql.execute("PRAGMA synchronous = FULL")
@@ -74,6 +78,10 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{path} can't be opened: {error}") from error
 
+    def _connection(self, how: str) -> sqlite3.Connection:
+        address = f"{self.path.absolute().as_uri()}?{how}"
+        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+
     def _check_version(self, path: Path) -> None:
         application, version = (self.one(f"PRAGMA {name}") for name in ("application_id", "user_version"))
         if application != _APPLICATION:
@@ -84,20 +92,13 @@ class Database:
                 "the version of analytic-cl that made it"
             )
 
-    @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Transaction:
         """All of the body, or nothing; "DEFERRED" for a consistent view while reading."""
-        with self._mutex:
-            self._sql.execute(f"BEGIN {kind}")
-            try:
-                yield
-                self._sql.execute("COMMIT")
-            except BaseException as error:
-                if self._sql.in_transaction:
-                    self._sql.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):  # a full disk, a file that can't be written
-                    raise StoreError(f"{self._path}: {error}; nothing was changed") from error
-                raise
+        return Transaction(self, kind)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._sql.in_transaction
 
     def run(self, statement: str, *values: Any) -> sqlite3.Cursor:
         return self._sql.execute(statement, values)
@@ -119,7 +120,62 @@ class Database:
 
     def empty_log(self) -> bool:
         """Move the write-ahead log into the file and cut it to nothing; False while a reader stands in the way."""
-        return bool(self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+        try:
+            return bool(self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+        except sqlite3.OperationalError:  # a full disk, or a lock that does not go away
+            return False
 
     def close(self) -> None:
         self._sql.close()
+
+
+class Transaction:
+    """A transaction of a database, one at a time, deaf to Ctrl-C until it is over.
+
+    A class, because a generator can itself be interrupted on its way in or out.
+    """
+
+    def __init__(self, database: Database, kind: str) -> None:
+        self._db = database
+        self._kind = kind
+        self._guard = deferred_interrupts()
+
+    def __enter__(self) -> None:
+        self._guard.__enter__()
+        try:
+            self._db._mutex.acquire()
+            try:
+                self._db.run(f"BEGIN {self._kind}")
+            except BaseException:
+                self._db._mutex.release()
+                raise
+        except BaseException as error:
+            self._guard.__exit__()
+            raise self._explained(error) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            try:
+                if error is None:
+                    self._db.run("COMMIT")
+            except BaseException as late:
+                error = late
+                raise
+            finally:
+                if self._db.in_transaction:
+                    self._db.run("ROLLBACK")
+                self._db._mutex.release()
+        except sqlite3.OperationalError as late:
+            raise self._explained(late) from late
+        finally:
+            self._guard.__exit__()
+        if isinstance(error, sqlite3.OperationalError):
+            raise self._explained(error) from error
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """A full disk, a file that can't be written or a writer in the way, as what it means for the store."""
+        if isinstance(error, sqlite3.OperationalError):
+            return StoreError(f"{self._db.path}: {error}; nothing was changed")
+        return error

@@ -53,6 +53,8 @@ class Keys:
         try:
             keys = json.loads(path.read_text())
             for kind in KINDS:
+                if not keys[kind]:
+                    raise ValueError(f"there is no {kind} key")
                 for key in keys[kind]:
                     bytes.fromhex(key["secret"]), key["id"]
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -19,6 +19,7 @@ from analytic_cl.statistics import EMPTY, EncodedLabels, Moments, label_kind
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
 from analytic_cl.store.files import sync_directory
+from analytic_cl.store.keys import Keys
 from analytic_cl.store.rows import Rows
 
 
@@ -45,8 +46,9 @@ class Model:
     learning ever has to be replayed.
     """
 
-    def __init__(self, folder: Path, database: Database, rows: Rows, *, mend: bool) -> None:
+    def __init__(self, folder: Path, database: Database, rows: Rows, keys: Keys, *, mend: bool) -> None:
         self._folder = folder
+        self._keys = keys
         self._db = database
         self._rows = rows
         self.damaged = ""  # why the snapshot could not be used, if so
@@ -59,6 +61,8 @@ class Model:
         after: int = snapshot["after"]
         try:
             self.head: Head = load(self._folder / snapshot["name"])
+            if not self._keys.matches("ledger", snapshot["seal"], seal_text(self.head.state_digest())):
+                raise ValueError(f"{snapshot['name']} is a snapshot of another state")
         except (OSError, ValueError, SafetensorError) as error:
             if isinstance(error, FileNotFoundError) and not mend:
                 raise
@@ -152,7 +156,8 @@ class Model:
 
     def point_to(self, name: str, after: int) -> None:
         """Make a snapshot the one that counts, within a transaction."""
-        self._db.set_about("snapshot", {"name": name, "after": after})
+        seal = self._keys.hash("ledger", seal_text(self.digest()))
+        self._db.set_about("snapshot", {"name": name, "after": after, "seal": seal})
 
     def remove_other_snapshots(self) -> None:
         current = self._db.about("snapshot")["name"]
@@ -160,3 +165,8 @@ class Model:
             if path.name != current:
                 path.unlink(missing_ok=True)
         sync_directory(self._folder)
+
+
+def seal_text(digest: str) -> bytes:
+    """What is hashed of a state, so that the database knows its snapshot."""
+    return f"snapshot\0{digest}".encode()

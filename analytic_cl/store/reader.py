@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -65,7 +66,8 @@ class StoreReader:
         """Write down what was learned since the last snapshot, and let other processes write."""
         try:
             if self._loaded is not None and self._loaded.since and not self.read_only:
-                self.snapshot()
+                with suppress(OSError, StoreError):  # it only saves the next one to open the store some work
+                    self.snapshot()
         finally:
             self._loaded = None
             if self._open is not None:
@@ -100,12 +102,12 @@ class StoreReader:
             with self._db.transaction("DEFERRED"):  # one view of pointer and rows
                 try:
                     # A writer may replace the snapshot between the two reads; if it stays away, it is lost.
-                    self._loaded = Model(self.path / SNAPSHOTS, self._db, self._rows, mend=attempt == 9)
+                    self._loaded = Model(self.path / SNAPSHOTS, self._db, self._rows, self._keys, mend=attempt == 9)
                     self._seen = self._audit.last()
                     return self._loaded
                 except FileNotFoundError:
                     if not self.read_only:
-                        self._loaded = Model(self.path / SNAPSHOTS, self._db, self._rows, mend=True)
+                        self._loaded = Model(self.path / SNAPSHOTS, self._db, self._rows, self._keys, mend=True)
                         return self._loaded
         raise AssertionError
 

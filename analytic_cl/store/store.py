@@ -6,6 +6,7 @@ import secrets
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from analytic_cl.heads import Head
 from analytic_cl.ledger import SampleId, as_ids
 from analytic_cl.ledger.ids import named
+from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.carrying_out import carry_out
 from analytic_cl.store.clock import now
 from analytic_cl.store.creation import DATABASE, create_directory
@@ -113,12 +115,13 @@ class Store(StoreReader):
     def snapshot(self) -> None:
         """Write the state to disk, so that opening the store has nothing to add."""
         self._check_writable()
-        model = self._model
-        name = model.write_snapshot()
-        with self._db.transaction():
-            model.point_to(name, self._audit.last()[0])
-        model.since, model.damaged = 0, ""
-        model.remove_other_snapshots()
+        with deferred_interrupts():
+            model = self._model
+            name = model.write_snapshot()
+            with self._db.transaction():
+                model.point_to(name, self._audit.last()[0])
+            model.since, model.damaged = 0, ""
+            model.remove_other_snapshots()
 
     def _check_writable(self) -> None:
         if self.read_only:
@@ -172,7 +175,7 @@ class Store(StoreReader):
     def _insert(self, about: dict[str, Any], batches: Iterable[Batch], allow_erased: bool = False) -> int:
         """Learn batches of rows, all or none."""
         model, n = self._model, 0
-        with self._whole():
+        with deferred_interrupts(), self._whole():
             if self._db.about("rows") is None:
                 self._db.set_about("rows", about)
             number, time = self._audit.last()[0] + 1, now()
@@ -189,7 +192,8 @@ class Store(StoreReader):
                 n += len(batch.rows)
             self._audit.append("learn", rows=n)
         if model.since > SNAPSHOT_EVERY:
-            self.snapshot()
+            with suppress(OSError, StoreError):  # the rows are in: it is tried again later
+                self.snapshot()
         return n
 
     def _refuse_known(self, ids: list[Any]) -> None:
@@ -219,6 +223,7 @@ class Store(StoreReader):
         elif clean_file(self._db, self.path / DATABASE, erased):
             with self._db.transaction():
                 self._db.set_about("cleaning", False)
+            self._db.empty_log()
         else:
             warnings.warn(
                 f"a reader keeps the log of {self.path} from being emptied: bytes of erased rows stay in it until the "
@@ -415,15 +420,15 @@ class _Whole:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        loaded = self._store._loaded
+        loaded, done = self._store._loaded, False
         try:
             self._transaction.__exit__(kind, error, trace)
-        except BaseException:
-            if loaded is not None and loaded.dirty:
+            done = error is None
+        finally:
+            if not done and loaded is not None and loaded.dirty:
                 self._store._loaded = None
-            raise
-        if loaded is not None:
-            loaded.dirty = False
+            elif loaded is not None:
+                loaded.dirty = False
 
 
 def _spread(name: str, given: Any, n: int) -> list[str | None]:
