@@ -46,9 +46,9 @@ def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
                     store._audit.append("refused", request=_request_hash(store, task))
                     results[place] = refusal
                     continue
-                labels, model.dirty = len(model.labels()), True
+                labels, model.dirty = set(model.labels()), True
                 changed = task.apply(store._rows, model, store._tombstones, erased)
-                applied[place] = _Counts(asked, changed, unknown, max(0, labels - len(model.labels())))
+                applied[place] = _Counts(asked, changed, unknown, len(labels.difference(model.labels())))
             if applied:
                 results |= _conclude(store, tasks, applied, before)
                 store._db.set_about("cleaning", store._db.about("cleaning") or erased.any)

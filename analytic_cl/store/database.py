@@ -19,6 +19,8 @@ from analytic_cl.store.errors import StoreError
 
 FORMAT_VERSION = 1
 
+_IN_MEMORY = 2**26  # bytes of a file that is written anew in memory
+
 _APPLICATION = 0x414E434C  # "ANCL", in the header of the file
 
 SCHEMA = """
@@ -117,6 +119,19 @@ class Database:
 
     def set_about(self, name: str, value: Any) -> None:
         self.run("INSERT OR REPLACE INTO about VALUES (?, ?)", name, json.dumps(value))
+
+    def vacuum(self) -> None:
+        """Write the file anew. What is left of a large one passes through an unnamed temporary file of SQLite's."""
+        other = self._connection("mode=rw")  # changing where temporary tables are would drop ours
+        try:
+            if self.path.stat().st_size <= _IN_MEMORY:
+                other.execute("PRAGMA temp_store = MEMORY")
+            other.execute("PRAGMA synchronous = FULL")
+            other.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.path}: {error}; erased bytes may be left in the file until it succeeds") from error
+        finally:
+            other.close()
 
     def empty_log(self) -> bool:
         """Move the write-ahead log into the file and cut it to nothing; False while a reader stands in the way."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from analytic_cl.store.database import Database
 
 _SMALL_FILE = 2**22  # bytes: writing it anew takes as long as starting a search
-_MANY = 20  # patterns: searching for them takes longer than writing the file anew
+_MANY = 30  # patterns: searching for them takes longer than writing the file anew
 _SLICE = 16  # bytes of a row that are taken for the row
 
 _SEARCH = """
@@ -32,7 +32,7 @@ with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.AC
 
 
 class Erased:
-    """What to search for: texts, and slices from the start, the middle and the end of rows."""
+    """What to search for: texts, and slices from five places of rows, because a copy may be overwritten in part."""
 
     def __init__(self) -> None:
         self.patterns: list[bytes] = []
@@ -45,8 +45,8 @@ class Erased:
         self.patterns += [text.encode() for text in texts]
         for row in () if rows is None else rows[: _MANY + 1]:
             content = row.tobytes()
-            middle = len(content) // 2
-            for piece in {content[:_SLICE], content[middle : middle + _SLICE], content[-_SLICE:]}:
+            last = max(0, len(content) - _SLICE)
+            for piece in {content[last * quarter // 4 :][:_SLICE] for quarter in range(5)}:
                 if len(set(piece)) > 2:  # a run of zeros would be found everywhere
                     self.patterns.append(piece)
 
@@ -63,7 +63,7 @@ def clean_file(database: Database, path: Path, erased: Erased | None) -> bool:
     if not database.empty_log():
         return False
     if erased is None or erased.many or path.stat().st_size < _SMALL_FILE or _found(path, erased.patterns):
-        database.run("VACUUM")
+        database.vacuum()
         return database.empty_log()
     return True
 

@@ -26,7 +26,7 @@ class Requests:
         """
         text = request_text([kind, content])
         columns = "content, status, reason, receipt"
-        known = self._db.run(f"SELECT {columns} FROM requests WHERE request = ?", request).fetchone()  # noqa: S608
+        known = self._db.run(f"SELECT {columns} FROM requests WHERE request = ?", request).fetchone()
         if known is None:
             values = (request, kind, self._keys.hash("ledger", text), "received", now())
             self._db.run(
@@ -59,7 +59,7 @@ class Requests:
 
     def all(self) -> list[dict[str, Any]]:
         columns = ("request", "kind", "status", "received", "finished", "reason")
-        query = f"SELECT {', '.join(columns)} FROM requests ORDER BY received, request"  # noqa: S608
+        query = f"SELECT {', '.join(columns)} FROM requests ORDER BY received, request"
         return [dict(zip(columns, row, strict=True)) for row in self._db.run(query)]
 
     def receipt(self, request: str) -> StoreReceipt | None:

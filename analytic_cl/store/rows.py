@@ -18,6 +18,10 @@ from analytic_cl.store.tombstones import Tombstones
 _BATCH_BYTES = 2**25  # of integers that are in memory at a time
 
 
+# SQLite does a CROSS JOIN in the order as written; any other join with the selection may scan all rows.
+_CHOSEN = "chosen CROSS JOIN rows USING (row)"
+
+
 class Batch(NamedTuple):
     """Rows to learn, with what is known of each."""
 
@@ -63,7 +67,7 @@ class Rows:
         columns: dict[str, Any] = {"sample": tombstones.erased_ids, "subject": tombstones.erased_subjects}
         numbers: set[int] = set()
         for column, erased in columns.items():
-            query = f"SELECT {column}, row FROM rows WHERE {column} NOT NULL"  # noqa: S608  (our names)
+            query = f"SELECT {column}, row FROM rows WHERE {column} NOT NULL"
             named = [(name_of(text), row) for text, row in self._db.run(query)]
             gone = set(erased(sorted({name for name, _ in named}, key=str)))
             numbers |= {row for name, row in named if name in gone}
@@ -92,52 +96,53 @@ class Rows:
         """Choose by subject, session or label."""
         self._db.run("DELETE FROM chosen")
         value = text_of(value) if column != "label" else self._code(value)
-        self._db.run(f"INSERT INTO chosen SELECT row FROM rows WHERE {column} = ?", value)  # noqa: S608  (our names)
+        self._db.run(f"INSERT INTO chosen SELECT row FROM rows WHERE {column} = ?", value)
 
     def keep_chosen(self, *, restricted: bool) -> None:
         """Of what is chosen, keep what is restricted, or what is not."""
         self._db.run(
-            "DELETE FROM chosen WHERE row IN (SELECT row FROM chosen NATURAL JOIN rows WHERE restricted <> ?)",
+            f"DELETE FROM chosen WHERE row IN (SELECT row FROM {_CHOSEN} WHERE restricted <> ?)",
             restricted,
         )
 
     def chosen(self, *, restricted: bool | None = None) -> int:
         """How many rows are chosen."""
         which = "" if restricted is None else f" WHERE restricted = {int(restricted)}"
-        return int(self._db.one(f"SELECT count(*) FROM chosen NATURAL JOIN rows{which}"))  # noqa: S608
+        return int(self._db.one(f"SELECT count(*) FROM {_CHOSEN}{which}"))
 
     def chosen_values(self, column: str) -> list[Any]:
         """Distinct values of a column of what is chosen, in order, None left out."""
-        query = f"SELECT DISTINCT {column} FROM chosen NATURAL JOIN rows WHERE {column} NOT NULL ORDER BY {column}"  # noqa: S608
+        query = f"SELECT DISTINCT {column} FROM {_CHOSEN} WHERE {column} NOT NULL ORDER BY {column}"
         return [name_of(value) for (value,) in self._db.run(query)]
 
     def texts_leaving(self) -> list[str]:
         """Ids, subjects, sessions and labels of chosen rows that no other row has, as they stand in the file."""
-        texts = [text for (text,) in self._db.run("SELECT sample FROM rows NATURAL JOIN chosen WHERE sample NOT NULL")]
+        query = f"SELECT sample FROM {_CHOSEN} WHERE sample NOT NULL"
+        texts = [text for (text,) in self._db.run(query)]
         for column in ("subject", "session", "label"):
-            query = f"""SELECT {column} FROM rows LEFT JOIN chosen USING (row)
-                WHERE {column} IN (SELECT {column} FROM rows NATURAL JOIN chosen)
-                GROUP BY {column} HAVING count(*) = count(chosen.row)"""  # noqa: S608  (our names)
-            values = [value for (value,) in self._db.run(query) if value is not None]
+            query = f"""SELECT value FROM (SELECT DISTINCT {column} AS value FROM {_CHOSEN})
+                WHERE value NOT NULL AND NOT EXISTS
+                    (SELECT 1 FROM rows WHERE {column} = value AND row NOT IN (SELECT row FROM chosen))"""
+            values = [value for (value,) in self._db.run(query)]
             texts += [json.dumps(self.labels()[code]) for code in values] if column == "label" else values
         return texts
 
     def labels_without_others(self) -> int:
         """How many labels have all of their rows in the state chosen."""
-        query = """SELECT count(*) FROM (
-            SELECT label FROM rows LEFT JOIN chosen USING (row) WHERE restricted = 0
-            GROUP BY label HAVING count(*) = count(chosen.row))"""
+        query = f"""SELECT count(*) FROM (SELECT DISTINCT label FROM {_CHOSEN}) AS given
+            WHERE NOT EXISTS (SELECT 1 FROM rows WHERE rows.label = given.label AND restricted = 0
+                AND row NOT IN (SELECT row FROM chosen))"""
         return int(self._db.one(query))
 
     # ---- read
 
     def chosen_batches(self, door: Door, *, restricted: bool) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
         """Integer rows and labels of what is chosen."""
-        return self._batches("rows NATURAL JOIN chosen WHERE restricted = ?", (int(restricted),), door)
+        return self._batches(f"{_CHOSEN} WHERE restricted = ?", (int(restricted),), door)
 
     def some_chosen_integers(self, door: Door) -> NDArray[Any]:
         """Integers of a few of the chosen rows, restricted or not, as they stand in the file."""
-        entries = self._db.run("SELECT integers FROM rows NATURAL JOIN chosen LIMIT 30").fetchall()
+        entries = self._db.run(f"SELECT integers FROM {_CHOSEN} LIMIT 30").fetchall()
         return np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(door)).reshape(-1, door.width)
 
     def batches(self, door: Door, *, after: int = 0) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
@@ -146,7 +151,7 @@ class Rows:
 
     def _batches(self, source: str, values: Sequence[Any], door: Door) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
         labels = self.labels()
-        cursor = self._db.run(f"SELECT label, integers FROM {source}", *values)  # noqa: S608
+        cursor = self._db.run(f"SELECT label, integers FROM {source}", *values)
         while entries := cursor.fetchmany(_at_once(door)):
             codes, integers = zip(*entries, strict=True)
             yield _joined(integers, door), encode_labels([labels[code] for code in codes])
@@ -169,7 +174,7 @@ class Rows:
         """All that is stored of each chosen row."""
         labels = self.labels()
         columns = "sample, subject, session, label, restricted, time, integers"
-        query = f"SELECT {columns} FROM rows NATURAL JOIN chosen ORDER BY row"  # noqa: S608
+        query = f"SELECT {columns} FROM {_CHOSEN} ORDER BY row"
         for sample, subject, session, code, restricted, time, integers in self._db.run(query):
             yield {
                 "sample_id": None if sample is None else name_of(sample),

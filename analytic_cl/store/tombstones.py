@@ -42,19 +42,17 @@ class Tombstones:
 
     def erased_ids(self, ids: Iterable[SampleId]) -> list[SampleId]:
         """Those of the ids that have a tombstone."""
-        standing = self._standing()
-        return [name for name in ids if self._stands("sample", name, standing)] if standing else []
+        return [name for name in ids if self._stands("sample", name)] if self._any() else []
 
     def erased_subjects(self, subjects: Iterable[str]) -> list[str]:
-        standing = self._standing()
-        return [name for name in subjects if self._stands("subject", name, standing)] if standing else []
+        return [name for name in subjects if self._stands("subject", name)] if self._any() else []
 
-    def _standing(self) -> set[str]:
-        query = "SELECT hash FROM tombstones WHERE expires IS NULL OR expires >= ?"
-        return {hashed for (hashed,) in self._db.run(query, now())}
+    def _any(self) -> bool:
+        return self._db.one("SELECT 1 FROM tombstones LIMIT 1") is not None
 
-    def _stands(self, kind: str, name: object, standing: set[str]) -> bool:
-        return not standing.isdisjoint(self._keys.hashes(_text(kind, name)))
+    def _stands(self, kind: str, name: object) -> bool:
+        query = "SELECT 1 FROM tombstones WHERE hash = ? AND (expires IS NULL OR expires >= ?)"
+        return any(self._db.one(query, hashed, now()) is not None for hashed in self._keys.hashes(_text(kind, name)))
 
     def lift(self, ids: Iterable[SampleId], subjects: Iterable[str]) -> None:
         """Within a transaction: allow what was erased to be learned again."""
