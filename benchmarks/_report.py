@@ -22,7 +22,7 @@ Compare within a table only. Accuracy is tested, not timed: `tests/test_real_dat
 ![How many times as long the alternatives take](benchmarks.png)
 """
 
-# Title of a result, ours, the peer, and what no program could go below.
+# How the title of a result begins, ours, the peer, and what no program could go below.
 CLAIMS = [
     (
         "Gram update, 8,192 x 4,096",
@@ -83,6 +83,12 @@ CLAIMS = [
         "as long a product of two matrices, by 64: 0.0006 s",
     ),
     (
+        "store: requests for one of 100,000 rows, 384 features",
+        "one request",
+        "training again",
+        "write the state, 1 MB, and flush it to disk, twice",
+    ),
+    (
         "1,280,000 x 768 rows in chunks, 1,000 classes: state and LDA weights",
         "LDAClassifier",
         "cast + int8 product",
@@ -97,15 +103,15 @@ def medians(record):
 
 def summary(records):
     """Rows of claim, seconds of ours, seconds of the peer, ratio and floor, for the results that are there."""
-    by_title = {record["title"]: record for record in records}
     for title, ours, peer, floor in CLAIMS:
-        if title not in by_title:
+        found = [record for record in records if record["title"].startswith(title)]
+        if not found:
             print(f"no result for: {title}")
-            continue
-        seconds = medians(by_title[title])
-        peers = [name for name in seconds if name.startswith(peer)]
-        if ours in seconds and peers:
-            yield title, ours, peer, seconds[ours], seconds[peers[0]], floor
+        for record in found:
+            seconds = medians(record)
+            peers = [name for name in seconds if name.startswith(peer)]
+            if ours in seconds and peers:
+                yield record["title"], ours, peer, seconds[ours], seconds[peers[0]], floor
 
 
 def draw(rows):

@@ -5,13 +5,11 @@ which give one triangle as ours does. Each of them leaves out what ours includes
 Run again with OPENBLAS_CORETYPE=SKYLAKEX where OpenBLAS mistakes an AVX-512 machine for an AVX2 one.
 """
 
-import os
-
 import numpy as np
 from _common import race
 from scipy.linalg import blas
 
-from analytic_cl import use_backend
+from analytic_cl import show_config, use_backend
 from analytic_cl.statistics import gram
 
 N, D = 8192, 4096
@@ -47,8 +45,8 @@ else:
     left, right = torch.from_numpy(int8.T.copy()), torch.from_numpy(int8)
     contestants["torch int8, full product"] = lambda: torch._int_mm(left, right)
 
-core = os.environ.get("OPENBLAS_CORETYPE")
-medians = race(f"Gram update, 8,192 x 4,096{f', OPENBLAS_CORETYPE={core}' if core else ''}", contestants)
+cores = {pool["architecture"] for pool in show_config()["blas"] if pool["architecture"]}
+medians = race(f"Gram update, 8,192 x 4,096, BLAS for {' and '.join(sorted(cores))}", contestants)
 print("effective Gop/s, 2 n d^2 over time:")
 for name, seconds in medians.items():
     print(f"  {name:45s} {2 * N * D * D / seconds / 1e9:7.0f}")

@@ -12,7 +12,14 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
-from analytic_cl import LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier, Store
+from analytic_cl import (
+    KeyValueBottleneckClassifier,
+    LDAClassifier,
+    NearestMeanClassifier,
+    RandomProjection,
+    RLSClassifier,
+    Store,
+)
 from analytic_cl.cli import learning_commands
 from analytic_cl.cli.files import read_features
 from analytic_cl.cli.main import main
@@ -94,6 +101,7 @@ def people(*numbers):
         (["--head", "ridge", "--alpha", "gcv"], RLSClassifier("gcv")),
         (["--head", "ridge", "--projection", 30, "--seed", 7], RLSClassifier(projection=RandomProjection(30, 7))),
         (["--head", "nearest-mean"], NearestMeanClassifier()),
+        (["--head", "key-value", "--seed", 3], KeyValueBottleneckClassifier(random_state=3)),
     ],
 )
 def test_init_makes_the_head_that_was_asked_for(options, head):

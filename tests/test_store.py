@@ -23,7 +23,15 @@ from hypothesis.stateful import (
 )
 from sklearn.base import clone
 
-from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier, Store
+from analytic_cl import (
+    FixedPoint,
+    KeyValueBottleneckClassifier,
+    LDAClassifier,
+    NearestMeanClassifier,
+    RandomProjection,
+    RLSClassifier,
+    Store,
+)
 from analytic_cl.statistics import EMPTY
 from analytic_cl.store import (
     AlreadyErasedError,
@@ -994,3 +1002,16 @@ def test_what_a_refused_request_asked_for_is_in_no_file(store):
     assert b"Springfield" not in everything(store.path)
     store.close()
     assert b"Springfield" not in everything(store.path)
+
+
+def test_key_counts_are_held_forgotten_and_certified_like_moments(tmp_path):
+    head = KeyValueBottleneckClassifier(n_codebooks=32)
+    with Store.create(tmp_path / "store", head) as store:
+        store.learn(X, Y, sample_id=IDS)
+        proof = store.forget(sample_id=IDS[:7]).certificate
+        kept = KeyValueBottleneckClassifier(n_codebooks=32).fit(X[7:], Y[7:])
+        assert store.state_digest() == kept.state_digest()
+        assert store.verify(retrain=True, certificate=proof).certificate_is_current
+        certificate.check_retrained(proof, kept.moments_, store.certificate_keys())
+    with Store.open(tmp_path / "store") as store:
+        np.testing.assert_array_equal(store.predict(X), kept.predict(X))

@@ -40,11 +40,13 @@ string_labels_option = click.option(
 
 @click.command(cls=StoreCommand)
 @store_argument
-@click.option("--head", type=click.Choice(["lda", "ridge", "nearest-mean"]), default="lda", show_default=True)
+@click.option(
+    "--head", type=click.Choice(["lda", "ridge", "nearest-mean", "key-value"]), default="lda", show_default=True
+)
 @click.option("--alpha", help='For ridge: "oas" (default), "gcv" or a number.')
 @click.option("--shrinkage", help='For lda: "oas" (default) or a number from 0 to 1.')
 @click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random features.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random features and keys.")
 @click.option(
     "--door",
     type=click.Choice(["auto", "embedding", "wide", "as-is"]),
@@ -73,7 +75,13 @@ def init(store: Path, tombstone_days: float | None, as_json: bool, **choices: An
 
 
 def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int | None, seed: int, door: str) -> Head:
-    from analytic_cl import LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier
+    from analytic_cl import (
+        KeyValueBottleneckClassifier,
+        LDAClassifier,
+        NearestMeanClassifier,
+        RandomProjection,
+        RLSClassifier,
+    )
 
     if alpha is not None and head != "ridge":
         raise click.UsageError("--alpha is for --head ridge")
@@ -87,6 +95,8 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
         made: Head = RLSClassifier(_strength(alpha), **shared)
     elif head == "lda":
         made = LDAClassifier(_strength(shrinkage), **shared)
+    elif head == "key-value":
+        made = KeyValueBottleneckClassifier(random_state=seed, **shared)
     else:
         made = NearestMeanClassifier(**shared)
     made._check_parameters()

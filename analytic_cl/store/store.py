@@ -78,7 +78,8 @@ class Store(StoreReader):
         path : path-like
             A directory that does not exist yet, or is empty.
         head : Head
-            One of this package's heads. What it has learned moves in, if its ledger kept the rows.
+            One of this package's heads. What it has learned moves in, if its ledger kept the rows. The store keeps
+            rows whatever the head's `track`.
         tombstone_days : float, optional
             How long an erased id or subject is refused when it is learned again: for ever by default; 0: never.
 
