@@ -122,7 +122,9 @@ def draw(rows):
         axes.text(
             max(math.log10(ratio), 0) + 0.03, at, f"{ratio:.1f} x" if ratio < 100 else f"{ratio:.0f} x", va="center"
         )
-        axes.text(-0.05, at, f"{title}\n{ours} / {peer}", va="center", ha="right", fontsize=7)
+        axes.text(
+            min(math.log10(ratio), 0) - 0.05, at, f"{title}\n{ours} / {peer}", va="center", ha="right", fontsize=7
+        )
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks([])
     ticks = [0, 1, 2, 3]
