@@ -20,8 +20,7 @@ def lda(moments: Moments, shrinkage: str | float = "oas", priors: Floats | None 
     """
     n, origin = moments.n_rows, centre(moments)
     means, deviations = class_means(moments), class_means(moments, origin)
-    covariance = scatter_matrix(moments, "class means")
-    covariance /= n
+    covariance = scatter_matrix(moments, "class means", 1 / n)
     if shrinkage == "oas":
         strength = shrink_correlations(covariance, n - len(means))
     else:

@@ -42,12 +42,13 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
 
     Cost: d^3 / 3 + 2 d^2 n_classes multiply-adds and one float64 square; "gcv" 2/3 d^3 of which half wait for memory.
     """
-    problem = normal_equations(moments, fit_intercept).of_second_class()
-    n, a = moments.n_rows, problem.a
+    n = moments.n_rows
+    factor = 1 / n if alpha == "oas" else 1.0
+    problem = normal_equations(moments, fit_intercept, factor).of_second_class()
+    a = problem.a
     if alpha == "gcv":
         w, strength = _solve_by_gcv(problem, n, fit_intercept)
     elif alpha == "oas":
-        a /= n
         strength = shrink_correlations(a, n)
         w = solve_spd(a, np.asfortranarray(problem.cross / n))
     else:
@@ -69,12 +70,15 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 
-def normal_equations(moments: Moments, centred: bool) -> NormalEquations:
-    """Normal equations of ridge on targets of +-1, without the penalty; rows and targets centred, or as they are."""
+def normal_equations(moments: Moments, centred: bool, factor: float = 1.0) -> NormalEquations:
+    """Normal equations of ridge on targets of +-1, without the penalty; rows and targets centred, or as they are.
+
+    The matrix alone is multiplied by `factor`.
+    """
     n, counts = moments.n_rows, moments.counts
     squares = 4 * counts * (n - counts) / n if centred else np.full(len(counts), float(n))
     return NormalEquations(
-        scatter_matrix(moments, "mean" if centred else "origin"), cross_products(moments, centred).T, squares
+        scatter_matrix(moments, "mean" if centred else "origin", factor), cross_products(moments, centred).T, squares
     )
 
 

@@ -44,16 +44,13 @@ def centred_class_sums(moments: Moments) -> Floats:
     return np.asarray(moments.door.step * ((moments.sums - counts * q) - counts * (r / n)))
 
 
-def scatter_matrix(moments: Moments, about: Literal["origin", "mean", "class means"]) -> Floats:
-    """Sum of (x - m)(x - m)^T; see `analytic_cl.statistics.scatter`."""
+def scatter_matrix(moments: Moments, about: Literal["origin", "mean", "class means"], factor: float = 1.0) -> Floats:
+    """`factor` times the sum of (x - m)(x - m)^T; see `analytic_cl.statistics.scatter`."""
     if about == "origin" and moments.door.offset.any():
-        a, m = scatter_matrix(moments, "mean"), mean(moments)
-        a += moments.n_rows * np.outer(m, m)
+        a, m = scatter_matrix(moments, "mean", factor), mean(moments)
+        a += factor * moments.n_rows * np.outer(m, m)
         return a
-    a = scatter(moments, about)
-    a *= moments.door.step[:, None]
-    a *= moments.door.step
-    return a
+    return scatter(moments, about, moments.door.step, moments.door.step * factor)
 
 
 def scatter_matrix_product(moments: Moments, about: Literal["origin", "mean", "class means"], v: Floats) -> Floats:

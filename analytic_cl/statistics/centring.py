@@ -28,10 +28,16 @@ from analytic_cl.statistics.wide import Int64s, Int128, exact_product
 _PANEL = 128  # rows of the result made at a time: few bound the memory, and stay in the cache
 
 
-def scatter(moments: Moments, about: Literal["origin", "mean", "class means"]) -> NDArray[np.float64]:
+def scatter(
+    moments: Moments,
+    about: Literal["origin", "mean", "class means"],
+    left: NDArray[np.float64] | None = None,
+    right: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
     """Sum over all rows of (x - m)(x - m)^T in integer units, m = 0, the mean, or the mean of the row's class.
 
-    Returns a (width, width) float64 array, symmetric to the bit.
+    With `left` and `right`, of shape (width,), entry (i, j), j >= i, is multiplied by left[i] right[j], while it is in
+    the cache. Returns a (width, width) float64 array, symmetric to the bit.
 
     Exactness: each entry is the exact value within one and a half units in its last place, plus 1e-16 of a quarter
     of a squared step a row.
@@ -39,9 +45,13 @@ def scatter(moments: Moments, about: Literal["origin", "mean", "class means"]) -
     Cost: 3 n_classes d^2 multiply-adds for "class means", 3 d^2 for "mean".
     """
     d = moments.door.width
-    out = np.empty((d, d))
+    out = np.zeros((d, d))
     for rows, fill in _panels(moments, about):
-        fill(out[rows, rows.start :])
+        panel = out[rows, rows.start :]
+        fill(panel)
+        if left is not None and right is not None:
+            panel *= left[rows, None]
+            panel *= right[rows.start :]
     (_mirror_reference if get_backend() == "numpy" else _mirror)(out)
     return out
 
@@ -84,8 +94,8 @@ def _panels(moments: Moments, about: str) -> Iterator[tuple[slice, Callable[[NDA
         if len(moments.planes) > 1:
             yield rows, partial(_fill_wide_panel, moments, rows, products, rest)
             continue
-        whole = np.zeros((rows.stop - top, d - top), dtype=np.int64)
-        for part, shift in products:
+        (whole, _), *higher = products  # the first has no shift
+        for part, shift in higher:
             whole += part << shift
         fill = _fill_panel_reference if get_backend() == "numpy" else _fill_panel
         yield rows, partial(fill, moments.planes[0], whole, rest, top)
