@@ -184,10 +184,10 @@ def test_fallback_agrees_with_cholesky_where_both_apply():
     a, right = a.T @ a, random.normal(size=(15, 3))
     expected = np.linalg.solve(a, right)
 
-    np.testing.assert_allclose(solve_spd(a.copy(), right), expected, rtol=1e-8)
+    np.testing.assert_allclose(solve_spd(a.copy(), right, a.copy), expected, rtol=1e-8)
     singular = np.pad(a, ((0, 1), (0, 1)))
     with pytest.warns(LinAlgWarning):
-        padded = solve_spd(singular, np.pad(right, ((0, 1), (0, 0))))
+        padded = solve_spd(singular.copy(), np.pad(right, ((0, 1), (0, 0))), singular.copy)
     np.testing.assert_allclose(padded[:-1], expected, rtol=1e-8)
     assert not padded[-1].any()
 

@@ -20,17 +20,23 @@ def lda(moments: Moments, shrinkage: str | float = "oas", priors: Floats | None 
     """
     n, origin = moments.n_rows, centre(moments)
     means, deviations = class_means(moments), class_means(moments, origin)
-    covariance = scatter_matrix(moments, "class means", 1 / n)
-    if shrinkage == "oas":
-        strength = shrink_correlations(covariance, n - len(means))
-    else:
-        strength = float(shrinkage)
-        shrink_to_mean_variance(covariance, strength)
+    covariance, strength = _shrunk_covariance(moments, shrinkage)
     x0 = moments.door.offset + moments.door.step * origin
-    solved = solve_spd(covariance, np.asfortranarray(np.vstack([deviations, x0]).T)).T
+    right = np.asfortranarray(np.vstack([deviations, x0]).T)
+    solved = solve_spd(covariance, right, lambda: _shrunk_covariance(moments, shrinkage)[0]).T
     weights, coef = solved[:-1], solved[:-1] + solved[-1]
     log_priors = np.log(moments.counts / n if priors is None else priors)
     bias, intercept = (
         -0.5 * np.einsum("ij,ij->i", m, w) + log_priors for m, w in ((deviations, weights), (means, coef))
     )
     return LinearScores(origin, weights, bias, coef, intercept, strength).of_second_class()
+
+
+def _shrunk_covariance(moments: Moments, shrinkage: str | float) -> tuple[Floats, float]:
+    """Sigma, its upper triangle, and the intensity."""
+    n = moments.n_rows
+    covariance = scatter_matrix(moments, "class means", 1 / n)
+    if shrinkage == "oas":
+        return covariance, shrink_correlations(covariance, n - len(moments.labels))
+    shrink_to_mean_variance(covariance, float(shrinkage))
+    return covariance, float(shrinkage)

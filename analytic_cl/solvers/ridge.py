@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal, lapack
@@ -20,7 +21,7 @@ GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """A W = cross for one column a class, and the sum of squares of each class's targets."""
+    """A W = cross for one column a class, A its upper triangle, and the sum of squares of each class's targets."""
 
     a: Floats
     cross: Floats
@@ -42,19 +43,17 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
 
     Cost: d^3 / 3 + 2 d^2 n_classes multiply-adds and one float64 square; "gcv" 2/3 d^3 of which half wait for memory.
     """
-    n = moments.n_rows
-    factor = 1 / n if alpha == "oas" else 1.0
-    problem = normal_equations(moments, fit_intercept, factor).of_second_class()
-    a = problem.a
     if alpha == "gcv":
-        w, strength = _solve_by_gcv(problem, n, fit_intercept)
-    elif alpha == "oas":
-        strength = shrink_correlations(a, n)
-        w = solve_spd(a, np.asfortranarray(problem.cross / n))
+        w, strength = _solve_by_gcv(
+            normal_equations(moments, fit_intercept).of_second_class(), moments.n_rows, fit_intercept
+        )
     else:
-        strength = float(alpha)
-        a[np.diag_indices_from(a)] += strength
-        w = solve_spd(a, np.asfortranarray(problem.cross))
+        cross = cross_products(moments, fit_intercept)
+        right = np.asfortranarray((cross[1:] if len(cross) == 2 else cross).T)
+        a, strength = _regularised(moments, alpha, fit_intercept)
+        w = solve_spd(a, right, lambda: _regularised(moments, alpha, fit_intercept)[0])
+        if alpha == "oas":
+            w /= moments.n_rows
     return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
 
 
@@ -70,15 +69,24 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 
-def normal_equations(moments: Moments, centred: bool, factor: float = 1.0) -> NormalEquations:
-    """Normal equations of ridge on targets of +-1, without the penalty; rows and targets centred, or as they are.
+def _regularised(moments: Moments, alpha: str | float, centred: bool) -> tuple[Floats, float]:
+    """The matrix to solve with, its upper triangle (by "oas" divided by the number of rows), and the strength."""
+    n = moments.n_rows
+    about: Literal["mean", "origin"] = "mean" if centred else "origin"
+    if alpha == "oas":
+        a = scatter_matrix(moments, about, 1 / n)
+        return a, shrink_correlations(a, n)
+    a = scatter_matrix(moments, about)
+    a[np.diag_indices_from(a)] += float(alpha)
+    return a, float(alpha)
 
-    The matrix alone is multiplied by `factor`.
-    """
+
+def normal_equations(moments: Moments, centred: bool) -> NormalEquations:
+    """Normal equations of ridge on targets of +-1, without the penalty; rows and targets centred, or as they are."""
     n, counts = moments.n_rows, moments.counts
     squares = 4 * counts * (n - counts) / n if centred else np.full(len(counts), float(n))
     return NormalEquations(
-        scatter_matrix(moments, "mean" if centred else "origin", factor), cross_products(moments, centred).T, squares
+        scatter_matrix(moments, "mean" if centred else "origin"), cross_products(moments, centred).T, squares
     )
 
 

@@ -15,7 +15,7 @@ def shrink_to_mean_variance(covariance: Floats, intensity: float) -> None:
 
 
 def shrink_correlations(covariance: Floats, n_samples: int) -> float:
-    """Shrink the correlations behind a covariance by the oracle approximating formula, in place.
+    """Shrink the correlations behind a covariance, its upper triangle, by the oracle approximating formula, in place.
 
     The covariance is divided to correlation scale (columns without variance by 1), shrunk towards the identity and
     scaled back, which leaves variances alone and multiplies the rest by 1 - intensity. A column without variance
@@ -34,7 +34,11 @@ def shrink_correlations(covariance: Floats, n_samples: int) -> float:
     if live.any() and n_samples > 0:
         weights = 1 / unit_scale(variances) ** 2
         # einsum would need a square of temporaries; one row at a time needs none
-        squares = sum(w * float(row * row @ weights) for w, row in zip(weights.tolist(), covariance, strict=True))
+        upper = (row[i:] for i, row in enumerate(covariance))
+        squares = sum(
+            w * (2 * float(row * row @ weights[i:]) - w * float(row[0]) ** 2)
+            for i, (w, row) in enumerate(zip(weights.tolist(), upper, strict=True))
+        )
         n_live = int(live.sum())  # counting the others too would let constant columns change the answer
         intensity = oas_intensity(float(n_live), squares, n_live, n_samples)
     covariance *= 1 - intensity

@@ -14,15 +14,14 @@ Floats = NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 
 
-def solve_spd(a: Floats, right: Floats) -> Floats:
-    """Solve A W = right for a symmetric positive definite A, in C order. Overwrites `a`.
+def solve_spd(a: Floats, right: Floats, again: Callable[[], Floats]) -> Floats:
+    """Solve A W = right for a symmetric positive definite A, its upper triangle in C order. Overwrites `a`.
 
-    Cholesky. Where A is singular to working precision, an eigendecomposition that leaves its null directions out,
-    with a LinAlgWarning: never a hidden addition to the diagonal.
+    Cholesky. Where A is singular to working precision, an eigendecomposition of A made `again`, which leaves its null
+    directions out, with a LinAlgWarning: never a hidden addition to the diagonal.
 
     Cost: d^3/3 + 2 d^2 operations a column, no copy of A; some 30 times that on the fallback.
     """
-    diagonal = a.diagonal().copy()
     factor = factor_spd(a)
     if factor is not None:
         return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
@@ -32,15 +31,14 @@ def solve_spd(a: Floats, right: Floats) -> Floats:
         LinAlgWarning,
         stacklevel=2,
     )
-    np.fill_diagonal(a, diagonal)  # Cholesky wrote one triangle and the diagonal; the other triangle still holds A
-    return _pseudo_solve(a, right)
+    return _pseudo_solve(again(), right)
 
 
 def factor_spd(a: Floats) -> Floats | None:
     """Cholesky factor of A, lower triangle in Fortran order, written over `a`; None where A is singular.
 
-    A pivot that lost all its digits means singular to working precision, though rounding left it positive. The upper
-    triangle of `a`, in Fortran order, and so its lower one in C order, still holds A afterwards.
+    Reads the upper triangle, in C order. A pivot that lost all its digits means singular to working precision, though
+    rounding left it positive.
     """
     diagonal = a.diagonal().copy()
     factor, info = lapack.dpotrf(a.T, lower=1, overwrite_a=1, clean=0)
@@ -74,9 +72,9 @@ def tridiagonal(a: Floats) -> tuple[Floats, Floats, Callable[[Floats, bool], Flo
 
 
 def _pseudo_solve(a: Floats, right: Floats) -> Floats:
-    """A^+ right from the lower triangle of A, equilibrated so that the cut-off is blind to units."""
+    """A^+ right from the upper triangle of A, equilibrated so that the cut-off is blind to units."""
     scale = unit_scale(a.diagonal())
-    values, vectors = eigh(a / np.outer(scale, scale), lower=True)
+    values, vectors = eigh(a / np.outer(scale, scale), lower=False)
     kept = values > a.shape[0] * _EPS * max(values.max(), 0.0)
     vectors = vectors[:, kept] / scale[:, None]
     return np.asarray(vectors @ ((vectors.T @ right) / values[kept, None]))

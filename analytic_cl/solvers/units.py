@@ -45,12 +45,12 @@ def centred_class_sums(moments: Moments) -> Floats:
 
 
 def scatter_matrix(moments: Moments, about: Literal["origin", "mean", "class means"], factor: float = 1.0) -> Floats:
-    """`factor` times the sum of (x - m)(x - m)^T; see `analytic_cl.statistics.scatter`."""
+    """`factor` times the sum of (x - m)(x - m)^T, its upper triangle; see `analytic_cl.statistics.scatter`."""
     if about == "origin" and moments.door.offset.any():
         a, m = scatter_matrix(moments, "mean", factor), mean(moments)
         a += factor * moments.n_rows * np.outer(m, m)
         return a
-    return scatter(moments, about, moments.door.step, moments.door.step * factor)
+    return scatter(moments, about, moments.door.step, moments.door.step * factor, mirrored=False)
 
 
 def scatter_matrix_product(moments: Moments, about: Literal["origin", "mean", "class means"], v: Floats) -> Floats:

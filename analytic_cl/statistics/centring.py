@@ -33,11 +33,14 @@ def scatter(
     about: Literal["origin", "mean", "class means"],
     left: NDArray[np.float64] | None = None,
     right: NDArray[np.float64] | None = None,
+    *,
+    mirrored: bool = True,
 ) -> NDArray[np.float64]:
     """Sum over all rows of (x - m)(x - m)^T in integer units, m = 0, the mean, or the mean of the row's class.
 
     With `left` and `right`, of shape (width,), entry (i, j), j >= i, is multiplied by left[i] right[j], while it is in
-    the cache. Returns a (width, width) float64 array, symmetric to the bit.
+    the cache. Returns a (width, width) float64 array, symmetric to the bit; with ``mirrored=False`` entries j < i have
+    no meaning.
 
     Exactness: each entry is the exact value within one and a half units in its last place, plus 1e-16 of a quarter
     of a squared step a row.
@@ -52,7 +55,8 @@ def scatter(
         if left is not None and right is not None:
             panel *= left[rows, None]
             panel *= right[rows.start :]
-    (_mirror_reference if get_backend() == "numpy" else _mirror)(out)
+    if mirrored:
+        (_mirror_reference if get_backend() == "numpy" else _mirror)(out)
     return out
 
 
