@@ -28,6 +28,7 @@ ROOMS = [
     "_numba",
     "_parallel",
     "_blas",
+    "_files",
     "_config",
 ]
 

@@ -117,8 +117,12 @@ def _sign_bits(seed: int, n_components: int, n_features: int) -> NDArray[np.uint
 @lru_cache(maxsize=2)
 def _signs(seed: int, n_components: int, n_features: int) -> NDArray[np.float32]:
     """The (n_features, n_components) matrix of +-1; bit 1 of a stream is +1, least significant bit first."""
-    bits = np.unpackbits(_sign_bits(seed, n_components, n_features), axis=1, count=n_features, bitorder="little")
-    signs = bits.T.astype(np.float32)
+    return as_signs(_sign_bits(seed, n_components, n_features), n_features)
+
+
+def as_signs(packed: NDArray[np.uint8], n_features: int) -> NDArray[np.float32]:
+    """One column of +-1 for each line of packed bits."""
+    signs = np.unpackbits(packed, axis=1, count=n_features, bitorder="little").T.astype(np.float32)
     signs *= 2
     signs -= 1
     signs.flags.writeable = False

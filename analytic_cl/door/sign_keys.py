@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._numba import kernel
 from analytic_cl.door.door import WIDE_FEATURES
+from analytic_cl.door.projection import as_signs
 
 MAX_BITS = 10  # of a key: a table has 2^bits entries for every codebook and class
 
@@ -117,9 +118,4 @@ def _small_integers(seed: int, n_projections: int, n_features: int) -> NDArray[n
 
 @lru_cache(maxsize=2)
 def _signs(seed: int, n_projections: int, n_features: int) -> NDArray[np.float32]:
-    bits = np.unpackbits(_plus_bits(seed, n_projections, n_features), axis=1, count=n_features, bitorder="little")
-    signs = bits.T.astype(np.float32)
-    signs *= 2
-    signs -= 1
-    signs.flags.writeable = False
-    return signs
+    return as_signs(_plus_bits(seed, n_projections, n_features), n_features)

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from analytic_cl._config import package_versions
+from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.ledger import Ledger
 from analytic_cl.statistics import as_label, state_from_arrays
@@ -59,7 +60,7 @@ def save(head: Head, path: str | os.PathLike[str]) -> None:
         raise OSError(f"could not write {target}: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
 
 
 def _described(head: Head) -> tuple[str, Arrays]:
@@ -168,16 +169,6 @@ def _checksum(text: str, arrays: Arrays) -> str:
         h.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         h.update(array.reshape(-1).view(np.uint8).data)
     return h.hexdigest()
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename durable, where the platform can open a directory."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _encoded(value: Any) -> Any:

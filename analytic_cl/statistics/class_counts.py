@@ -101,3 +101,24 @@ class ClassCounts:
             if rest < 0:
                 raise ValueError(f"{asked} rows of class {label!r} to forget, but only {rest + asked} were learned")
         return np.asarray(left)
+
+    def _check_same_door_and_room(self, other: ClassCounts) -> None:
+        """What every merge asks for: one door, one kind of labels, room for the rows."""
+        if self.door != other.door:
+            raise ValueError(
+                f"states behind different doors can't be merged: {self.door.describe()}; {other.door.describe()}"
+            )
+        if other._place:
+            self._check_kind(next(iter(other._place)))
+        self._check_room(other.n_rows)
+
+    def _vacate(self, label: Label) -> tuple[int, int]:
+        """Drop a class, giving its place to the last one; both places, for what else is kept there."""
+        place, last = self._place.pop(label), len(self._place)
+        for moved, at in self._place.items():
+            if at == last:
+                self._place[moved] = place
+                break
+        self._counts[place] = self._counts[last]
+        self._counts[last] = 0
+        return place, last

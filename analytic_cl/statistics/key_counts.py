@@ -112,13 +112,7 @@ class KeyCounts(ClassCounts):
             raise ValueError(
                 f"only counts of the same keys can be merged: {self.keys}; {getattr(other, 'keys', other)}"
             )
-        if self.door != other.door:
-            raise ValueError(
-                f"states behind different doors can't be merged: {self.door.describe()}; {other.door.describe()}"
-            )
-        if other._place:
-            self._check_kind(next(iter(other._place)))
-        self._check_room(other.n_rows)
+        self._check_same_door_and_room(other)
 
     def copy(self) -> KeyCounts:
         """An independent state of the same rows."""
@@ -215,13 +209,8 @@ class KeyCounts(ClassCounts):
 
     def _remove_class(self, label: Label) -> None:
         """Drop a class, moving the last one into its place: not even its name stays."""
-        place, last = self._place.pop(label), len(self._place)
-        for moved, at in self._place.items():
-            if at == last:
-                self._place[moved] = place
-                self._counts[place], self._tables[:, :, place] = self._counts[last], self._tables[:, :, last]
-                break
-        self._counts[last], self._tables[:, :, last] = 0, 0
+        place, last = self._vacate(label)
+        self._tables[:, :, place], self._tables[:, :, last] = self._tables[:, :, last], 0
 
 
 _WORTH_A_THREAD = 2**20  # keys to count

@@ -146,15 +146,9 @@ class Moments(ClassCounts):
         """Raise ValueError, saying why, if `merge` would be refused."""
         if not isinstance(other, Moments):
             raise ValueError(f"moments can't be merged with {other!r}")
-        if self.door != other.door:
-            raise ValueError(
-                f"states behind different doors can't be merged: {self.door.describe()}; {other.door.describe()}"
-            )
+        self._check_same_door_and_room(other)
         if self.order != other.order:
             raise ValueError(f"states of order {self.order} and {other.order} can't be merged")
-        if other._place:
-            self._check_kind(next(iter(other._place)))
-        self._check_room(other.n_rows)
 
     def copy(self, order: int | None = None) -> Moments:
         """An independent state of the same rows, at the same or a lower order."""
@@ -265,13 +259,8 @@ class Moments(ClassCounts):
 
     def _remove_class(self, label: Label) -> None:
         """Drop an emptied class, moving the last one into its place: not even its name stays."""
-        place, last = self._place.pop(label), len(self._place)
-        for moved, at in self._place.items():
-            if at == last:
-                self._place[moved] = place
-                self._counts[place], self._sums[place] = self._counts[last], self._sums[last]
-                break
-        self._counts[last], self._sums[last] = 0, 0
+        place, last = self._vacate(label)
+        self._sums[place], self._sums[last] = self._sums[last], 0
 
 
 def _totals(rows: NDArray[Any], encoded: EncodedLabels) -> ClassTotals:

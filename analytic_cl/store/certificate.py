@@ -14,7 +14,6 @@ from typing import Any
 from analytic_cl._config import package_versions
 from analytic_cl.statistics import Moments
 from analytic_cl.store.errors import VerificationError
-from analytic_cl.store.files import canonical
 from analytic_cl.store.keys import Keys, keyed_hash, signature_holds
 
 FORMAT = "analytic-cl certificate"
@@ -84,8 +83,3 @@ def check_retrained(certificate: Mapping[str, Any], moments: Moments, certificat
         raise VerificationError(
             "retraining gives another state than the one certified: other rows, labels, door or order"
         )
-
-
-def request_text(value: Any) -> bytes:
-    """What is hashed of a request: the same request, the same bytes."""
-    return canonical(value)

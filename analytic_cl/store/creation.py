@@ -8,12 +8,12 @@ from pathlib import Path
 
 from sklearn.base import clone
 
+from analytic_cl._files import sync_directory
 from analytic_cl.heads import HEADS, Head
 from analytic_cl.statistics import EMPTY
 from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
-from analytic_cl.store.files import sync_directory
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model, seal_text
 

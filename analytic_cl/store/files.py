@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from analytic_cl._files import sync_directory
 from analytic_cl.store.errors import StoreLockedError
 
 
@@ -29,16 +30,6 @@ def write_private(path: Path, content: bytes) -> None:
     finally:
         draft.unlink(missing_ok=True)
     sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames and removals in a directory durable, where the platform can open one."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class WriterLock:

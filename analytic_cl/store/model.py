@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from sklearn.base import clone
 
+from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import HEADS, Head, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
@@ -18,7 +19,6 @@ from analytic_cl.ledger import Ledger, SampleId
 from analytic_cl.statistics import EMPTY, EncodedLabels, Moments, label_kind
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
-from analytic_cl.store.files import sync_directory
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.rows import Rows
 
@@ -52,6 +52,7 @@ class Model:
         self._db = database
         self._rows = rows
         self.damaged = ""  # why the snapshot could not be used, if so
+        self._digest: tuple[Moments, int, str] | None = None  # of which state, at which revision
         self.dirty = False  # changed within a transaction that has not committed yet
         self._load(mend)
 
@@ -72,18 +73,19 @@ class Model:
         about = self._db.about("rows")
         if about is None:
             return
-        door = Door.from_spec(about["door"])
-        self._expect(door, about["n_features"], about["feature_names"])
-        for rows, encoded in self._rows.batches(door, after=after):
+        self._expect(about)
+        for rows, encoded in self._rows.batches(self.head.moments_.door, after=after):
             self.head.moments_.add(rows, encoded)
             self.since += len(rows)
 
-    def _expect(self, door: Door, n_features: int, feature_names: list[str] | None) -> None:
+    def _expect(self, about: dict[str, Any]) -> None:
+        """Be ready for rows as `Incoming.about` describes them."""
         if not self.head.__sklearn_is_fitted__():
+            door = Door.from_spec(about["door"])
             self.head._adopt(self.head._empty_state(door), Ledger(door, "none"))
-        self.head.n_features_in_ = n_features
-        if feature_names is not None:
-            self.head.feature_names_in_ = np.array(feature_names, dtype=object)
+        self.head.n_features_in_ = about["n_features"]
+        if about["feature_names"] is not None:
+            self.head.feature_names_in_ = np.array(about["feature_names"], dtype=object)
 
     @staticmethod
     def describe(database: Database, head: Head) -> None:
@@ -96,7 +98,7 @@ class Model:
             about = self._db.about("rows")
             if about is None:
                 raise StoreError("the store has learned nothing yet")
-            self._expect(self.door(), about["n_features"], about["feature_names"])
+            self._expect(about)
         return self.head.moments_
 
     def door(self) -> Door:
@@ -108,7 +110,13 @@ class Model:
         return self.head.moments_.n_rows if self.head.__sklearn_is_fitted__() else 0
 
     def digest(self) -> str:
-        return self.head.moments_.digest() if self.n_rows else EMPTY
+        """Digest of the state, computed once for each of its revisions: a request asks several times."""
+        if not self.n_rows:
+            return EMPTY
+        moments = self.head.moments_
+        if self._digest is None or self._digest[0] is not moments or self._digest[1] != moments.revision:
+            self._digest = moments, moments.revision, moments.digest()
+        return self._digest[2]
 
     def labels(self) -> list[Any]:
         return self.head.moments_.labels if self.n_rows else []
@@ -120,7 +128,7 @@ class Model:
         about, labels = self._db.about("rows"), list(self._rows.labels().values())
         known = about is not None
         if known:
-            self._expect(Door.from_spec(about["door"]), about["n_features"], about["feature_names"])
+            self._expect(about)
         head = self.head if known else clone(self.head)
         head._check_parameters()
         X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
@@ -138,7 +146,7 @@ class Model:
     def take_in(self, rows: NDArray[Any], encoded: EncodedLabels, about: dict[str, Any]) -> None:
         """Learn rows, within a transaction."""
         self.dirty = True
-        self._expect(Door.from_spec(about["door"]), about["n_features"], about["feature_names"])
+        self._expect(about)
         self.head.moments_.add(rows, encoded)
         self.since += len(rows)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from analytic_cl.store.certificate import request_text
 from analytic_cl.store.clock import now
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import RefusedError
+from analytic_cl.store.files import canonical
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.receipt import StoreReceipt
 
@@ -24,7 +24,7 @@ class Requests:
         """Put a request on record. The receipt if it was applied before; RefusedError if it was refused, or if the
         id stands for another request.
         """
-        text = request_text([kind, content])
+        text = canonical([kind, content])
         columns = "content, status, reason, receipt"
         known = self._db.run(f"SELECT {columns} FROM requests WHERE request = ?", request).fetchone()
         if known is None:

@@ -75,8 +75,9 @@ class Rows:
 
     def unknown(self, ids: Iterable[SampleId]) -> list[SampleId]:
         """Ids that have no row."""
-        find = "SELECT 1 FROM rows WHERE sample = ?"
-        return [name for name in ids if self._db.one(find, text_of(name)) is None]
+        ids = list(ids)
+        known = set(self.known(ids))
+        return [name for name in ids if name not in known]
 
     def choose_samples(self, ids: Iterable[SampleId]) -> None:
         self._db.run("DELETE FROM chosen")

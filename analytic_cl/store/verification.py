@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 _KINDS = ("forget", "rectify", "restrict", "unrestrict")
-_SHARED = ("kind", "requested", "removed", "unknown", "classes_emptied", "time")  # by receipts and certificates
+_COUNTED = ("requested", "removed", "unknown", "classes_emptied", "time")  # by the log, receipts and certificates
+_SHARED = ("kind", *_COUNTED)  # by receipts and certificates
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,19 @@ def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] 
         held = {} if moments is None else dict(zip(moments.labels, moments.counts.tolist(), strict=True))
         if recorded != held:
             raise VerificationError(f"the tables hold {sum(recorded.values())} rows, the state {sum(held.values())}")
-        requests = _check_requests(store)
+        public_keys = store.public_keys()
+        requests = _check_requests(store, public_keys)
         if retrain and moments is not None:
             again = empty_state(moments.door, moments.about())
             for rows, encoded in store._rows.batches(moments.door):
                 again.add(rows, encoded)
             if again.digest() != moments.digest():
                 raise VerificationError("the state is not the one of the rows in the tables")
-        current = None if certificate is None else _check_own_certificate(store, certificate)
+        current = None if certificate is None else _check_own_certificate(store, certificate, public_keys)
     return Verification(entries, requests, model.n_rows, retrain, current)
 
 
-def _check_requests(store: StoreReader) -> int:
+def _check_requests(store: StoreReader, public_keys: Mapping[str, str]) -> int:
     """Every applied request has the entry, certificate and receipt that belong together, and no entry lacks one."""
     applied = set()
     for request in store._requests.all():
@@ -97,7 +99,7 @@ def _check_requests(store: StoreReader) -> int:
         if receipt is None:
             raise VerificationError(f"request {name!r} is applied, but its receipt is gone")
         certificate = receipt.certificate
-        _check_own_certificate(store, certificate)
+        _check_own_certificate(store, certificate, public_keys)
         told = {field: certificate.get(field) for field in _SHARED}
         if told != {field: getattr(receipt, field) for field in _SHARED} or certificate["request"] != name:
             raise VerificationError(f"the receipt of request {name!r} was altered: it differs from its certificate")
@@ -110,16 +112,15 @@ def _check_requests(store: StoreReader) -> int:
     return len(applied)
 
 
-def _check_own_certificate(store: StoreReader, certificate: Mapping[str, Any]) -> bool:
-    check_certificate(certificate, store.public_keys())
+def _check_own_certificate(store: StoreReader, certificate: Mapping[str, Any], public_keys: Mapping[str, str]) -> bool:
+    check_certificate(certificate, public_keys)
     place = certificate["audit"]
     entry = store._audit.entry(place["number"])
-    counts = ("requested", "removed", "unknown", "classes_emptied", "time")
     if (
         entry is None
         or entry_hash(entry) != place["hash"]
         or entry.get("state") != certificate["state_after"]
-        or any(entry.get(name) != certificate[name] for name in counts)
+        or any(entry.get(name) != certificate[name] for name in _COUNTED)
     ):
         raise VerificationError(f"the certificate of request {certificate['request']!r} does not match the audit log")
     return store._keys.matches("certificate", certificate["state_after"], store._model.digest().encode())
