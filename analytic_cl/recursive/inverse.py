@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
 from analytic_cl._blas import product
-from analytic_cl.solvers import normal_equations
+from analytic_cl.solvers import cross_products, regularised
 from analytic_cl.solvers.spd import Floats, factor_spd
 from analytic_cl.statistics import Label, Moments
 
@@ -62,12 +62,10 @@ class RidgeInverse:
     @classmethod
     def of(cls, moments: Moments, alpha: float, centred: bool) -> Self | None:
         """The inverse for a state; None where A is singular to working precision. Cost: d^3 multiply-adds."""
-        problem = normal_equations(moments, centred)
-        problem.a[np.diag_indices_from(problem.a)] += alpha
-        factor = factor_spd(problem.a)
+        factor = factor_spd(regularised(moments, alpha, centred)[0])
         if factor is None:
             return None
-        w = lapack.dpotrs(factor, np.asfortranarray(problem.cross), lower=1)[0]
+        w = lapack.dpotrs(factor, np.asfortranarray(cross_products(moments, centred).T), lower=1)[0]
         p = lapack.dpotri(factor, lower=1, overwrite_c=1)[0]
         return cls(moments, p, np.ascontiguousarray(w.T), centred)
 

@@ -8,6 +8,6 @@ from analytic_cl.solvers.read_out import READ_OUTS as READ_OUTS
 from analytic_cl.solvers.read_out import ReadOut as ReadOut
 from analytic_cl.solvers.read_out import read_out as read_out
 from analytic_cl.solvers.ridge import cross_products as cross_products
-from analytic_cl.solvers.ridge import normal_equations as normal_equations
+from analytic_cl.solvers.ridge import regularised as regularised
 from analytic_cl.solvers.ridge import ridge as ridge
 from analytic_cl.solvers.ridge import ridge_scores as ridge_scores

@@ -50,8 +50,8 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
     else:
         cross = cross_products(moments, fit_intercept)
         right = np.asfortranarray((cross[1:] if len(cross) == 2 else cross).T)
-        a, strength = _regularised(moments, alpha, fit_intercept)
-        w = solve_spd(a, right, lambda: _regularised(moments, alpha, fit_intercept)[0])
+        a, strength = regularised(moments, alpha, fit_intercept)
+        w = solve_spd(a, right, lambda: regularised(moments, alpha, fit_intercept)[0])
         if alpha == "oas":
             w /= moments.n_rows
     return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
@@ -69,7 +69,7 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 
-def _regularised(moments: Moments, alpha: str | float, centred: bool) -> tuple[Floats, float]:
+def regularised(moments: Moments, alpha: str | float, centred: bool) -> tuple[Floats, float]:
     """The matrix to solve with, its upper triangle (by "oas" divided by the number of rows), and the strength."""
     n = moments.n_rows
     about: Literal["mean", "origin"] = "mean" if centred else "origin"

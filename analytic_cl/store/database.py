@@ -37,7 +37,7 @@ CREATE INDEX rows_of_label ON rows (label);
 CREATE INDEX rows_learned ON rows (learned);
 CREATE TABLE requests (
     request TEXT PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL, status TEXT NOT NULL, received TEXT NOT NULL,
-    finished TEXT, reason TEXT, receipt TEXT, certificate TEXT
+    finished TEXT, reason TEXT, receipt TEXT
 ) WITHOUT ROWID;
 CREATE TABLE audit (number INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE tombstones (hash TEXT PRIMARY KEY, expires TEXT) WITHOUT ROWID;
@@ -48,8 +48,6 @@ class Database:
     """A connection with transactions that are whole or not at all."""
 
     def __init__(self, path: Path, *, read_only: bool, create: bool = False) -> None:
-        if not create and not path.is_file():
-            raise StoreError(f"{path.parent} is not a store: it has no {path.name}")
         self.path = path
         self._mutex = threading.Lock()  # threads take turns
         mode = "ro" if read_only else "rwc" if create else "rw"
