@@ -33,6 +33,19 @@ def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
 
 
 @kernel
+def _sum_in_lanes(squares: NDArray[Any], lanes: NDArray[Any]) -> float:
+    """Sum of numbers, a multiple of LANES, in the order of the door's specification."""
+    lanes[:] = 0.0
+    for start in range(0, squares.size, LANES):
+        for k in range(LANES):
+            lanes[k] += squares[start + k]
+    t = 0.0
+    for k in range(LANES):
+        t += lanes[k]
+    return t
+
+
+@kernel
 def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> int:
     """Q = clip(round_half_even(v * scale / |v|)), m = max|x| by row; returns how many values were clipped."""
     n, d = x.shape
@@ -53,13 +66,7 @@ def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float
         for j in range(d):
             v[j] = np.float64(row[j]) * a * b
             squares[j] = v[j] * v[j]
-        lanes[:] = 0.0
-        for start in range(0, squares.size, LANES):
-            for k in range(LANES):
-                lanes[k] += squares[start + k]
-        t = 0.0
-        for k in range(LANES):
-            t += lanes[k]
+        t = _sum_in_lanes(squares, lanes)
         f = scale / math.sqrt(t)
         for j in range(d):
             r = np.rint(v[j] * f)
@@ -84,13 +91,7 @@ def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: ND
         row, out = x[i], q[i]
         for j in range(d):
             squares[j] = np.float64(row[j]) * np.float64(row[j])
-        lanes[:] = 0.0
-        for start in range(0, squares.size, LANES):
-            for k in range(LANES):
-                lanes[k] += squares[start + k]
-        t = 0.0
-        for k in range(LANES):
-            t += lanes[k]
+        t = _sum_in_lanes(squares, lanes)
         if t == 0.0:
             out[:] = 0
             continue
