@@ -39,7 +39,7 @@ peers: .venv-peers/ready
 sanitize:
 	mkdir -p build
 	$(CXX) -std=c++17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -pthread \
-	    native/sanitize.cpp native/gram.cpp native/projection.cpp native/tile.cpp -o build/sanitize
+	    native/sanitize.cpp native/gram.cpp native/nearest.cpp native/projection.cpp native/tile.cpp -o build/sanitize
 	build/sanitize
 
 changelog: .venv/ready
@@ -69,5 +69,5 @@ clean:
 .venv-peers/ready: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv .venv-peers
 	$(PEERS_PIP) --requirement benchmarks/peers/requirements.txt
-	$(PEERS_PIP) --no-deps avalanche-lib==0.6.0
+	$(PEERS_PIP) --no-deps avalanche-lib==0.6.0 continuum==1.2.7
 	touch $@

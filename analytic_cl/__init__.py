@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from analytic_cl.door import Door as Door
     from analytic_cl.door import DoorWarning as DoorWarning
     from analytic_cl.door import FixedPoint as FixedPoint
+    from analytic_cl.door import NearestKeys as NearestKeys
     from analytic_cl.door import RandomProjection as RandomProjection
     from analytic_cl.door import resolve_door as resolve_door
+    from analytic_cl.extractors import ContinualPipeline as ContinualPipeline
+    from analytic_cl.extractors import OrientedGradients as OrientedGradients
+    from analytic_cl.heads import ErrorMemory as ErrorMemory
     from analytic_cl.heads import Head as Head
     from analytic_cl.heads import KeyValueBottleneckClassifier as KeyValueBottleneckClassifier
     from analytic_cl.heads import LDAClassifier as LDAClassifier
     from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
+    from analytic_cl.heads import NearestNeighborsClassifier as NearestNeighborsClassifier
     from analytic_cl.heads import RLSClassifier as RLSClassifier
     from analytic_cl.heads import load as load
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
@@ -33,12 +38,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "_config": ("get_backend", "get_threads", "show_config", "use_backend", "use_threads"),
     "datasets": ("load_clinc150",),
-    "door": ("Door", "DoorWarning", "FixedPoint", "RandomProjection", "resolve_door"),
+    "door": ("Door", "DoorWarning", "FixedPoint", "NearestKeys", "RandomProjection", "resolve_door"),
+    "extractors": ("ContinualPipeline", "OrientedGradients"),
     "heads": (
+        "ErrorMemory",
         "Head",
         "KeyValueBottleneckClassifier",
         "LDAClassifier",
         "NearestMeanClassifier",
+        "NearestNeighborsClassifier",
         "RLSClassifier",
         "load",
     ),
@@ -60,10 +68,22 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("checks", "datasets", "door", "heads", "ledger", "solvers", "statistics", "store"):
+    if name in (
+        "checks",
+        "datasets",
+        "door",
+        "extractors",
+        "heads",
+        "ledger",
+        "metrics",
+        "scenarios",
+        "solvers",
+        "statistics",
+        "store",
+    ):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__", "checks", "datasets"]
+    return [*__all__, "__version__", "checks", "datasets", "extractors", "metrics", "scenarios"]

@@ -6,17 +6,20 @@ the cores from each other: on two cores, a product of 0.05 ms after a call of th
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
 Floats = NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 
-def product(a: Floats, b: Floats) -> Floats:
-    """A @ b in C order, for a of shape (m, k) and b of shape (k, n)."""
+def product(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """A @ b in C order, for a of shape (m, k) and b of shape (k, n), both of one type."""
     if 0 in (*a.shape, *b.shape):
-        return np.zeros((a.shape[0], b.shape[1]))
+        return np.zeros((a.shape[0], b.shape[1]), dtype=a.dtype)
     if b.shape[1] == 1:
         return _times_vector(a, b[:, 0])[:, None]
     if a.shape[0] == 1:
@@ -24,10 +27,14 @@ def product(a: Floats, b: Floats) -> Floats:
     # BLAS writes Fortran order: it makes the transpose, b^T a^T, from whichever of each factor is without a copy.
     left, left_transposed = (b.T, 0) if b.flags.c_contiguous else (b, 1)
     right, right_transposed = (a.T, 0) if a.flags.c_contiguous else (a, 1)
-    return np.asarray(blas.dgemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed)).T
+    gemm = blas.sgemm if a.dtype == np.float32 else blas.dgemm
+    out: NDArray[Real] = np.asarray(gemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed))
+    return out.T
 
 
-def _times_vector(a: Floats, x: Floats) -> Floats:
+def _times_vector(a: NDArray[Real], x: NDArray[Real]) -> NDArray[Real]:
     """A @ x: several times as fast as a product of matrices of which one is a vector."""
     transposed = a.flags.c_contiguous
-    return np.asarray(blas.dgemv(1.0, a.T if transposed else a, x, trans=transposed))
+    gemv = blas.sgemv if a.dtype == np.float32 else blas.dgemv
+    out: NDArray[Real] = np.asarray(gemv(1.0, a.T if transposed else a, x, trans=transposed))
+    return out

@@ -18,6 +18,13 @@ def gram16(
 def gram32(
     rows: NDArray[Any], sign: int, planes: list[NDArray[Any]], scratch: NDArray[Any], threads: int, isa: str, /
 ) -> None: ...
-def project(
-    rows: NDArray[Any], bits: NDArray[Any], shift: int, out: NDArray[Any], threads: int, isa: str, /
-) -> None: ...
+
+class Signs:
+    """+-1 weights, from packed bits of shape (components, bytes): unpacked once, unchanged from then on."""
+
+    n_components: int
+
+    def __init__(self, bits: NDArray[Any], n_features: int, /) -> None: ...
+
+def project(rows: NDArray[Any], signs: Signs, shift: int, out: NDArray[Any], threads: int, isa: str, /) -> None: ...
+def project_sums(rows: NDArray[Any], signs: Signs, out: NDArray[Any], threads: int, isa: str, /) -> None: ...

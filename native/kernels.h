@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "tile.h"
 
@@ -32,10 +33,34 @@ template <typename T>
 void gram_block(const Isa& isa, const Matrix<T>& x, std::int64_t sign, std::int64_t* const* planes, std::int8_t* scratch,
                 int threads);
 
-// out[i, k] = min(max(sum over j of x[i, j] * s[j, k], 0) / 2^shift, halves up, 127), s the signs: bit j of component
-// k, least significant first, 1 for +1 and 0 for -1. `bits` holds `bits_stride` bytes a component. x must have unit
-// column stride, at most kMaxTerms columns, and no -128.
-void project(const Isa& isa, const Matrix<std::int8_t>& x, const std::uint8_t* bits, std::size_t bits_stride,
-             std::size_t components, int shift, std::int8_t* out, int threads);
+// The +-1 weights of a projection, unpacked once into the panels that the tile reads, and unchanged from then on: any
+// number of threads may use it at a time. Bit j of component k, least significant first, is 1 for +1 and 0 for -1;
+// `bits` holds `bits_stride` bytes a component. At most kMaxTerms features.
+class Signs {
+  public:
+    Signs(const std::uint8_t* bits, std::size_t bits_stride, std::size_t components, std::size_t features);
+    const std::size_t components, features;
+    // Three panels for each 48 components.
+    const std::int8_t* panels(std::size_t group) const { return panels_.data() + group * group_bytes_; }
+
+  private:
+    const std::size_t group_bytes_;
+    std::vector<std::int8_t> panels_;
+};
+
+// out[i, k] = v = sum over j of x[i, j] * s[j, k] as int32, or as int8 min(max(v, 0) / 2^shift, halves up, 127). x must
+// have unit column stride, as many columns as the signs have features, and no -128.
+template <typename Out>
+void project(const Isa& isa, const Matrix<std::int8_t>& x, const Signs& signs, int shift, Out* out, int threads);
+
+// Columns of rows among which `nearest` searches: 3 * 127^2 * 32,768 < 2^31.
+constexpr std::size_t kMaxWidth = 32768;
+
+// The m rows of least squared distance to each query, nearest first, by exact distances; of rows at the m-th distance,
+// any. Rows that are not alive are passed over. Where there are fewer than m, positions are -1 behind the last. Both
+// matrices must have unit column stride, the same at most kMaxWidth columns, and no -128; m is at least 1.
+void nearest(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive,
+             const Matrix<std::int8_t>& queries, std::size_t m, std::int64_t* distances, std::int64_t* positions,
+             int threads);
 
 }  // namespace analytic_cl

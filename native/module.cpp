@@ -50,17 +50,43 @@ void gram(const Rows<T>& rows, std::int64_t sign, nb::list planes, const Scratch
     gram_block<T>(chosen, matrix<T>(rows), sign, pointers, scratch.data() + skip, threads);
 }
 
-void project_rows(const Rows<std::int8_t>& rows, const nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig>& bits,
-                  int shift, nb::ndarray<std::int8_t, nb::ndim<2>, nb::c_contig> out, int threads,
+void make_signs(Signs* self, const nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& bits,
+                std::size_t features) {
+    if (features > kMaxTerms || bits.shape(1) * 8 < features) throw std::invalid_argument("shapes do not fit");
+    nb::gil_scoped_release released;
+    new (self) Signs(bits.data(), bits.shape(1), bits.shape(0), features);
+}
+
+template <typename Out>
+void project_rows(const Rows<std::int8_t>& rows, const Signs& signs, int shift,
+                  nb::ndarray<Out, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads,
                   const std::string& isa) {
-    if (rows.shape(1) > kMaxTerms || bits.shape(1) * 8 < rows.shape(1) || out.shape(0) != rows.shape(0) ||
-        out.shape(1) != bits.shape(0) || shift < 0 || shift > 30)
+    if (rows.shape(1) != signs.features || out.shape(0) != rows.shape(0) || out.shape(1) != signs.components ||
+        shift < 0 || shift > 30 || threads < 1)
         throw std::invalid_argument("shapes do not fit");
     const Isa& chosen = isa_named(isa);
     if (!out.size()) return;
     if (rows.stride(1) != 1 && rows.shape(1) > 1) throw std::invalid_argument("rows do not fit: they must be contiguous");
     nb::gil_scoped_release released;
-    project(chosen, matrix<std::int8_t>(rows), bits.data(), bits.shape(1), bits.shape(0), shift, out.data(), threads);
+    project<Out>(chosen, matrix<std::int8_t>(rows), signs, shift, out.data(), threads);
+}
+
+using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+void nearest_rows(const Rows<std::int8_t>& rows, const Bytes& alive, const Rows<std::int8_t>& queries,
+                  const Table& distances, const Table& positions, int threads, const std::string& isa) {
+    const std::size_t m = distances.shape(1), width = rows.shape(1);
+    if (queries.shape(1) != width || width > kMaxWidth || alive.shape(0) != rows.shape(0) || !m || threads < 1 ||
+        distances.shape(0) != queries.shape(0) || positions.shape(0) != queries.shape(0) || positions.shape(1) != m)
+        throw std::invalid_argument("shapes do not fit");
+    if (width > 1 && (rows.stride(1) != 1 || queries.stride(1) != 1))
+        throw std::invalid_argument("rows do not fit: they must be contiguous");
+    const Isa& chosen = isa_named(isa);
+    if (!queries.shape(0) || !width) return;
+    nb::gil_scoped_release released;
+    nearest(chosen, matrix<std::int8_t>(rows), alive.data(), matrix<std::int8_t>(queries), m, distances.data(),
+            positions.data(), threads);
 }
 
 }  // namespace
@@ -73,7 +99,15 @@ NB_MODULE(_native, m) {
     m.def("gram8", &gram<std::int8_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
     m.def("gram16", &gram<std::int16_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
     m.def("gram32", &gram<std::int32_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
-    m.def("project", &project_rows, as_is, as_is, nb::arg(), as_is, nb::arg(), nb::arg());
+    nb::class_<Signs>(m, "Signs").def("__init__", &make_signs, as_is, nb::arg())
+        .def_ro("n_components", &Signs::components);
+    m.def("project", &project_rows<std::int8_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
+    m.def("project_sums", [](const Rows<std::int8_t>& rows, const Signs& signs,
+                             nb::ndarray<std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads,
+                             const std::string& isa) { project_rows<std::int32_t>(rows, signs, 0, out, threads, isa); },
+          as_is, nb::arg(), as_is, nb::arg(), nb::arg());
+    m.attr("MAX_WIDTH") = kMaxWidth;
+    m.def("nearest", &nearest_rows, as_is, as_is, as_is, as_is, as_is, nb::arg(), nb::arg());
     m.def("isas", [] {
         nb::list found;
         for (const char* name : {"avx512vnni", "avx2", "portable"})

@@ -1,4 +1,5 @@
 // Odd shapes through every kernel, to be run under the address and undefined-behaviour sanitizers: make sanitize.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -40,15 +41,45 @@ int projection_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t
     const std::size_t stride = (d + 7) / 8;
     std::vector<std::uint8_t> bits(m * stride);
     for (auto& v : bits) v = static_cast<std::uint8_t>(std::rand());
-    project(isa, {x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1}, bits.data(), stride, m, shift, out.data(), threads);
+    std::vector<std::int32_t> sums(n * m);
+    const Signs signs(bits.data(), stride, m, d);
+    const Matrix<std::int8_t> rows{x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1};
+    project(isa, rows, signs, shift, out.data(), threads);
+    project(isa, rows, signs, 0, sums.data(), threads);
     for (std::size_t i = 0; i < n; ++i)
         for (std::size_t k = 0; k < m; ++k) {
             int v = 0;
             for (std::size_t j = 0; j < d; ++j) v += bits[k * stride + j / 8] >> (j % 8) & 1 ? x[i * d + j] : -x[i * d + j];
             const int expected = ((v < 0 ? 0 : v) + (shift ? 1 << (shift - 1) : 0)) >> shift;
-            if (out[i * m + k] != (expected > 127 ? 127 : expected))
+            if (out[i * m + k] != (expected > 127 ? 127 : expected) || sums[i * m + k] != v)
                 return std::printf("projection %s %zu x %zu -> %zu: wrong\n", isa.name, n, d, m);
         }
+    return 0;
+}
+
+int nearest_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t m, int threads) {
+    const std::size_t queries = 1 + n % 50;
+    std::vector<std::int8_t> x((n + queries) * d);
+    for (auto& v : x) v = static_cast<std::int8_t>(std::rand() % 255 - 127);
+    std::vector<std::uint8_t> alive(n);
+    for (auto& v : alive) v = std::rand() % 4 != 0;
+    std::vector<std::int64_t> distances(queries * m), positions(queries * m);
+    const auto stride = static_cast<std::ptrdiff_t>(d);
+    const std::int8_t* query = x.data() + n * d;
+    nearest(isa, {x.data(), n, d, stride, 1}, alive.data(), {query, queries, d, stride, 1}, m, distances.data(),
+            positions.data(), threads);
+    for (std::size_t q = 0; q < queries; ++q) {
+        std::vector<std::int64_t> exact;
+        for (std::size_t i = 0; i < n; ++i) {
+            std::int64_t sum = 0;
+            for (std::size_t j = 0; j < d; ++j) sum += (x[i * d + j] - query[q * d + j]) * (x[i * d + j] - query[q * d + j]);
+            if (alive[i]) exact.push_back(sum);
+        }
+        std::sort(exact.begin(), exact.end());
+        for (std::size_t k = 0; k < m; ++k)
+            if (k < exact.size() ? distances[q * m + k] != exact[k] : positions[q * m + k] != -1)
+                return std::printf("nearest %s %zu x %zu, %zu: wrong\n", isa.name, n, d, m);
+    }
     return 0;
 }
 
@@ -64,7 +95,8 @@ int main() {
                     failures += gram_differs<std::int16_t>(*isa, n, d, threads) > 0;
                     failures += gram_differs<std::int32_t>(*isa, n, d, threads) > 0;
                     for (std::size_t m : {1, 47, 48, 50}) failures += projection_differs(*isa, n, d, m, 3, threads) > 0;
-                    runs += 7;
+                    for (std::size_t m : {1, 5, 300}) failures += nearest_differs(*isa, n, d, m, threads) > 0;
+                    runs += 10;
                 }
     }
     std::printf("%d runs, %d failures\n", runs, failures);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from analytic_cl import (
     KeyValueBottleneckClassifier,
     LDAClassifier,
     NearestMeanClassifier,
+    NearestNeighborsClassifier,
     RandomProjection,
     RLSClassifier,
 )
@@ -29,6 +32,8 @@ HEADS = [
     RLSClassifier(projection=RandomProjection(20)),
     KeyValueBottleneckClassifier(n_codebooks=16),
     KeyValueBottleneckClassifier(8, 3, "mean posterior", door="embedding", random_state=3, track="rows"),
+    NearestNeighborsClassifier(3, "majority"),
+    NearestNeighborsClassifier(5, index="flat", door="embedding", track="digest"),
     RLSClassifier(alpha=1.0, solver="recursive"),
     RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, door="embedding"),
 ]
@@ -55,3 +60,10 @@ def pack(name):
     """Arrays of one of the shared packs of real features."""
     with np.load(DATA / f"{name}.npz", allow_pickle=False) as stored:
         return {key: stored[key] for key in stored.files}
+
+
+def needs(module, switch):
+    """An optional library. Without it a test is skipped, or fails where the environment sets `switch`."""
+    if find_spec(module) is None and switch not in os.environ:
+        pytest.skip(f"{module} is not installed")
+    return import_module(module)

@@ -16,6 +16,7 @@ from analytic_cl import (
     KeyValueBottleneckClassifier,
     LDAClassifier,
     NearestMeanClassifier,
+    NearestNeighborsClassifier,
     RandomProjection,
     RLSClassifier,
     Store,
@@ -102,6 +103,7 @@ def people(*numbers):
         (["--head", "ridge", "--projection", 30, "--seed", 7], RLSClassifier(projection=RandomProjection(30, 7))),
         (["--head", "nearest-mean"], NearestMeanClassifier()),
         (["--head", "key-value", "--seed", 3], KeyValueBottleneckClassifier(random_state=3)),
+        (["--head", "neighbors"], NearestNeighborsClassifier()),
     ],
 )
 def test_init_makes_the_head_that_was_asked_for(options, head):

@@ -44,7 +44,9 @@ def test_public_names_are_documented(name):
     assert inspect.getdoc(getattr(analytic_cl, name))
 
 
-@pytest.mark.parametrize("name", [*HEADS, "Moments", "FixedPoint", "RandomProjection"])
+@pytest.mark.parametrize(
+    "name", [*HEADS, "Moments", "FixedPoint", "NearestKeys", "OrientedGradients", "RandomProjection"]
+)
 def test_docstrings_state_cost_exactness_and_an_example(name):
     text = inspect.getdoc(getattr(analytic_cl, name))
 

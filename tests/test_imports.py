@@ -18,10 +18,14 @@ ROOMS = [
     "cli",
     "store",
     "datasets",
+    "scenarios",
+    "metrics",
+    "extractors",
     "checks",
     "heads",
     "recursive",
     "solvers",
+    "memory",
     "ledger",
     "statistics",
     "door",
@@ -61,7 +65,7 @@ def test_using_every_public_name_loads_no_extra_beyond_what_scikit_learn_loads(r
 
 
 def test_every_public_name_is_there():
-    for name in [*analytic_cl.__all__, "checks", "datasets", "__version__"]:
+    for name in [*analytic_cl.__all__, "checks", "datasets", "metrics", "scenarios", "__version__"]:
         assert getattr(analytic_cl, name) is not None
         assert name in dir(analytic_cl)
     with pytest.raises(AttributeError, match="no attribute 'LDAClassifer'"):
@@ -88,7 +92,9 @@ def test_imports_run_downwards(path):
         top, *rest = name.split(".")
         if top == "analytic_cl" and rest and rest[0] in ROOMS and rest[0] != room:
             assert ROOMS.index(rest[0]) > ROOMS.index(room), f"{room} imports {name}"
-        if room in ("statistics", "solvers", "recursive", "door"):
+        if room in ("scenarios", "metrics"):  # usable with other libraries
+            assert top != "analytic_cl" or rest[0] in (room, "_config"), f"{room} imports {name}"
+        if room in ("statistics", "solvers", "recursive", "door", "scenarios"):
             assert top != "sklearn", f"{room} imports {name}"
         if room in ("heads", "solvers", "recursive", "ledger"):
             assert top != "numba", f"{room} imports {name}"

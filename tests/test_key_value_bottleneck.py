@@ -1,21 +1,32 @@
 """Keys see no data, counts are exact, and codebooks vote as the formulas say."""
 
+import sys
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from common import blobs, ignore_door
+from sklearn.base import clone
 
 from analytic_cl import (
     KeyValueBottleneckClassifier,
     LDAClassifier,
+    NearestKeys,
     NearestMeanClassifier,
+    Store,
+    load,
     resolve_door,
     use_backend,
     use_threads,
 )
 from analytic_cl._config import BACKENDS
+from analytic_cl.checks import check_head
 from analytic_cl.datasets import load_clinc150
 from analytic_cl.door import SignKeys
-from analytic_cl.door.sign_keys import _plus_bits
+from analytic_cl.door.centres import moved, shuffled
+from analytic_cl.door.nearest import LIMIT, nearest, squares
+from analytic_cl.door.nearest_keys import _coordinates
+from analytic_cl.door.sign_keys import _plus_bits, weighted_sums
 from analytic_cl.solvers import READ_OUTS
 from analytic_cl.solvers.read_out import read_out, scores_reference
 from analytic_cl.statistics import KeyCounts
@@ -181,3 +192,240 @@ def test_clinc150_reaches_its_accuracy():
     assert fitted.score(data.X_test, data.y_test) >= 0.936
     assert fitted.set_params(read_out="mean log posterior").score(data.X_test, data.y_test) >= 0.936
     assert fitted.set_params(read_out="mean posterior").score(data.X_test, data.y_test) >= 0.91
+
+
+METHODS = [
+    "sample",
+    "ema",
+    pytest.param("kmeans", marks=pytest.mark.skipif(find_spec("faiss") is None, reason="needs the extra faiss")),
+]
+
+
+def nearest_keys(d=20, method="sample", **parameters):
+    public = np.random.RandomState(9).normal(size=(60, d))
+    settings = {"n_codebooks": 11, "bits": 4, "n_dimensions": 5, **parameters}
+    return NearestKeys.from_rows(public, method=method, **settings)
+
+
+@ignore_door
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("d", [20, 300])
+def test_heads_with_nearest_keys_pass_every_check(method, d):
+    check_head(KeyValueBottleneckClassifier(keys=nearest_keys(d, method)), *blobs(40, d, 3))
+
+
+@pytest.mark.parametrize("d", [1, 7, 256, 257, 300])
+@pytest.mark.parametrize("door", ["embedding", "wide"])
+@pytest.mark.parametrize("n_dimensions", [1, 4, 7])
+def test_nearest_keys_are_the_same_on_every_backend_and_for_every_batch(d, door, n_dimensions):
+    keys = nearest_keys(d, door=door, n_dimensions=n_dimensions)
+    rows = keys.door.quantise(np.random.RandomState(1).normal(size=(40, d)))
+    rows[0], rows[1] = 0, keys.door.limit
+    found = keys.keys(rows)
+    for backend in BACKENDS:
+        with use_backend(backend):
+            np.testing.assert_array_equal(keys.keys(rows), found)
+    with use_threads(1):
+        np.testing.assert_array_equal(np.concatenate([keys.keys(rows[i : i + 1]) for i in range(40)]), found)
+    assert found.shape == (40, 11) and found.max() < 2**4
+
+
+def test_the_nearest_centre_is_found_at_the_limits_and_ties_go_to_the_lowest_number():
+    random = np.random.RandomState(0)
+    coordinates = random.choice([-LIMIT, LIMIT, 0, 3], size=(50, 9, 32)).astype(np.int16)
+    centres = random.choice([-LIMIT, LIMIT, 0, 3], size=(9, 32, 8)).astype(np.int16)
+    centres[:, :, 5] = centres[:, :, 2]
+    coordinates[:3] = centres[:, :, 5]
+    away = coordinates[..., None].astype(object) - centres.astype(object)
+    expected = (away**2).sum(axis=2).argmin(axis=2).astype(int)
+    for backend in BACKENDS:
+        keys = np.empty((50, 9), dtype=np.uint16)
+        with use_backend(backend):
+            nearest(coordinates, centres, squares(centres), keys)
+        np.testing.assert_array_equal(keys, expected)
+    assert (expected[:3] == 2).all()
+
+
+def test_threads_do_not_change_nearest_keys():
+    keys = nearest_keys(300, n_codebooks=101, bits=5)
+    rows = keys.door.quantise(np.random.RandomState(1).normal(size=(500, 300)))
+    with use_threads(3):
+        found = keys.keys(rows)
+    with use_threads(1):
+        np.testing.assert_array_equal(keys.keys(rows), found)
+
+
+def test_a_sample_has_each_row_as_the_nearest_of_itself():
+    public = np.random.RandomState(0).normal(size=(16, 300))
+    keys = NearestKeys.from_rows(public, n_codebooks=6, bits=4)
+    found = keys.keys(keys.door.quantise(public))
+    np.testing.assert_array_equal(np.sort(found, axis=0), np.tile(np.arange(16)[:, None], 6))
+    assert (found[:, 0] != found[:, 1]).any()  # each codebook has an order of its own
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fitted_centres_lie_nearer_to_the_rows_than_a_sample(method):
+    X, _ = blobs(600, 300, 40)
+
+    def mean_distance(keys):
+        q = keys.door.quantise(X)
+        coordinates = _coordinates(weighted_sums(q, 0, 5 * 6), keys.shift).reshape(600, 5, 6)
+        hit = np.stack([keys.centres[c][:, keys.keys(q)[:, c]].T for c in range(5)], axis=1)
+        return ((coordinates - hit.astype(float)) ** 2).sum(axis=2).mean()
+
+    settings = dict(n_codebooks=5, bits=5, n_dimensions=6)
+    sampled = mean_distance(NearestKeys.from_rows(X, **settings))
+    ratio = mean_distance(NearestKeys.from_rows(X, method=method, **settings)) / sampled
+    assert ratio == 1 if method == "sample" else ratio < 0.85
+
+
+def test_a_dead_centre_is_replaced_for_good():
+    batch = np.array([[[10, 20]], [[12, 22]], [[11, 21]]], dtype=np.int16)
+    far, alive = [-3000.0, 900.0], [11.0, 21.0]
+    hits, totals = np.array([[1.0, 0.01]]), np.array([[alive, np.multiply(far, 0.01)]])
+    hits, totals = moved(batch, hits, totals, 1.0)
+    np.testing.assert_array_equal(totals[0, 1] / hits[0, 1], batch[0, 0])
+    np.testing.assert_allclose(totals[0, 0] / hits[0, 0], alive)
+    hits, totals = moved(batch[:1] + 1, hits, totals, 1.0)  # nearer to the living one, or as near
+    assert np.abs(totals[0, 1] / hits[0, 1] - batch[0, 0]).max() <= 1  # nothing pulls it back to where it was
+
+
+def test_order_of_shuffled_rows_is_fixed():
+    assert shuffled(8, 5, 1).tolist() == [3, 2, 0, 7, 1, 4, 5, 6]
+    assert sorted(shuffled(1000, 0, 0)) == list(range(1000))
+
+
+@pytest.mark.parametrize(("method", "fingerprint"), [("sample", "1ae36ef3e582d7da"), ("ema", "4f244d845e736ea3")])
+def test_keys_made_now_are_those_of_every_version_and_machine(method, fingerprint):
+    rows = np.random.RandomState(0).randint(-127, 128, size=(300, 260))
+    keys = NearestKeys.from_rows(rows, n_codebooks=7, bits=4, n_dimensions=5, method=method, door="as-is")
+    assert keys.fingerprint[:16] == fingerprint
+
+
+def test_equal_keys_are_equal_and_others_are_not():
+    keys = nearest_keys()
+    again = nearest_keys()
+    assert keys == again and hash(keys) == hash(again) and keys is not again
+    assert keys == NearestKeys(keys.door, keys.centres, keys.shift, keys.random_state)
+    for other in (nearest_keys(random_state=1), nearest_keys(door="embedding"), nearest_keys(method="ema"), "signs"):
+        assert keys != other
+    moved = keys.centres.copy()
+    moved[0, 0, 0] += 1
+    assert NearestKeys(keys.door, moved, keys.shift, keys.random_state) != keys
+    assert len(repr(keys)) < 120
+    with pytest.raises(ValueError, match="read-only"):
+        keys.centres[0] = 0
+
+
+def test_nearest_keys_are_a_parameter_like_any_other():
+    keys = nearest_keys()
+    fitted = KeyValueBottleneckClassifier(keys=keys).fit(*blobs(60, 20))
+    assert clone(fitted).keys is keys and fitted.get_params()["keys"] is keys
+    assert "NearestKeys(11 codebooks, 4 bits" in repr(fitted) and len(repr(fitted)) < 400
+    assert fitted.moments_.tables.shape == (11, 16, 3)
+    digest = fitted.state_digest()
+    with pytest.raises(ValueError, match="keys changed since the first rows were learned"):
+        fitted.set_params(keys="signs").predict(blobs()[0])
+    assert fitted.set_params(keys=nearest_keys()).state_digest() == digest
+
+
+def test_heads_with_nearest_keys_come_back_from_disk(tmp_path):
+    X, y = blobs(60, 20)
+    head = KeyValueBottleneckClassifier(keys=nearest_keys())
+    head.save(tmp_path / "unfitted")
+    head.fit(X, y).save(tmp_path / "fitted")
+    unfitted, fitted = load(tmp_path / "unfitted"), load(tmp_path / "fitted")
+    assert unfitted.keys == fitted.keys == fitted.moments_.keys == nearest_keys()
+    assert unfitted.fit(X, y).state_digest() == fitted.state_digest() == head.state_digest()
+    np.testing.assert_array_equal(fitted.decision_function(X), head.decision_function(X))
+
+
+def test_other_centres_in_a_file_are_refused():
+    state = KeyValueBottleneckClassifier(keys=nearest_keys()).fit(*blobs(60, 20)).moments_
+    keys = state.keys
+    assert NearestKeys.from_arrays(keys.door, keys.spec(), state.to_arrays()) == keys
+    with pytest.raises(ValueError, match="missing"):
+        NearestKeys.from_arrays(keys.door, keys.spec(), {})
+    with pytest.raises(ValueError, match="fingerprint"):
+        NearestKeys.from_arrays(keys.door, keys.spec(), {"centres": keys.centres[:, ::-1]})
+    with pytest.raises(ValueError, match="centres must be int16"):
+        NearestKeys.from_arrays(keys.door, keys.spec(), {"centres": keys.centres.astype(np.int32)})
+
+
+def test_heads_with_different_nearest_keys_are_not_merged():
+    X, y = blobs(60, 20)
+    fitted = KeyValueBottleneckClassifier(keys=nearest_keys()).fit(X, y)
+    before = fitted.state_digest()
+    for other in (head(), KeyValueBottleneckClassifier(keys=nearest_keys(random_state=1))):
+        with pytest.raises(ValueError, match="only counts of the same keys"):
+            fitted.merge(other.fit(X, y))
+    assert (
+        fitted.state_digest()
+        == before
+        != KeyValueBottleneckClassifier(keys=nearest_keys(random_state=1)).fit(X, y).state_digest()
+    )
+
+
+def test_rows_behind_another_door_are_refused():
+    for head_, d in (
+        (KeyValueBottleneckClassifier(keys=nearest_keys()), 21),
+        (KeyValueBottleneckClassifier(keys=nearest_keys(), door="embedding"), 20),
+    ):
+        with pytest.raises(ValueError, match="keys were made behind another door"):
+            head_.fit(*blobs(60, d))
+        assert not head_.__sklearn_is_fitted__()
+
+
+def test_a_store_refuses_nearest_keys_and_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"a store holds one of|only a head's own file holds NearestKeys"):
+        Store.create(tmp_path / "store", KeyValueBottleneckClassifier(keys=nearest_keys()))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("rows", "parameters", "words"),
+    [
+        (np.ones(30), {}, "must be numbers of shape"),
+        (np.ones((30, 0)), {}, "must be numbers of shape"),
+        (np.full((30, 2), "a"), {}, "must be numbers of shape"),
+        (np.ones((15, 2)), {}, "16 centres need at least as many rows, got 15"),
+        (np.where(np.arange(60).reshape(30, 2) == 7, np.nan, 1.0), {}, "NaN in row 3"),
+        (np.where(np.arange(60).reshape(30, 2) == 7, np.inf, 1.0), {}, "infinity in row 3"),
+        (np.ones((30, 2)), {"method": "median"}, "method must be one of 'sample'"),
+        (np.ones((30, 2)), {"bits": 11}, "bits must be from 1 to 10"),
+        (np.ones((30, 2)), {"n_codebooks": 0}, "n_codebooks must be from 1"),
+        (np.ones((30, 2)), {"n_dimensions": 33}, "n_dimensions must be from 1 to 32"),
+        (np.ones((30, 2)), {"random_state": None}, "random_state must be an integer"),
+        (np.ones((30, 2)), {"door": "narrow"}, "door must be"),
+    ],
+)
+def test_rows_that_can_not_make_keys_are_refused(rows, parameters, words):
+    with pytest.raises(ValueError, match=words):
+        NearestKeys.from_rows(rows, **{"n_codebooks": 3, "bits": 4, **parameters})
+
+
+def test_rows_that_are_all_the_same_make_keys_all_the_same():
+    for rows in (np.zeros((20, 3)), np.full((20, 3), 1e30)):
+        keys = NearestKeys.from_rows(rows, n_codebooks=3, bits=4, door="embedding", method="ema")
+        assert not keys.keys(keys.door.quantise(rows)).any()
+
+
+@pytest.mark.parametrize("keys", [None, "nearest", 3, np.ones(3)])
+def test_keys_of_no_known_kind_are_refused(keys):
+    with pytest.raises(ValueError, match="keys must be 'signs' or NearestKeys"):
+        KeyValueBottleneckClassifier(keys=keys).fit(*blobs())
+
+
+def test_kmeans_without_faiss_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ImportError, match=r"analytic-cl\[faiss\]"):
+        nearest_keys(method="kmeans")
+
+
+def test_few_codebooks_gain_from_centres_on_clinc150():
+    data = load_clinc150()
+    public = data.X_train[::5]  # of a user's own, in earnest: these rows are to be forgotten by nobody
+    signs = KeyValueBottleneckClassifier(32).fit(data.X_train, data.y_train)
+    centres = KeyValueBottleneckClassifier(keys=NearestKeys.from_rows(public, n_codebooks=32))
+    assert centres.fit(data.X_train, data.y_train).score(data.X_test, data.y_test) >= 0.895
+    assert signs.score(data.X_test, data.y_test) <= 0.89

@@ -1,5 +1,9 @@
 """The C++ kernels give the bits of plain integer arithmetic, on every instruction set, for every shape and stride."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -92,13 +96,51 @@ def _gram(rows, bits, isa):
 def test_projection_is_exact(isa, shape, shift):
     n, d, components = shape
     q = rows_of(8, n, d)
-    signs = projection._signs(3, components, d).astype(np.int64)
-    expected = np.minimum((np.maximum(q @ signs, 0) + (1 << shift >> 1)) >> shift, 127)
-    out = np.full((n, components), -1, dtype=np.int8)
+    sums = q @ projection._signs(3, components, d).astype(np.int64)
+    expected = np.minimum((np.maximum(sums, 0) + (1 << shift >> 1)) >> shift, 127)
+    out, out_sums = np.full((n, components), -1, dtype=np.int8), np.empty((n, components), dtype=np.int32)
+    signs = native.Signs(projection._sign_bits(3, components, d), d)
 
-    native.project(q, projection._sign_bits(3, components, d), shift, out, 2, isa)
+    native.project(q, signs, shift, out, 2, isa)
+    native.project_sums(q, signs, out_sums, 2, isa)
 
     np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(out_sums, sums)
+
+
+def test_signs_are_shared_by_threads():
+    q, packed = rows_of(8, 400, 300), projection._sign_bits(0, 4000, 300)
+    signs = native.Signs(packed, 300)
+    expected = np.empty((400, 4000), dtype=np.int8)
+    native.project(q, signs, 3, expected, 1, "")
+
+    def project(_):
+        out = np.empty_like(expected)
+        native.project(q, signs, 3, out, 3, "")
+        return np.array_equal(out, expected)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(project, range(40)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's count of resident pages")
+def test_signs_go_with_their_last_user():
+    packed = projection._sign_bits(0, 4000, 300)
+    native.Signs(packed, 300)
+    before = resident_bytes()
+    for _ in range(100):  # 120 MB, were they kept
+        native.Signs(packed, 300)
+    assert resident_bytes() - before < 30e6
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 100, 257])
+def test_few_rows_get_the_bits_that_they_get_among_many(n):
+    q = rows_of(8, 3000, 301, seed=1)
+    assert np.array_equal(RandomProjection(200).project(q[:n], 512.0), RandomProjection(200).project(q, 512.0)[:n])
 
 
 def test_threads_change_nothing():
@@ -118,6 +160,7 @@ def test_calls_that_would_leave_memory_are_refused():
     rows, planes = rows_of(8, 10, 6), gram.empty_planes(6, 8)
     scratch = np.empty(native.gram_scratch_bytes(6, 1), dtype=np.int8)
     bits, out = projection._sign_bits(0, 5, 6), np.empty((10, 5), dtype=np.int8)
+    signs = native.Signs(bits, 6)
 
     for call in (
         lambda: native.gram8(rows, 1, gram.empty_planes(5, 8), scratch, 1, ""),
@@ -126,9 +169,12 @@ def test_calls_that_would_leave_memory_are_refused():
         lambda: native.gram8(rows, 1, planes, scratch[:1000], 1, ""),
         lambda: native.gram8(np.zeros((native.BLOCK_ROWS + 1, 6), np.int8), 1, planes, scratch, 1, ""),
         lambda: native.gram8(rows, 1, planes, scratch, 1, "mmx"),
-        lambda: native.project(rows, bits, 1, out[:9], 1, ""),
-        lambda: native.project(rows, bits, 40, out, 1, ""),
-        lambda: native.project(np.zeros((10, 60), np.int8), bits, 1, out, 1, ""),
+        lambda: native.Signs(bits, 9),
+        lambda: native.project(rows, signs, 1, out[:9], 1, ""),
+        lambda: native.project(rows, signs, 40, out, 1, ""),
+        lambda: native.project(rows, signs, 1, out, 0, ""),
+        lambda: native.project(np.zeros((10, 60), np.int8), signs, 1, out, 1, ""),
+        lambda: native.project_sums(rows, signs, np.empty((10, 4), np.int32), 1, ""),
     ):
         with pytest.raises((ValueError, RuntimeError), match=r"fit|planes|plane|scratch|instruction set|cast"):
             call()

@@ -5,7 +5,13 @@ import os
 import pytest
 from common import DATA, ignore_door, pack
 
-from analytic_cl import KeyValueBottleneckClassifier, LDAClassifier, NearestMeanClassifier, RLSClassifier
+from analytic_cl import (
+    KeyValueBottleneckClassifier,
+    LDAClassifier,
+    NearestMeanClassifier,
+    NearestNeighborsClassifier,
+    RLSClassifier,
+)
 
 RECORD = {
     "clinc150_minilm": {
@@ -13,6 +19,7 @@ RECORD = {
         (LDAClassifier(), None): 0.9302,
         (RLSClassifier(), None): 0.9096,
         (KeyValueBottleneckClassifier(), None): 0.938,
+        (NearestNeighborsClassifier(), None): 0.9129,
         (LDAClassifier(), 1500): 0.8904,
         (RLSClassifier(), 1500): 0.8196,
     },
@@ -21,6 +28,7 @@ RECORD = {
         (LDAClassifier(), None): 0.6293,
         (RLSClassifier(), None): 0.6252,
         (KeyValueBottleneckClassifier(), None): 0.5802,
+        (NearestNeighborsClassifier(), None): 0.6183,
         (LDAClassifier(), 1500): 0.4525,
         (RLSClassifier(), 1500): 0.4487,
     },

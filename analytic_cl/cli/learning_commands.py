@@ -41,7 +41,10 @@ string_labels_option = click.option(
 @click.command(cls=StoreCommand)
 @store_argument
 @click.option(
-    "--head", type=click.Choice(["lda", "ridge", "nearest-mean", "key-value"]), default="lda", show_default=True
+    "--head",
+    type=click.Choice(["lda", "ridge", "nearest-mean", "key-value", "neighbors"]),
+    default="lda",
+    show_default=True,
 )
 @click.option("--alpha", help='For ridge: "oas" (default), "gcv" or a number.')
 @click.option("--shrinkage", help='For lda: "oas" (default) or a number from 0 to 1.')
@@ -79,6 +82,7 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
         KeyValueBottleneckClassifier,
         LDAClassifier,
         NearestMeanClassifier,
+        NearestNeighborsClassifier,
         RandomProjection,
         RLSClassifier,
     )
@@ -97,6 +101,8 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
         made = LDAClassifier(_strength(shrinkage), **shared)
     elif head == "key-value":
         made = KeyValueBottleneckClassifier(random_state=seed, **shared)
+    elif head == "neighbors":
+        made = NearestNeighborsClassifier(**shared)
     else:
         made = NearestMeanClassifier(**shared)
     made._check_parameters()

@@ -122,7 +122,7 @@ def _retrain(certificate: dict[str, Any], keys: dict[str, str], files: tuple[str
     from analytic_cl.cli.files import read_features
     from analytic_cl.cli.learning_commands import rows_at_a_time
     from analytic_cl.door import Door
-    from analytic_cl.statistics import empty_state
+    from analytic_cl.heads.states import empty_state
     from analytic_cl.store.certificate import check_retrained
 
     if not keys:

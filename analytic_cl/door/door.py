@@ -40,12 +40,16 @@ class Door:
     """Turns rows of ``n_features`` values into integer rows of ``width`` values, and says what those mean.
 
     Made by `resolve_door`. Two states can be merged only when their doors are equal.
+
+    `source` names the frozen extractor that rows come from, with its fingerprint. It changes no integer; it is part of
+    the description, the digest and the equality of doors, so that states of two extractors are never taken for one.
     """
 
     rule: FixedPoint
     n_features: int
     as_is: bool = False
     projection: RandomProjection | None = None
+    source: str | None = None
 
     @property
     def bits(self) -> int:
@@ -174,12 +178,15 @@ class Door:
         else:
             rule = f"{'l2, ' if self.rule.norm else ''}scale {self._scale:g}"
         lift = f", projection to {self.width}, seed {self.projection.random_state}" if self.projection else ""
-        return f"{self.n_features} features, {self.bits} bits, {rule}{lift}"
+        source = "" if self.source is None else f", from {self.source}"
+        return f"{self.n_features} features, {self.bits} bits, {rule}{lift}{source}"
 
     def spec(self) -> dict[str, Any]:
         """The door as JSON values; floats in hexadecimal, so that they survive to the bit."""
         bounds = self.rule.bounds
+        source = {} if self.source is None else {"source": self.source}  # doors without one keep their digests
         return {
+            **source,
             "n_features": self.n_features,
             "bits": self.bits,
             "norm": self.rule.norm,
@@ -207,10 +214,10 @@ class Door:
                 None if bounds is None else (_column(bounds[0]), _column(bounds[1])),
             )
             projection = None if lift is None else RandomProjection(lift["n_components"], lift["random_state"])
-            door = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection)
+            door = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection, spec.get("source"))
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"not the description of a door: {error!r}") from error
-        if door.spec() != dict(spec):
+        if door.spec() != dict(spec) or not isinstance(door.source, str | None):
             raise ValueError(
                 "the door's description doesn't agree with itself, or with this version's projection signs"
             )
@@ -225,8 +232,10 @@ def _column(values: list[str]) -> Column:
     return floats[0] if len(floats) == 1 else tuple(floats)
 
 
-def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_features: int) -> Door:
-    """The door that a head's parameters mean for rows of this width."""
+def resolve_door(
+    door: str | FixedPoint, projection: RandomProjection | None, n_features: int, source: str | None = None
+) -> Door:
+    """The door that a head's parameters mean for rows of this width, from this extractor."""
     if projection is not None:
         if not isinstance(projection, RandomProjection):
             raise TypeError(f"projection must be a RandomProjection or None, got {type(projection).__name__}")
@@ -246,7 +255,7 @@ def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_
                 low, high = low[0], high[0]
             rule = FixedPoint(rule.bits, bounds=(low, high))
     elif door == "as-is":
-        return Door(FixedPoint(8, scale=1), n_features, as_is=True)
+        return Door(FixedPoint(8, scale=1), n_features, as_is=True, source=source)
     elif door in ("auto", "embedding", "wide"):
         wide = door == "wide" or (door == "auto" and n_features <= WIDE_FEATURES)
         rule = FixedPoint(32) if wide else FixedPoint(8, norm="l2")
@@ -254,7 +263,7 @@ def resolve_door(door: str | FixedPoint, projection: RandomProjection | None, n_
         raise ValueError(f'door must be "auto", "embedding", "wide", "as-is" or a FixedPoint, got {door!r}')
     if rule.bounds is None and rule.scale is None:  # written out, so that equal doors compare equal
         rule = FixedPoint(rule.bits, rule.norm, rule.default_scale(n_features))
-    return Door(rule, n_features, projection=projection)
+    return Door(rule, n_features, projection=projection, source=source)
 
 
 def rows_named(rows: NDArray[np.intp]) -> str:

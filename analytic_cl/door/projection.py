@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,8 @@ class RandomProjection:
 
     Exactness: bit for bit.
 
-    Cost: 2 n_components n_features operations a row; the signs of the last projections stay in memory,
-    n_components n_features / 8 bytes each, and 32 times that without the native kernels.
+    Cost: 2 n_components n_features operations a row; the signs of the last two projections stay in memory,
+    n_components n_features bytes each, and four times that without the native kernels.
 
     References
     ----------
@@ -88,8 +89,8 @@ class RandomProjection:
         z = np.empty((q.shape[0], self.n_components), dtype=np.int8)
         shift, backend = self.shift(scale), get_backend()
         if backend == "native" and native.isas()[0] != "portable" and q.shape[1] <= native.MAX_TERMS:
-            bits = _sign_bits(self.random_state, self.n_components, q.shape[1])
-            native.project(np.ascontiguousarray(q), bits, shift, z, get_threads(), "")
+            weights = _native_signs(self.random_state, self.n_components, q.shape[1])
+            native.project(np.ascontiguousarray(q), weights, shift, z, get_threads(), "")
             return z
         signs = _signs(self.random_state, self.n_components, q.shape[1])
         rows = max(1, 2**22 // self.n_components)
@@ -112,6 +113,11 @@ def _sign_bits(seed: int, n_components: int, n_features: int) -> NDArray[np.uint
         hashlib.shake_128(head + component.to_bytes(8, "little")).digest(n_bytes) for component in range(n_components)
     )
     return np.frombuffer(stream, dtype=np.uint8).reshape(n_components, n_bytes)
+
+
+@lru_cache(maxsize=2)
+def _native_signs(seed: int, n_components: int, n_features: int) -> Any:
+    return native.Signs(_sign_bits(seed, n_components, n_features), n_features)
 
 
 @lru_cache(maxsize=2)

@@ -17,6 +17,8 @@ from analytic_cl.door.door import WIDE_FEATURES
 from analytic_cl.door.projection import as_signs
 
 MAX_BITS = 10  # of a key: a table has 2^bits entries for every codebook and class
+MAX_CODEBOOKS = 2**16
+MAX_SEED = 2**64 - 1
 
 _PREFIX = b"analytic-cl sign keys 1\0"
 
@@ -32,8 +34,8 @@ class SignKeys:
 
     Exactness: bit for bit.
 
-    Cost: 2 n_codebooks bits n_features operations a row; the signs of the last keys stay in memory,
-    n_codebooks bits n_features / 8 bytes, and 32 times that without the native kernels.
+    Cost: 2 n_codebooks bits n_features operations a row; the signs of the last two kinds of keys stay in memory,
+    n_codebooks bits n_features bytes each, and four times that without the native kernels.
     """
 
     n_codebooks: int
@@ -41,18 +43,20 @@ class SignKeys:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("n_codebooks", 1, 2**16), ("bits", 1, MAX_BITS), ("random_state", 0, 2**64 - 1)):
-            try:
-                value = index(getattr(self, name))
-            except TypeError:
-                raise ValueError(f"{name} must be an integer, got {getattr(self, name)!r}") from None
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be from {low} to {high}, got {value}")
-            object.__setattr__(self, name, value)
+        for name, low, high in (
+            ("n_codebooks", 1, MAX_CODEBOOKS),
+            ("bits", 1, MAX_BITS),
+            ("random_state", 0, MAX_SEED),
+        ):
+            object.__setattr__(self, name, checked_integer(name, getattr(self, name), low, high))
 
     def spec(self) -> dict[str, Any]:
         """The keys as JSON values."""
         return {"kind": "signs", "codebooks": self.n_codebooks, "bits": self.bits, "seed": self.random_state}
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Nothing: the seed says it all."""
+        return {}
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> SignKeys:
@@ -65,24 +69,55 @@ class SignKeys:
         """Key of integer rows in each codebook, shape (n, n_codebooks)."""
         n, d = rows.shape
         out = np.empty((n, self.n_codebooks), dtype=np.uint16)
-        parameters = (self.random_state, self.n_codebooks * self.bits, d)
-        at_once = max(1, 2**23 // (self.n_codebooks * self.bits))
-        weights = _signs if d > WIDE_FEATURES else _small_integers
-        fast = get_backend() == "native" and native.isas()[0] != "portable" and rows.dtype == np.int8
-        fast = fast and WIDE_FEATURES < d <= native.MAX_TERMS
+        n_projections = self.n_codebooks * self.bits
+        at_once = max(1, 2**23 // n_projections)
         for start in range(0, n, at_once):
             part = rows[start : start + at_once]
-            if fast:
-                positive = np.empty((len(part), parameters[1]), dtype=np.int8)
-                native.project(np.ascontiguousarray(part), _plus_bits(*parameters), 0, positive, get_threads(), "")
-            elif get_backend() == "numpy":
-                positive = (part.astype(np.int64) @ weights(*parameters).astype(np.int64) > 0).astype(np.int8)
-            else:  # exact: sums of signed int8 stay below 2^24, all others below 2^53
-                signed = rows.dtype == np.int8 and WIDE_FEATURES < d < 2**24 // 127
-                dtype = np.float32 if signed else np.float64
-                positive = (part.astype(dtype) @ weights(*parameters).astype(dtype) > 0).astype(np.int8)
+            if _native_can(part):
+                positive = np.empty((len(part), n_projections), dtype=np.int8)
+                signs = _native_signs(self.random_state, n_projections, d)
+                native.project(np.ascontiguousarray(part), signs, 0, positive, get_threads(), "")
+            else:
+                positive = (weighted_sums(part, self.random_state, n_projections) > 0).astype(np.int8)
             _pack(positive, self.bits, out[start : start + at_once])
         return out
+
+
+def checked_integer(name: str, value: Any, low: int, high: int) -> int:
+    """`value` as an int. Raises ValueError where it is none, or out of range."""
+    try:
+        number = index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer, got {value!r}") from None
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {number}")
+    return number
+
+
+def weighted_sums(
+    rows: NDArray[Any], seed: int, n_projections: int, some: slice | None = None
+) -> NDArray[np.int32 | np.int64 | np.float32 | np.float64]:
+    """Exact sums of integer rows under the weights of all projections, or of some; floats hold integers."""
+    d = rows.shape[1]
+    if _native_can(rows):
+        if some is None:
+            signs = _native_signs(seed, n_projections, d)
+        else:
+            signs = native.Signs(_plus_bits(seed, n_projections, d)[some], d)
+        sums = np.empty((len(rows), signs.n_components), dtype=np.int32)
+        native.project_sums(np.ascontiguousarray(rows), signs, sums, get_threads(), "")
+        return sums
+    weights = (_signs if d > WIDE_FEATURES else _small_integers)(seed, n_projections, d)[:, some or slice(None)]
+    if get_backend() == "numpy":
+        return np.asarray(rows.astype(np.int64) @ weights.astype(np.int64))
+    # Exact: sums of int8 rows stay below 2^24, all others below 2^53.
+    dtype = np.float32 if rows.dtype == np.int8 and d < 2**24 // 127 else np.float64
+    return np.asarray(rows.astype(dtype) @ weights.astype(dtype))
+
+
+def _native_can(rows: NDArray[Any]) -> bool:
+    fast = get_backend() == "native" and native.isas()[0] != "portable" and rows.dtype == np.int8
+    return fast and WIDE_FEATURES < rows.shape[1] <= native.MAX_TERMS
 
 
 @kernel
@@ -106,6 +141,11 @@ def _plus_bits(seed: int, n_projections: int, n_features: int) -> NDArray[np.uin
         stream = hashlib.shake_128(head + p.to_bytes(8, "little")).digest(4 * n_features)
         plus[p, np.argsort(np.frombuffer(stream, dtype="<u4"), kind="stable")[:half]] = 1
     return np.packbits(plus, axis=1, bitorder="little")
+
+
+@lru_cache(maxsize=2)
+def _native_signs(seed: int, n_projections: int, n_features: int) -> Any:
+    return native.Signs(_plus_bits(seed, n_projections, n_features), n_features)
 
 
 @lru_cache(maxsize=4)

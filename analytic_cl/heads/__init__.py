@@ -4,14 +4,24 @@ import os
 
 from analytic_cl.heads import persistence
 from analytic_cl.heads.base import Head as Head
+from analytic_cl.heads.error_memory import ErrorMemory as ErrorMemory
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier as KeyValueBottleneckClassifier
 from analytic_cl.heads.lda import LDAClassifier as LDAClassifier
 from analytic_cl.heads.linear import LinearHead as LinearHead
 from analytic_cl.heads.nearest_mean import NearestMeanClassifier as NearestMeanClassifier
+from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier as NearestNeighborsClassifier
+from analytic_cl.heads.nearest_neighbors import Neighbors as Neighbors
 from analytic_cl.heads.rls import RLSClassifier as RLSClassifier
 
 HEADS: dict[str, type[Head]] = {
-    head.__name__: head for head in (KeyValueBottleneckClassifier, LDAClassifier, NearestMeanClassifier, RLSClassifier)
+    head.__name__: head
+    for head in (
+        KeyValueBottleneckClassifier,
+        LDAClassifier,
+        NearestMeanClassifier,
+        NearestNeighborsClassifier,
+        RLSClassifier,
+    )
 }
 
 

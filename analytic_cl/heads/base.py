@@ -46,6 +46,7 @@ class Head(Prediction):
     """
 
     _ledger: Ledger
+    _source: str | None = None  # of rows that come next: set by a ContinualPipeline while it learns
 
     # ---- learn
 
@@ -100,7 +101,7 @@ class Head(Prediction):
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
         X, encoded, ids = self._validated(X, y, classes, sample_id, reset=False)
-        if resolve_door(self.door, self.projection, X.shape[1]) != self.moments_.door:
+        if resolve_door(self.door, self.projection, X.shape[1], self.moments_.door.source) != self.moments_.door:
             raise ValueError(
                 f"door or projection changed since the first rows were learned behind {self.moments_.door.describe()}: "
                 "fit a new head"
@@ -125,10 +126,13 @@ class Head(Prediction):
             self._changed(before, [Change(rows, encoded, +1)])
 
     def _changed(self, before: int, changes: list[Change]) -> None:
-        """Told of changes that took the state from revision `before` to its present one, for caches that follow it."""
+        """Told of changes that took the state from revision `before` to its present one, for caches that follow it.
 
-    def _new_state(self, n_features: int) -> tuple[Moments, Ledger]:
-        door = resolve_door(self.door, self.projection, n_features)
+        Of a class that was dropped without its rows it is told no change.
+        """
+
+    def _new_state(self, n_features: int, source: str | None = None) -> tuple[Moments, Ledger]:
+        door = resolve_door(self.door, self.projection, n_features, self._source or source)
         return self._empty_state(door), Ledger(door, self.track)
 
     def _empty_state(self, door: Door) -> Moments:
@@ -231,8 +235,7 @@ class Head(Prediction):
             else:
                 moments.subtract(rows, encoded)
             if not dry_run:
-                if rows is not None:
-                    self._changed(before, [Change(rows, encoded, -1)])
+                self._changed(before, [] if rows is None else [Change(rows, encoded, -1)])
                 self._ledger.erase(found)
                 if not moments.n_rows:
                     self._become_unfitted()
@@ -311,7 +314,7 @@ class Head(Prediction):
         return self._whole(lambda: self._begin_as(other))
 
     def _begin_as(self, other: Head) -> None:
-        moments, ledger = self._new_state(other.n_features_in_)
+        moments, ledger = self._new_state(other.n_features_in_, other.door_.source)
         self._absorb(moments, ledger, other)
         self.n_features_in_ = other.n_features_in_
         if hasattr(other, "feature_names_in_"):
@@ -355,7 +358,8 @@ class Head(Prediction):
         head._check_parameters()
         head.projection = door.projection
         names = ("auto", "embedding", "wide", "as-is") if door.projection is None else ("auto",)
-        head.door = next((n for n in names if resolve_door(n, door.projection, door.n_features) == door), door.rule)
+        same = (n for n in names if resolve_door(n, door.projection, door.n_features, door.source) == door)
+        head.door = next(same, door.rule)
         if moments.n_rows:
             ledger = Ledger(door, head.track)
             ledger.untracked = moments.n_rows

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 
-from analytic_cl.door import Door, FixedPoint, RandomProjection, SignKeys
+from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection, SignKeys
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
@@ -35,6 +36,9 @@ class KeyValueBottleneckClassifier(Head):
         Added to every count.
     random_state : int, default=0
         Seed of the keys. Heads that are to be merged need the same one.
+    keys : "signs" or NearestKeys, default="signs"
+        Where keys come from. "signs" sees no data. `NearestKeys` hold centres made from public rows, in place of
+        `n_codebooks`, `bits` and `random_state`; rows that shaped the centres are outside what forgetting covers.
     door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
     projection : RandomProjection, optional
@@ -90,6 +94,7 @@ class KeyValueBottleneckClassifier(Head):
         smoothing: float = 0.05,
         random_state: int = 0,
         *,
+        keys: Literal["signs"] | NearestKeys = "signs",
         door: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
@@ -99,6 +104,7 @@ class KeyValueBottleneckClassifier(Head):
         self.read_out = read_out
         self.smoothing = smoothing
         self.random_state = random_state
+        self.keys = keys
         self.door = door
         self.projection = projection
         self.track = track
@@ -118,11 +124,21 @@ class KeyValueBottleneckClassifier(Head):
                 f"keys changed since the first rows were learned with {self.moments_.keys}: fit a new head"
             )
 
-    def _keys(self) -> SignKeys:
+    def _keys(self) -> SignKeys | NearestKeys:
+        if isinstance(self.keys, NearestKeys):
+            return self.keys
+        if not isinstance(self.keys, str) or self.keys != "signs":
+            raise ValueError(f"keys must be 'signs' or NearestKeys, got {self.keys!r}")
         return SignKeys(self.n_codebooks, self.bits, self.random_state)
 
     def _empty_state(self, door: Door) -> Any:
-        return KeyCounts(door, self._keys())
+        keys = self._keys()
+        if isinstance(keys, NearestKeys) and keys.door != replace(door, source=keys.door.source):
+            raise ValueError(
+                f"keys were made behind another door ({keys.door.describe()}) than the rows come through "
+                f"({door.describe()}): make them from rows of the same kind, with the same door"
+            )
+        return KeyCounts(door, keys)
 
     @classmethod
     def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:

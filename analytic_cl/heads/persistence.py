@@ -21,9 +21,10 @@ from safetensors.numpy import save_file
 
 from analytic_cl._config import package_versions
 from analytic_cl._files import sync_directory
-from analytic_cl.door import Door, FixedPoint, RandomProjection
+from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
+from analytic_cl.heads.states import state_from_arrays
 from analytic_cl.ledger import Ledger
-from analytic_cl.statistics import as_label, state_from_arrays
+from analytic_cl.statistics import as_label
 
 if TYPE_CHECKING:
     from analytic_cl.heads.base import Head
@@ -34,13 +35,16 @@ FORMAT_VERSION = 1
 Arrays = dict[str, NDArray[Any]]
 
 
-def save(head: Head, path: str | os.PathLike[str]) -> None:
-    """Write a head to `path`, whole or not at all. A symbolic link is followed."""
+def save(head: Head, path: str | os.PathLike[str], extractor: Mapping[str, Any] | None = None) -> None:
+    """Write a head to `path`, whole or not at all. A symbolic link is followed.
+
+    `extractor` is what a pipeline says about the extractor in front, as JSON values.
+    """
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a directory: give the name of a file")
     head._check_parameters()
-    text, arrays = _described(head)
+    text, arrays = _described(head, extractor)
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
@@ -63,10 +67,11 @@ def save(head: Head, path: str | os.PathLike[str]) -> None:
     sync_directory(target.parent)
 
 
-def _described(head: Head) -> tuple[str, Arrays]:
+def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Arrays]:
     """A head as JSON text and arrays."""
-    about = _kind_and_parameters(head)
-    arrays: Arrays = {}
+    about, arrays = _kind_and_parameters(head), _arrays_of_parameters(head)
+    if extractor is not None:
+        about["extractor"] = dict(extractor)
     if head.__sklearn_is_fitted__():
         moments = head.moments_
         names = getattr(head, "feature_names_in_", None)
@@ -79,7 +84,7 @@ def _described(head: Head) -> tuple[str, Arrays]:
             "ledger": ledger_about,
             "state_digest": moments.digest(),
         }
-        arrays = moments.to_arrays() | ledger_arrays
+        arrays |= moments.to_arrays() | ledger_arrays
     return json.dumps(about), arrays
 
 
@@ -90,8 +95,18 @@ def _kind_and_parameters(head: Head) -> dict[str, Any]:
     }
 
 
+def _arrays_of_parameters(head: Head) -> Arrays:
+    keys = head.get_params(deep=False).get("keys")
+    return keys.to_arrays() if isinstance(keys, NearestKeys) else {}
+
+
 def parameters_text(head: Head) -> str:
-    """What kind of head it is, with its parameters, as JSON text; nothing of what it learned."""
+    """What kind of head it is, with its parameters, as JSON text; nothing of what it learned.
+
+    Raises ValueError where text is not enough.
+    """
+    if _arrays_of_parameters(head):
+        raise ValueError(f"only a head's own file holds {head.get_params(deep=False)['keys']}: use keys='signs' here")
     return json.dumps(_kind_and_parameters(head))
 
 
@@ -103,12 +118,19 @@ def head_from_text(text: str, classes: Mapping[str, type[Head]]) -> Head:
 
 def load(path: str | os.PathLike[str], classes: Mapping[str, type[Head]]) -> Head:
     """Read a head of one of these classes from `path`. Raises ValueError saying what is wrong with the file."""
+    return load_described(path, classes)[0]
+
+
+def load_described(
+    path: str | os.PathLike[str], classes: Mapping[str, type[Head]]
+) -> tuple[Head, Mapping[str, Any] | None]:
+    """As `load`, with what `save` was told about the extractor."""
     text, arrays = _read(path)
     try:
         about = json.loads(text)
         kind = about["class"]
         if kind in classes:
-            return _built(classes[kind], about, arrays)
+            return _built(classes[kind], about, arrays), about.get("extractor")
     except Exception as error:  # a file that was forged can be wrong in any way
         raise ValueError(f"{path} does not describe a possible head: {type(error).__name__}: {error}") from error
     raise ValueError(
@@ -117,7 +139,7 @@ def load(path: str | os.PathLike[str], classes: Mapping[str, type[Head]]) -> Hea
 
 
 def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
-    head = kind(**{name: _decoded(value) for name, value in about["parameters"].items()})
+    head = kind(**{name: _decoded(value, arrays) for name, value in about["parameters"].items()})
     head._check_parameters()
     if "door" not in about:
         return head
@@ -177,14 +199,18 @@ def _encoded(value: Any) -> Any:
         return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
     if isinstance(value, RandomProjection):
         return {"RandomProjection": [value.n_components, value.random_state]}
+    if isinstance(value, NearestKeys):
+        return {"NearestKeys": value.spec(), "door": value.door.spec()}  # the centres are among the arrays
     if isinstance(value, bool | int | float | str | None):
         return value
     return np.asarray(value, dtype=np.float64).tolist()
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(value: Any, arrays: Arrays) -> Any:
     if isinstance(value, dict) and value.keys() == {"FixedPoint"}:
         return FixedPoint(*value["FixedPoint"])
     if isinstance(value, dict) and value.keys() == {"RandomProjection"}:
         return RandomProjection(*value["RandomProjection"])
+    if isinstance(value, dict) and value.keys() == {"NearestKeys", "door"}:
+        return NearestKeys.from_arrays(Door.from_spec(value["door"]), value["NearestKeys"], arrays)
     return value

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytic_cl.door import Door
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named
-from analytic_cl.ledger.search import NotLearnedError, find_rows
+from analytic_cl.ledger.search import NotLearnedError, entries, find_rows
 from analytic_cl.ledger.table import Entries, Positions, Table
 from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
 
@@ -166,6 +166,13 @@ class Ledger:
             )
         labels, places = self.encoded(self.kept.codes[found.kept])
         return self.kept.payload[found.kept], encode_labels([labels[place] for place in places.tolist()])
+
+    def ids_of(self, rows: NDArray[Any], encoded: EncodedLabels) -> list[list[SampleId]]:
+        """For each row, the ids under which it was learned with this label, in no order."""
+        if not self.kept.n_alive + self.hashed.n_alive:
+            return [[] for _ in rows]
+        found = entries(self, rows, encoded, row_digests(rows, encoded, self.keys[0]))
+        return [[name for table, at in each if (name := table.ids[at]) is not None] for each in found]
 
     # ---- changes
 

@@ -33,9 +33,9 @@ def find_rows(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels) -> tup
     distinct = EncodedLabels(encoded.labels, encoded.codes[first])
     taken: list[Entry] = []
     unmatched: list[int] = []
-    for group, entries in enumerate(_entries(ledger, rows[first], distinct, wanted[first])):
-        anonymous = [(table, at) for table, at in entries if not table.is_named[at]]
-        owned = [(table, at) for table, at in entries if table.is_named[at]]
+    for group, found in enumerate(entries(ledger, rows[first], distinct, wanted[first])):
+        anonymous = [(table, at) for table, at in found if not table.is_named[at]]
+        owned = [(table, at) for table, at in found if table.is_named[at]]
         need = int(count[group])
         taken += anonymous[:need]
         need -= len(anonymous[:need])
@@ -59,19 +59,19 @@ def find_rows(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels) -> tup
     return kept, hashed, len(unmatched)
 
 
-def _entries(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted: Digests) -> list[list[Entry]]:
+def entries(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted: Digests) -> list[list[Entry]]:
     """For each row, the live entries with its integers and label. `wanted` are its digests under the first key."""
-    entries: list[list[Entry]] = [[] for _ in wanted]
+    found: list[list[Entry]] = [[] for _ in wanted]
     kept, hashed = ledger.kept, ledger.hashed
     if kept.n_alive:
-        for entry, found in zip(entries, _hits(kept, _kept_digests(ledger), wanted), strict=True):
-            entry += [(kept, at) for at in found]
+        for each, hits in zip(found, _hits(kept, _kept_digests(ledger), wanted), strict=True):
+            each += [(kept, at) for at in hits]
     if hashed.n_alive:
         for number, key in enumerate(ledger.keys):
             digests = wanted if number == 0 else row_digests(rows, encoded, key)
-            for entry, found in zip(entries, _hits(hashed, hashed.payload, digests), strict=True):
-                entry += [(hashed, at) for at in found if hashed.keys[at] == number]
-    return entries
+            for each, hits in zip(found, _hits(hashed, hashed.payload, digests), strict=True):
+                each += [(hashed, at) for at in hits if hashed.keys[at] == number]
+    return found
 
 
 def _kept_digests(ledger: Ledger) -> Digests:
@@ -106,9 +106,9 @@ def _explained(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, missi
     labels = list(ledger.code_of)
     tried = np.repeat(rows[shown], len(labels), axis=0)
     under = EncodedLabels(labels, np.tile(np.arange(len(labels)), len(shown)))
-    entries = _entries(ledger, tried, under, row_digests(tried, under, ledger.keys[0])) if labels else []
+    hits = entries(ledger, tried, under, row_digests(tried, under, ledger.keys[0])) if labels else []
     learned_as: dict[int, Label] = {}
-    for place, found in enumerate(entries):
+    for place, found in enumerate(hits):
         i, label = shown[place // len(labels)], labels[place % len(labels)]
         if found and label != encoded.labels[encoded.codes[i]]:
             learned_as.setdefault(i, label)

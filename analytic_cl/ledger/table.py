@@ -43,6 +43,7 @@ class Table:
         self.by_id: dict[SampleId, int] = {}
         self.size = 0
         self.n_alive = 0
+        self.generation = 0  # counts what moved entries to other positions
         self.n_of_code: Counter[int] = Counter()  # live entries by label code
         self.digests: NDArray[np.uint64] | None = None  # of kept rows: a cache, filled by whoever searches
         self.order: Positions | None = None  # positions sorted by digest: a cache
@@ -141,4 +142,5 @@ class Table:
         columns = {name: getattr(self, name)[live] for name in self._COLUMNS}
         ids = [self.ids[position] for position in live.tolist()]
         by_id = {name: position for position, name in enumerate(ids) if name is not None}
+        self.generation += 1
         self.__dict__.update(columns, ids=ids, by_id=by_id, size=live.size, digests=None, order=None)

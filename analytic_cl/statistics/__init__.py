@@ -13,6 +13,4 @@ from analytic_cl.statistics.labels import label_bytes as label_bytes
 from analytic_cl.statistics.labels import label_kind as label_kind
 from analytic_cl.statistics.moments import Change as Change
 from analytic_cl.statistics.moments import Moments as Moments
-from analytic_cl.statistics.state import empty_state as empty_state
-from analytic_cl.statistics.state import state_from_arrays as state_from_arrays
 from analytic_cl.statistics.wide import Int64s as Int64s

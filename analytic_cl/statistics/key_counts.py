@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_threads
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
-from analytic_cl.door import Door, SignKeys
+from analytic_cl.door import Door, NearestKeys, SignKeys
 from analytic_cl.statistics.class_counts import ClassCounts
 from analytic_cl.statistics.digest import EMPTY, sized
 from analytic_cl.statistics.interrupts import deferred_interrupts
@@ -32,7 +32,7 @@ class KeyCounts(ClassCounts):
     ----------
     door : Door
         What the integer rows mean; part of the digest.
-    keys : SignKeys
+    keys : SignKeys or NearestKeys
         What turns integer rows into keys; part of the digest.
 
     Notes
@@ -45,7 +45,7 @@ class KeyCounts(ClassCounts):
 
     order = 1  # a class can be dropped without its rows
 
-    def __init__(self, door: Door, keys: SignKeys) -> None:
+    def __init__(self, door: Door, keys: SignKeys | NearestKeys) -> None:
         super().__init__(door)
         self.keys = keys
         self._tables = np.zeros((keys.n_codebooks, 2**keys.bits, 0), dtype=np.int32)
@@ -139,15 +139,17 @@ class KeyCounts(ClassCounts):
     # ---- on disk
 
     def about(self) -> dict[str, Any]:
-        """What kind of state it is, as JSON values; see `state.empty_state`."""
+        """What kind of state it is, as JSON values; see `heads.states.empty_state`."""
         return {"order": self.order, "keys": self.keys.spec()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Counts of classes and of keys, classes sorted."""
-        return {"counts": self.counts, "tables": np.ascontiguousarray(self.tables)}
+        """Counts of classes and of keys, classes sorted, and what the keys need."""
+        return {"counts": self.counts, "tables": np.ascontiguousarray(self.tables), **self.keys.to_arrays()}
 
     @classmethod
-    def from_arrays(cls, door: Door, keys: SignKeys, labels: list[Label], arrays: dict[str, NDArray[Any]]) -> KeyCounts:
+    def from_arrays(
+        cls, door: Door, keys: SignKeys | NearestKeys, labels: list[Label], arrays: dict[str, NDArray[Any]]
+    ) -> KeyCounts:
         """The state that `to_arrays` described. Raises ValueError where shapes, dtypes or sums are wrong."""
         shape = (keys.n_codebooks, 2**keys.bits, len(labels))
         counts, tables = arrays.get("counts"), arrays.get("tables")

@@ -172,7 +172,7 @@ class Moments(ClassCounts):
     # ---- on disk
 
     def about(self) -> dict[str, Any]:
-        """What kind of state it is, as JSON values; see `state.empty_state`."""
+        """What kind of state it is, as JSON values; see `heads.states.empty_state`."""
         return {"order": self.order}
 
     def to_arrays(self) -> dict[str, Int64s]:

@@ -54,7 +54,10 @@ def merge_store(store: Store, other: Store) -> int:
 def _insert(store: Store, theirs: dict[str, Any], batches: Iterable[Batch]) -> int:
     mine = store._db.about("rows")
     head, their_door = store._model.head, Door.from_spec(theirs["door"])
-    door = resolve_door(head.door, head.projection, theirs["n_features"]) if mine is None else store._model.door()
+    if mine is None:
+        door = resolve_door(head.door, head.projection, theirs["n_features"], their_door.source)
+    else:
+        door = store._model.door()
     if door != their_door:
         raise ValueError(f"rows behind different doors can't be merged: {door.describe()}; {their_door.describe()}")
     if mine is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from analytic_cl.statistics import empty_state
+from analytic_cl.heads.states import empty_state
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import check_certificate
 from analytic_cl.store.errors import VerificationError

@@ -7,16 +7,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door, SignKeys
-from analytic_cl.statistics.key_counts import KeyCounts
-from analytic_cl.statistics.labels import Label
-from analytic_cl.statistics.moments import Moments
+from analytic_cl.door import Door, NearestKeys, SignKeys
+from analytic_cl.memory import LearnedRows
+from analytic_cl.statistics import KeyCounts, Label, Moments
 
 
 def empty_state(door: Door, about: Mapping[str, Any]) -> Any:
     """A state without rows of the kind that ``state.about()`` described."""
     if "keys" in about:
         return KeyCounts(door, SignKeys.from_spec(about["keys"]))
+    if about.get("rows"):
+        return LearnedRows(door)
     return Moments(door, about["order"])
 
 
@@ -25,5 +26,10 @@ def state_from_arrays(
 ) -> Any:
     """The state that ``state.about()`` and ``state.to_arrays()`` described. Raises an error where they don't fit."""
     if "keys" in about:
-        return KeyCounts.from_arrays(door, SignKeys.from_spec(about["keys"]), labels, arrays)
+        spec = about["keys"]
+        nearest = spec["kind"] == "nearest"
+        keys = NearestKeys.from_arrays(door, spec, arrays) if nearest else SignKeys.from_spec(spec)
+        return KeyCounts.from_arrays(door, keys, labels, arrays)
+    if about.get("rows"):
+        return LearnedRows.from_arrays(door, labels, arrays)
     return Moments.from_arrays(door, about["order"], labels, arrays)

@@ -1,0 +1,227 @@
+"""A frozen classifier, corrected by what a memory has learned since."""
+
+from __future__ import annotations
+
+from typing import Any, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from analytic_cl.heads.base import Head
+from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
+from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
+from analytic_cl.heads.validation import check_strength
+from analytic_cl.ledger import Receipt
+
+_ROWS = 8192  # that are shown to the base at a time
+
+
+class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A frozen base model, corrected by the errors that it makes on the nearest rows of a memory.
+
+    The base is never touched; the memory learns new rows and classes at once, and forgets exactly. The downside: the
+    base still knows what it was trained on, which is outside every guarantee here, and a prediction costs a search on
+    top of the base's own.
+
+    Parameters
+    ----------
+    base : classifier
+        Fitted, with ``predict_proba``. It is used as it is, and is not cloned.
+    memory : NearestNeighborsClassifier or KeyValueBottleneckClassifier, optional
+        What remembers, as a template: neighbours (the default), or counts in hash buckets, which keep no rows.
+    weight : float from 0 to 1, default=0.5
+        How much of the correction is applied.
+    gamma : float from 0 to 1, default=1.0
+        1 corrects towards the labels of the neighbours: a mixture of base and memory. 0 corrects by the mean error of
+        the base on the neighbours, which leaves alone what the base gets right, and asks it about up to `n_neighbors`
+        rows for each. Below 1 the memory must be of neighbours, with rows that the base can read: no projection, and
+        no normalising door unless the base is a `Head`, which has one too.
+
+    Attributes
+    ----------
+    memory_ : Head
+        The memory. Its ledger and its digest are those of this model.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels of the base and the memory.
+
+    Notes
+    -----
+    With base probabilities p(x), neighbours' labels y_i, and a_i their shares of the vote,
+
+        p + weight * (gamma (sum a_i y_i - p) + (1 - gamma) sum a_i (y_i - p(x_i))),
+
+    clipped to [0, 1], each row divided by its sum.
+
+    Cost: the base's and the memory's; below gamma 1, `n_neighbors` base predictions a row.
+
+    Exactness: the memory bit for bit; predictions algebraic, as far as the base's are.
+
+    References
+    ----------
+    Zhu et al., ReLoop2, KDD 2023. There the base's predictions are stored with the rows, here they are asked for
+    again, because they are a function of the rows; the bucket memory sums labels over all rows, not the last ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analytic_cl import ErrorMemory, LDAClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(90) % 3
+    >>> X = rng.normal(size=(90, 4)) + 6 * rng.normal(size=(3, 4))[y]
+    >>> base = LDAClassifier().fit(X[y < 2], y[y < 2])
+    >>> model = ErrorMemory(base, weight=0.9).partial_fit(X[y == 2], y[y == 2], sample_id=np.flatnonzero(y == 2))
+    >>> model.partial_fit(X[y < 2], y[y < 2]).score(X, y)
+    1.0
+    >>> model.forget(sample_id=[2, 5]).removed
+    2
+    """
+
+    memory_: Head
+
+    def __init__(
+        self,
+        base: Any,
+        memory: NearestNeighborsClassifier | KeyValueBottleneckClassifier | None = None,
+        weight: float = 0.5,
+        gamma: float = 1.0,
+    ) -> None:
+        self.base = base
+        self.memory = memory
+        self.weight = weight
+        self.gamma = gamma
+
+    # ---- learn and forget: the memory's
+
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
+        """Learn rows into an empty memory; see `Head.fit`."""
+        memory = self._empty_memory().fit(X, y, sample_id=sample_id)
+        self.memory_ = memory
+        return self
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
+    ) -> Self:
+        """Learn more rows; see `Head.partial_fit`."""
+        memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
+        memory.partial_fit(X, y, classes, sample_id=sample_id)
+        self.memory_ = memory
+        return self
+
+    def forget(self, X: ArrayLike | None = None, y: ArrayLike | None = None, **how: Any) -> Receipt:
+        """Take rows out of the memory; see `Head.forget`. What the base was trained on stays in the base."""
+        check_is_fitted(self)
+        return self.memory_.forget(X, y, **how)
+
+    def forget_class(self, label: Any, **how: Any) -> Receipt:
+        """Take a class out of the memory; see `Head.forget_class`."""
+        check_is_fitted(self)
+        return self.memory_.forget_class(label, **how)
+
+    def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, **how: Any) -> Receipt:
+        """Replace rows of the memory; see `Head.rectify`."""
+        check_is_fitted(self)
+        return self.memory_.rectify(X, y, sample_id=sample_id, **how)
+
+    def merge(self, other: ErrorMemory) -> Self:
+        """Take in copies of the rows of another memory over an equal base; see `Head.merge`."""
+        if not isinstance(other, ErrorMemory):
+            raise TypeError(f"merge needs another ErrorMemory, got {type(other).__name__}")
+        if other.__sklearn_is_fitted__():
+            memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
+            self.memory_ = memory.merge(other.memory_)
+        return self
+
+    def state_digest(self) -> str:
+        """Digest of what the memory learned; the base is not in it."""
+        return self.memory_.state_digest() if "memory_" in self.__dict__ else self._empty_memory().state_digest()
+
+    def save(self, path: Any) -> None:
+        """Write the memory as `Head.save` does; the base is yours to keep."""
+        check_is_fitted(self)
+        self.memory_.save(path)
+
+    @classmethod
+    def load(cls, path: Any, base: Any, weight: float = 0.5, gamma: float = 1.0) -> Self:
+        """Put a saved memory in front of a base."""
+        from analytic_cl.heads import load
+
+        memory = load(path)
+        model = cls(base, cast(Any, clone(memory)), weight, gamma)
+        model._empty_memory()
+        model.memory_ = memory
+        return model
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "memory_" in self.__dict__ and self.memory_.__sklearn_is_fitted__()
+
+    def _empty_memory(self) -> Head:
+        """A new memory, if all parameters can be meant."""
+        check_is_fitted(self.base)
+        if not hasattr(self.base, "predict_proba"):
+            raise TypeError(f"the base, a {type(self.base).__name__}, has no predict_proba: calibrate it first")
+        for name in ("weight", "gamma"):
+            check_strength(name, getattr(self, name), (), 1)
+        memory = NearestNeighborsClassifier() if self.memory is None else self.memory
+        if not isinstance(memory, NearestNeighborsClassifier | KeyValueBottleneckClassifier):
+            raise TypeError(
+                "memory must be a NearestNeighborsClassifier or a KeyValueBottleneckClassifier, got a "
+                f"{type(memory).__name__}"
+            )
+        if self.gamma < 1 and not isinstance(memory, NearestNeighborsClassifier):
+            raise ValueError("gamma below 1 needs a memory of neighbours: buckets don't know the rows behind them")
+        return cast(Head, clone(memory))
+
+    # ---- predict
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Sorted labels of the base and the memory."""
+        check_is_fitted(self)
+        return np.union1d(self.base.classes_, self.memory_.classes_)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Corrected probabilities, shape (n_samples, n_classes), rows summing to 1."""
+        self._empty_memory()
+        classes = self.classes_
+        base = _spread(self.base.predict_proba(X), self.base.classes_, classes)
+        labels = _spread(cast(Any, self.memory_).predict_proba(X), self.memory_.classes_, classes)
+        correction = self.gamma * (labels - base)
+        if self.gamma < 1:
+            correction += (1 - self.gamma) * (labels - self._base_on_neighbours(X, classes))
+        corrected = np.clip(base + self.weight * correction, 0, 1)
+        sums = corrected.sum(axis=1, keepdims=True)
+        return np.where(sums > 0, corrected / np.where(sums > 0, sums, 1), base)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Class of each row, shape (n_samples,)."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+
+    def _base_on_neighbours(self, X: ArrayLike, classes: NDArray[Any]) -> NDArray[np.float64]:
+        """What the base says of the neighbours of each row, by their shares of the vote."""
+        memory = cast(NearestNeighborsClassifier, self.memory_)
+        door = memory.door_
+        if door.projection is not None or (door.rule.norm is not None and not isinstance(self.base, Head)):
+            raise ValueError(
+                f"gamma below 1 asks the base about remembered rows, which it can't read behind {door.describe()}: "
+                "use door=FixedPoint(8, bounds=...) or FixedPoint(16) for the memory, or gamma=1"
+            )
+        positions, shares = memory.voters(X)
+        distinct, place = np.unique(positions, return_inverse=True)
+        place = place.reshape(positions.shape)
+        out = np.zeros((len(positions), classes.size))
+        for start in range(0, len(distinct), _ROWS):
+            rows = door.dequantise(memory.moments_.table.payload[distinct[start : start + _ROWS]])
+            said = _spread(self.base.predict_proba(rows), self.base.classes_, classes)
+            for j in range(positions.shape[1]):
+                here = np.flatnonzero((place[:, j] >= start) & (place[:, j] < start + _ROWS))
+                out[here] += shares[here, j, None] * said[place[here, j] - start]
+        return out
+
+
+def _spread(proba: NDArray[Any], labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Columns of some labels at their places among all classes."""
+    out = np.zeros((len(proba), classes.size))
+    out[:, np.searchsorted(classes, labels)] = proba
+    return out

@@ -1,0 +1,281 @@
+"""Nearest neighbours that can be forgotten."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from operator import index as as_integer
+from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, cast, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analytic_cl.door import Door, FixedPoint, RandomProjection
+from analytic_cl.heads.base import Head
+from analytic_cl.heads.validation import check_strength
+from analytic_cl.ledger import SampleId, Track
+from analytic_cl.memory import Device, FaissIndex, IndexKind, LearnedRows, Ranked, Scan, make_index, nearest
+from analytic_cl.statistics import Change, EncodedLabels
+
+Vote = Literal["softmax", "majority"]
+
+
+class Neighbors(NamedTuple):
+    """Whose rows are near: three arrays of shape (n_samples, k), nearest first."""
+
+    ids: NDArray[Any]
+    """`sample_id` of each neighbour as an object array, None where it was learned without one."""
+    labels: NDArray[Any]
+    distances: NDArray[np.float64]
+    """Euclidean, between rows as they are behind the door: unit rows, or from -1 to 1 within declared bounds."""
+
+
+class NearestNeighborsClassifier(Head):
+    """The learned rows themselves: the nearest ones vote, and say whose they are.
+
+    More rows are learned by adding them, in any order, and nothing is solved: classes with several clusters, a handful
+    of rows, or drifting streams are no trouble, and every prediction can be traced to rows (`neighbors`). The
+    downside: it keeps every row, a prediction reads all of them, and on features of pre-trained networks LDA is mostly
+    as accurate at a fraction of the size.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=20
+        How many vote; all rows where there are fewer.
+    vote : {"softmax", "majority"}, default="softmax"
+        "softmax" weighs a neighbour by exp(-distance^2 / (2 temperature)), which for unit rows is
+        exp(cosine / temperature); "majority" counts heads, and takes the first class where they are even.
+    temperature : float > 0, default=0.1
+        Of the softmax, in squared units of the features. Features that are not unit rows need their own.
+    index : {"auto", "flat", "ivf"}, default="auto"
+        What searches. "flat" is a FAISS index that reads all rows; "ivf" one that reads those in `n_probes` lists
+        around centroids. "auto" needs no index for int8 rows, which the native kernel searches several times as fast
+        as FAISS, nor for few; else it is "flat". Without FAISS (the extra ``faiss``) BLAS searches: the same answers,
+        slower, which is said once.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where FAISS searches; "cuda" needs the extra ``faiss-gpu`` in place of ``faiss``.
+    n_probes : int, optional
+        Lists of an "ivf" index that a query looks into. All by default: exact. With fewer, a search is quicker, may
+        miss neighbours, and depends on centroids that k-means found on the rows which were there when the index was
+        made, forgotten ones among them, until `rebuild`: that is outside the guarantee.
+    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    projection : RandomProjection, optional
+        Random features in front; implies the embedding door.
+    track : {"auto", "rows", "digest", "none"}, default="auto"
+        What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
+        others. Where rows are many, "digest" keeps ids without a second copy of the rows; to forget by id then takes
+        the row as well.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels that have rows.
+    moments_ : LearnedRows
+        The learned state.
+
+    Notes
+    -----
+    Neighbours are the rows of least squared distance between integers, which FAISS only proposes. Between equal
+    distances the bytes of the row decide, then its label, then its id: not the order of arrival, and not the index.
+    The label goes before the id, so that predictions depend on the state alone, which knows no ids.
+
+    Cost: to learn, a copy of the row; to forget, a search by digest; to predict, 2 n_rows d operations a row. Memory d
+    bytes a row behind the embedding door; a FAISS index, which is made when a prediction needs it, another 4 d.
+
+    Exactness: state and neighbours bit for bit, of every index that looks at all rows. Scores add at most `n_neighbors`
+    weights in the order of the neighbours: a row alone and in a batch has the same.
+
+    References
+    ----------
+    Zhang et al., AdaNPC, ICML 2023 (memory of source features, softmax over neighbours; there a random first row stays
+    in the memory for ever, and confidences are softmaxed twice). Guo et al., DeTeCtive, NeurIPS 2024 (retrieval
+    adapted by adding rows). Johnson et al., Billion-scale similarity search with GPUs, 2019 (FAISS).
+
+    Examples
+    --------
+    >>> from analytic_cl import NearestNeighborsClassifier
+    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [4.0, 4.0]], ["near", "near", "far"]
+    >>> head = NearestNeighborsClassifier(n_neighbors=1).fit(X, y, sample_id=["ann", "bob", "eve"])
+    >>> ids, labels, distances = head.neighbors([[0.0, 0.9], [3.0, 4.0]], k=2)
+    >>> ids.tolist()
+    [['bob', 'ann'], ['eve', 'bob']]
+    >>> receipt = head.forget(sample_id="bob")
+    >>> head.neighbors([[0.0, 0.9]], k=1).ids.tolist()
+    [['ann']]
+    """
+
+    _order: ClassVar[int] = 1
+
+    moments_: LearnedRows  # type: ignore[assignment]  # a state with the same operations
+
+    def __init__(
+        self,
+        n_neighbors: int = 20,
+        vote: Vote = "softmax",
+        temperature: float = 0.1,
+        *,
+        index: IndexKind = "auto",
+        device: Device = "auto",
+        n_probes: int | None = None,
+        door: str | FixedPoint = "auto",
+        projection: RandomProjection | None = None,
+        track: Track = "auto",
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.vote = vote
+        self.temperature = temperature
+        self.index = index
+        self.device = device
+        self.n_probes = n_probes
+        self.door = door
+        self.projection = projection
+        self.track = track
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        for name, kinds in (("vote", Vote), ("index", IndexKind), ("device", Device)):
+            if getattr(self, name) not in get_args(kinds):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(map(repr, get_args(kinds)))}, got {getattr(self, name)!r}"
+                )
+        check_strength("temperature", self.temperature, ())
+        if not self.temperature:
+            raise ValueError("temperature must be more than 0")
+        _positive("n_neighbors", self.n_neighbors)
+        if self.n_probes is not None:
+            _positive("n_probes", self.n_probes)
+            if self.index != "ivf":
+                raise ValueError(f"n_probes is for index='ivf', not for {self.index!r}")
+
+    def _empty_state(self, door: Door) -> Any:
+        return LearnedRows(door)
+
+    @classmethod
+    def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:
+        """Refused: rows can't be made from moments."""
+        raise TypeError(f"{cls.__name__} learns rows, which moments don't tell: fit it on the rows")
+
+    # ---- neighbours
+
+    def neighbors(self, X: ArrayLike, k: int | None = None) -> Neighbors:
+        """The nearest learned rows of each row: whose data is behind a prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        k : int, optional
+            How many, `n_neighbors` by default; all where fewer were learned.
+
+        Returns
+        -------
+        Neighbors
+            A named tuple of ids, labels and distances, each of shape (n_samples, k).
+
+        Notes
+        -----
+        Exactness: bit for bit; see the notes of the class for what decides between equal distances.
+        """
+        ranked = self._nearest(X, self.n_neighbors if k is None else _positive("k", k))
+        labels = self.classes_[self.moments_.class_places()[ranked.positions]]
+        return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * _step(self.door_))
+
+    def _nearest(self, X: ArrayLike, k: int) -> Ranked:
+        index, found = self._prepared(), []
+
+        def search(rows: NDArray[Any], _: Any) -> NDArray[np.float64]:
+            found.append(nearest(self.moments_, index, rows, k))
+            return np.zeros((len(rows), 1))
+
+        self._scored(X, search)
+        return Ranked(*(np.concatenate([getattr(r, name) for r in found]) for name in ("positions", "high", "low")))
+
+    def _ids(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """Ids of the rows at these positions. Of rows with the same bytes and label, the first ids come first."""
+        table = self.moments_.table
+        distinct, place = np.unique(positions, return_inverse=True)
+        encoded = EncodedLabels(self.moments_.labels, self.moments_.class_places()[distinct])
+        owners = [sorted(ids, key=_id_order) for ids in self._ledger.ids_of(table.payload[distinct], encoded)]
+        out = np.full(positions.shape, None, dtype=object)
+        for i, places in enumerate(cast("list[list[int]]", place.reshape(positions.shape).tolist())):
+            taken: dict[tuple[SampleId, ...], int] = defaultdict(int)
+            for j, at in enumerate(places):
+                ids = tuple(owners[at])
+                if taken[ids] < len(ids):
+                    out[i, j] = ids[taken[ids]]
+                    taken[ids] += 1
+        return out
+
+    def rebuild(self) -> None:
+        """Throw the index away; the next search makes it again from the learned rows."""
+        self._check_fitted()
+        self._solved.clear()
+
+    def _changed(self, before: int, changes: list[Change]) -> None:
+        made = self.__dict__.get("_solved", {}).get("index")
+        if made is not None and isinstance(made[1], FaissIndex):
+            made[1].follow()
+
+    # ---- votes
+
+    def _prepared(self) -> Scan | FaissIndex:
+        """The index, made or brought up to date."""
+        self._check_fitted()
+        self._check_parameters()
+        key = (self.index, self.device, self.n_probes)
+        made = self._solved.get("index")
+        if made is None or made[0] != key or isinstance(made[1], Scan):
+            made = key, make_index(self.moments_, *key)
+            self._solved["index"] = made
+        elif isinstance(made[1], FaissIndex):
+            made[1].follow()
+        return cast("Scan | FaissIndex", made[1])
+
+    def _compare_rows(self, rows: NDArray[Any], prepared: Scan | FaissIndex) -> NDArray[np.float64]:
+        ranked = nearest(self.moments_, prepared, rows, self.n_neighbors)
+        places, shares = self.moments_.class_places()[ranked.positions], self._shares(ranked)
+        scores = np.zeros((len(rows), len(self.moments_.labels)))
+        for j in range(places.shape[1]):  # one neighbour after another: a fixed order of summation
+            np.add.at(scores, (np.arange(len(rows)), places[:, j]), shares[:, j])
+        return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
+
+    def _shares(self, ranked: Ranked) -> NDArray[np.float64]:
+        """Of the vote, by neighbour."""
+        if self.vote == "majority":
+            return np.full(ranked.positions.shape, 1 / ranked.positions.shape[1])
+        squared = ranked.squared()
+        weights = np.exp((squared[:, :1] - squared) * (_step(self.door_) ** 2 / (2 * self.temperature)))
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+    def voters(self, X: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The neighbours of each row, as positions in ``moments_.table``, and their shares of the vote.
+
+        Both of shape (n_samples, n_neighbors). Positions hold until rows are forgotten.
+        """
+        ranked = self._nearest(X, self.n_neighbors)
+        return ranked.positions, self._shares(ranked)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Shares of the vote, shape (n_samples, n_classes), rows summing to 1."""
+        scores = self._scored(X, self._compare_rows)
+        return np.stack([(1 - scores) / 2, (1 + scores) / 2], axis=1) if scores.ndim == 1 else scores
+
+
+def _step(door: Door) -> float:
+    """What one integer step stands for in every column."""
+    return float(door.step[0]) if door.rule.bounds is None else 1 / door.limit
+
+
+def _positive(name: str, value: Any) -> int:
+    try:
+        number = as_integer(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return number
+
+
+def _id_order(name: SampleId) -> tuple[float, str]:
+    """Integers by value, then strings."""
+    return (name, "") if isinstance(name, int) else (math.inf, name)

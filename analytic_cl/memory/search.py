@@ -1,0 +1,94 @@
+"""Exact nearest neighbours: an index proposes, integer distances decide, what is uncertain is searched in full."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl._config import get_backend
+from analytic_cl.memory.faiss_index import Device, FaissIndex, has_gpu, load_faiss
+from analytic_cl.memory.learned_rows import LearnedRows
+from analytic_cl.memory.ranking import Ranked, rank
+from analytic_cl.memory.scan import Proposals, Scan
+
+IndexKind = Literal["auto", "flat", "ivf"]
+
+_MORE = 8  # proposals beyond k, so that a tie at the last place is seen to end
+_SMALL = 2**22  # integers in a table that BLAS searches as fast without an index
+
+
+class SlowSearchWarning(UserWarning):
+    """FAISS is not installed: answers are the same, and slower."""
+
+
+class Index(Protocol):
+    """What proposes rows."""
+
+    def propose(self, queries: NDArray[Any], m: int) -> tuple[Proposals, NDArray[np.float64]]:
+        """The m nearest rows of each query by rounded distances, and by how much those may be wrong."""
+
+
+def make_index(state: LearnedRows, kind: IndexKind, device: Device, n_probes: int | None) -> Scan | FaissIndex:
+    """The index that these words mean for a state of this size."""
+    table = state.table
+    if device == "cuda":
+        return FaissIndex(table, lists=kind == "ivf", n_probes=n_probes, cuda=True)
+    integers = get_backend() == "native" and table.payload.dtype == np.int8  # quicker than FAISS, without copies
+    if kind == "auto" and (integers or table.n_alive * table.payload.shape[1] <= _SMALL):
+        return Scan(table)
+    try:
+        faiss = load_faiss("an index")
+    except ImportError:
+        if not integers:
+            _say_slow()
+        return Scan(table)
+    return FaissIndex(table, lists=kind == "ivf", n_probes=n_probes, cuda=device == "auto" and has_gpu(faiss))
+
+
+@cache
+def _say_slow() -> None:
+    warnings.warn(
+        "FAISS is not installed, so neighbours are searched by NumPy: the same answers, slower. "
+        "pip install 'analytic-cl[faiss]'",
+        SlowSearchWarning,
+        stacklevel=2,
+    )
+
+
+def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any], k: int) -> Ranked:
+    """The k nearest learned rows of each query; see `rank` for their order.
+
+    Notes
+    -----
+    The k-th of the proposed rows bounds the true k-th distance. Where the last proposal, less its possible error, is
+    farther, no row that was not proposed can be among the k; else all rows within the bound are ranked.
+
+    Exactness: bit for bit the same answers from any index that looks at all rows; by an index that looks into some
+    of its lists, those of the rows in them, if there are k.
+
+    Cost: a search for k + 8 rows, and k + 8 exact distances; a full search for each query that stays uncertain, which
+    are those with more than 8 rows at the k-th distance, and where float32 is too coarse for the door's integers.
+    """
+    table = state.table
+    k = min(k, table.n_alive)
+    places = state.class_places()
+    (distances, candidates), error = index.propose(queries, min(k + _MORE, table.n_alive))
+    ranked = rank(queries, table.payload[: table.size], places, candidates, k)
+    radius = ranked.squared()[:, -1]
+    if isinstance(index, FaissIndex) and not index.is_exact:
+        certain = ranked.positions[:, -1] >= 0
+    else:
+        certain = ((candidates >= 0).sum(axis=1) >= table.n_alive) | (distances[:, -1] - error > radius)
+    scan = Scan(table)
+    for i in np.flatnonzero(~certain).tolist():
+        within = scan.within(queries[i], float(radius[i]) * (1 + 2**-50))
+        again = rank(queries[i : i + 1], table.payload[: table.size], places, within[None], k)
+        for mine, better in zip(
+            (ranked.positions, ranked.high, ranked.low), (again.positions, again.high, again.low), strict=True
+        ):
+            mine[i] = better[0]
+    return ranked

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "kernels.h"
+#include "parallel.h"
+
+namespace analytic_cl {
+
+namespace {
+
+constexpr std::size_t kRowsAtOnce = 256;      // that stay in the second-level cache while all queries pass
+constexpr std::size_t kQueriesAtOnce = 960;   // whose panels stay in the third
+
+// Distance less |query|^2, and the position of the row.
+using Found = std::pair<std::int32_t, std::int64_t>;
+
+// The nearest rows of some queries that one thread has seen, as heaps with the farthest on top.
+struct Nearest {
+    std::size_t m;
+    std::vector<std::vector<Found>> heaps;
+    std::vector<std::int32_t> bounds;  // what a row must be nearer than; columns without a query take none
+
+    Nearest(std::size_t queries, std::size_t m)
+        : m(m), heaps(queries), bounds(up(queries, kTileColumns), std::numeric_limits<std::int32_t>::min()) {
+        std::fill_n(bounds.begin(), queries, std::numeric_limits<std::int32_t>::max());
+    }
+    void insert(std::size_t query, Found found) {
+        std::vector<Found>& heap = heaps[query];
+        if (heap.size() == m) {
+            if (!(found < heap.front())) return;
+            std::pop_heap(heap.begin(), heap.end());
+            heap.back() = found;
+        } else {
+            heap.push_back(found);
+        }
+        std::push_heap(heap.begin(), heap.end());
+        if (heap.size() == m) bounds[query] = heap.front().first;
+    }
+};
+
+// Queries in panels, as the tile reads its second operand.
+std::vector<std::int8_t> packed(const Matrix<std::int8_t>& queries, std::size_t first, std::size_t count) {
+    const std::size_t panel_bytes = up(queries.columns, kQuad) / kQuad * kPanelQuadBytes;
+    std::vector<std::int8_t> panels(up(count, kTileColumns) / kPanelColumns * panel_bytes, 0);
+    for (std::size_t c = 0; c < count; ++c) {
+        std::int8_t* column = &panels[c / kPanelColumns * panel_bytes + c % kPanelColumns * kQuad];
+        for (std::size_t j = 0; j < queries.columns; ++j)
+            column[j / kQuad * kPanelQuadBytes + j % kQuad] = queries.at(first + c, j);
+    }
+    return panels;
+}
+
+std::int32_t dot(const std::int8_t* x, const std::int8_t* y, std::size_t n) {
+    std::int32_t total = 0;
+    for (std::size_t j = 0; j < n; ++j) total += x[j] * y[j];
+    return total;
+}
+
+// Offers the rows from `top` to `end` to all queries in the panels.
+void offer(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive, std::size_t top,
+           std::size_t end, const std::vector<std::int8_t>& panels, std::vector<std::int8_t>& padded, Nearest& nearest) {
+    const std::size_t width = rows.columns, quads = up(width, kQuad) / kQuad, length = quads * kQuad;
+    const std::size_t panel_bytes = quads * kPanelQuadBytes;
+    const std::int8_t* block = &rows.at(top, 0);
+    std::size_t stride = static_cast<std::size_t>(rows.row_stride);
+    if (length != width) {
+        padded.assign(kRowsAtOnce * length, 0);
+        for (std::size_t i = top; i < end; ++i) std::memcpy(&padded[(i - top) * length], &rows.at(i, 0), width);
+        block = padded.data();
+        stride = length;
+    }
+    std::int32_t offsets[kRowsAtOnce];  // |row|^2, and what corrects the 128 that the tile adds to the panels
+    for (std::size_t i = 0; i < end - top; ++i) {
+        const std::int8_t* row = block + i * stride;
+        std::int32_t total = 0;
+        for (std::size_t j = 0; j < width; ++j) total += row[j];
+        offsets[i] = dot(row, row, width) + 256 * total;
+    }
+    for (std::size_t first = 0; first < nearest.bounds.size(); first += kTileColumns) {
+        const std::int32_t* bounds = &nearest.bounds[first];
+        for (std::size_t i = 0; i < end - top; i += kTileRows) {
+            const std::int8_t* a[kTileRows];
+            for (std::size_t r = 0; r < kTileRows; ++r) a[r] = block + std::min(i + r, end - top - 1) * stride;
+            alignas(64) Tile tile;
+            isa.tile(a, kQuad, &panels[first / kPanelColumns * panel_bytes], panel_bytes, quads, tile);
+            for (std::size_t r = 0; r < std::min(kTileRows, end - top - i); ++r) {
+                std::int32_t distances[kTileColumns];
+                int near = 0;
+                for (std::size_t c = 0; c < kTileColumns; ++c) {
+                    distances[c] = offsets[i + r] - 2 * tile[r][c];
+                    near |= distances[c] < bounds[c];
+                }
+                if (!near || !alive[top + i + r]) continue;
+                for (std::size_t c = 0; c < kTileColumns; ++c)
+                    if (distances[c] < bounds[c])
+                        nearest.insert(first + c, {distances[c], static_cast<std::int64_t>(top + i + r)});
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void nearest(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive,
+             const Matrix<std::int8_t>& queries, std::size_t m, std::int64_t* distances, std::int64_t* positions,
+             int threads) {
+    const std::size_t blocks = up(rows.rows, kRowsAtOnce) / kRowsAtOnce;
+    threads = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), std::max<std::size_t>(blocks, 1)));
+    for (std::size_t first = 0; first < queries.rows; first += kQueriesAtOnce) {
+        const std::size_t count = std::min(kQueriesAtOnce, queries.rows - first);
+        const std::vector<std::int8_t> panels = packed(queries, first, count);
+        Nearest all(count, m);
+        std::mutex merging;
+        std::atomic<std::size_t> next{0};
+        in_parallel(threads, [&] {
+            Nearest mine(count, m);
+            std::vector<std::int8_t> padded;
+            for (std::size_t taken; (taken = next.fetch_add(1)) < blocks;)
+                offer(isa, rows, alive, taken * kRowsAtOnce, std::min((taken + 1) * kRowsAtOnce, rows.rows), panels,
+                      padded, mine);
+            const std::lock_guard<std::mutex> lock(merging);
+            for (std::size_t q = 0; q < count; ++q)
+                for (const Found& found : mine.heaps[q]) all.insert(q, found);
+        });
+        for (std::size_t q = 0; q < count; ++q) {
+            std::vector<Found>& heap = all.heaps[q];
+            std::sort_heap(heap.begin(), heap.end());
+            const std::int8_t* query = &queries.at(first + q, 0);
+            const std::int64_t norm = dot(query, query, queries.columns);
+            for (std::size_t k = 0; k < m; ++k) {
+                const std::size_t at = (first + q) * m + k;
+                distances[at] = k < heap.size() ? norm + heap[k].first : std::numeric_limits<std::int64_t>::max();
+                positions[at] = k < heap.size() ? heap[k].second : -1;
+            }
+        }
+    }
+}
+
+}  // namespace analytic_cl

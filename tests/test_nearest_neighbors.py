@@ -1,0 +1,491 @@
+"""Neighbours are the true ones, whatever searches, in whatever order rows came, and none that was forgotten."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from common import DATA, blobs, ignore_door, pack
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits, load_wine
+from sklearn.neighbors import KNeighborsClassifier
+
+from analytic_cl import FixedPoint, KeyValueBottleneckClassifier, NearestNeighborsClassifier, Store, use_backend
+from analytic_cl._config import native
+from analytic_cl.memory import FaissIndex, LearnedRows, Scan, rank
+from analytic_cl.memory.learned_rows import in_byte_order
+from analytic_cl.memory.scan import squared_distances
+
+faiss = pytest.importorskip("faiss", reason="needs the extra 'faiss'")
+
+HAS_GPU = hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+needs_gpu = pytest.mark.skipif(not HAS_GPU, reason="needs a GPU, and faiss-gpu")
+
+SEARCHES = [
+    dict(index="auto"),
+    dict(index="flat"),
+    dict(index="ivf"),
+    pytest.param(dict(index="flat", device="cuda"), marks=needs_gpu),
+    pytest.param(dict(index="ivf", device="cuda"), marks=needs_gpu),
+]
+
+DOORS = ["embedding", "wide", FixedPoint(16), FixedPoint(8, bounds=(-12, 12))]
+
+
+def oracle(head, X, k, ids):
+    """Positions of the nearest rows in Python's integers, by distance, bytes of the row, label and id."""
+    queries, rows = head.door_.quantise(np.asarray(X)), head.moments_.table.payload
+    labels = head.classes_[head.moments_.class_places()]
+    out = []
+    for query in queries.tolist():
+        distance = [sum((a - b) ** 2 for a, b in zip(query, row.tolist(), strict=True)) for row in rows]
+        out.append(sorted(range(len(rows)), key=lambda i: (distance[i], rows[i].tobytes(), labels[i], ids[i]))[:k])
+    return np.array(out)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+@pytest.mark.parametrize("search", SEARCHES, ids=str)
+@ignore_door
+def test_neighbours_are_those_of_exact_integer_distances(search, door):
+    X, y = blobs(150, 6)
+    ids = np.random.RandomState(1).permutation(150)
+    head = NearestNeighborsClassifier(door=door, **search).fit(X, y, sample_id=ids)
+    found = head.neighbors(X[:20] + 0.1, k=7)
+    expected = oracle(head, X[:20] + 0.1, 7, ids)
+
+    np.testing.assert_array_equal(found.ids.astype(int), ids[expected])
+    np.testing.assert_array_equal(found.labels, y[expected])
+    gaps = head.door_.quantise(X[:20] + 0.1).astype(float)[:, None] - head.moments_.table.payload[expected]
+    step = head.door_.step[0] if not isinstance(door, FixedPoint) or door.bounds is None else 1 / 127
+    np.testing.assert_allclose(found.distances, np.sqrt((gaps**2).sum(axis=2)) * step, rtol=1e-12)
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_ties_are_broken_by_row_label_and_id_and_not_by_arrival(search, seed):
+    random = np.random.RandomState(seed)
+    X = random.randint(-1, 2, size=(200, 3)).astype(np.int8)  # 27 different rows: everything is tied
+    y, ids = random.randint(0, 3, size=200), random.permutation(200)
+    head = NearestNeighborsClassifier(7, "majority", door="as-is", **search).fit(X, y, sample_id=ids)
+    order = random.permutation(200)
+    other = NearestNeighborsClassifier(7, "majority", door="as-is", **search)
+    for part in np.array_split(order, 4):
+        other.partial_fit(X[part], y[part], sample_id=ids[part])
+        other.predict(X[:5])
+    expected = oracle(head, X[:30], 40, ids)
+
+    for each in (head, other):
+        found = each.neighbors(X[:30], k=40)
+        np.testing.assert_array_equal(found.ids.astype(int), ids[expected])
+        np.testing.assert_array_equal(found.labels, y[expected])
+    np.testing.assert_array_equal(head.decision_function(X), other.decision_function(X))
+
+
+def test_predictions_do_not_depend_on_ids():
+    X = np.array([[0], [0], [5]], dtype=np.int8)
+    plain = NearestNeighborsClassifier(1, door="as-is").fit(X, ["b", "a", "c"])
+    named = NearestNeighborsClassifier(1, door="as-is").fit(X, ["b", "a", "c"], sample_id=[0, 1, 2])
+
+    assert plain.state_digest() == named.state_digest()
+    assert plain.predict(X).tolist() == named.predict(X).tolist() == ["a", "a", "c"]
+
+
+@pytest.mark.parametrize(("load", "door"), [(load_digits, "embedding"), (load_digits, "wide"), (load_wine, "wide")])
+@pytest.mark.parametrize("k", [1, 4, 15])
+@ignore_door
+def test_majority_votes_are_scikit_learns_where_no_tie_decides(load, door, k):
+    X, y = load(return_X_y=True)
+    head = NearestNeighborsClassifier(k, "majority", door=door, index="flat").fit(X[::2], y[::2])
+    rows, queries = head.door_.quantise(X[::2]).astype(float), head.door_.quantise(X[1::2]).astype(float)
+    peer = KNeighborsClassifier(k, algorithm="brute").fit(rows, y[::2])
+    distances, _ = peer.kneighbors(queries, k + 1)
+    decided = distances[:, k - 1] < distances[:, k]
+
+    assert decided.mean() > 0.9
+    np.testing.assert_array_equal(head.predict(X[1::2])[decided], peer.predict(queries)[decided])
+    np.testing.assert_allclose(head.predict_proba(X[1::2])[decided], peer.predict_proba(queries)[decided], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["clinc150_minilm", "cifar100_mnv2"])
+@ignore_door
+def test_real_features_have_scikit_learns_neighbours(name):
+    if not (DATA / f"{name}.npz").exists():
+        pytest.skip(f"{name}.npz is not in {DATA}")
+    data = pack(name)
+    X, y, queries = data["X_train"][:8000], data["y_train"][:8000], data["X_test"][:500]
+    head = NearestNeighborsClassifier(10, "majority", index="flat").fit(X, y, sample_id=np.arange(8000))
+    peer = KNeighborsClassifier(10, algorithm="brute").fit(head.door_.quantise(X).astype(float), y)
+    distances, _ = peer.kneighbors(head.door_.quantise(queries).astype(float), 11)
+    decided = distances[:, 9] < distances[:, 10]
+
+    assert decided.sum() > 400
+    expected = peer.predict(head.door_.quantise(queries).astype(float))
+    np.testing.assert_array_equal(head.predict(queries)[decided], expected[decided])
+    found = head.neighbors(queries)
+    scan = head.set_params(index="auto").neighbors(queries)
+    for mine, other in zip(found, scan, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_softmax_weighs_by_cosine_for_unit_rows():
+    X, y = blobs(60, 300)
+    head = NearestNeighborsClassifier(9, temperature=0.05).fit(X, y)
+    found = head.neighbors(X[:4] + 0.1)
+    weights = np.exp(-(found.distances**2) / 2 / 0.05)
+    expected = [
+        [line[labels == c].sum() / line.sum() for c in range(3)]
+        for line, labels in zip(weights, found.labels, strict=True)
+    ]
+
+    np.testing.assert_allclose(head.predict_proba(X[:4] + 0.1), expected, rtol=1e-9)
+
+
+def test_a_row_alone_and_in_a_batch_has_the_same_scores():
+    X, y = blobs(100, 300)
+    head = NearestNeighborsClassifier(index="flat").fit(X, y)
+
+    np.testing.assert_array_equal(
+        head.decision_function(X), np.concatenate([head.decision_function(x[None]) for x in X])
+    )
+
+
+@pytest.mark.parametrize("search", [s for s in SEARCHES if s != dict(index="auto")], ids=str)
+@ignore_door
+def test_a_forgotten_row_is_neither_found_nor_left_in_the_index(search):
+    X, y = blobs(400, 300)
+    head = NearestNeighborsClassifier(**search).fit(X, y, sample_id=np.arange(400))
+    copies = head.door_.quantise(X).astype(np.float32)
+    head.predict(X[:1])
+    index = head._solved["index"][1]
+    assert isinstance(index, FaissIndex)
+    assert all(copy.tobytes() in index.to_bytes() for copy in copies)
+
+    gone = np.random.RandomState(0).permutation(400)[:180]
+    for part in np.array_split(gone, 5):
+        head.forget(sample_id=part)
+        assert not any(copies[i].tobytes() in index.to_bytes() for i in part)
+        assert not np.isin(part, head.neighbors(X[part], k=400).ids.astype(int)).any()
+    assert head._solved["index"][1] is index
+    head.forget_class(0)
+
+    left = index.to_bytes()
+    assert not any(copies[i].tobytes() in left for i in np.flatnonzero(y == 0))
+    rest = np.setdiff1d(np.flatnonzero(y != 0), gone)
+    assert all(copies[i].tobytes() in left for i in rest)
+    fresh = NearestNeighborsClassifier(**search).fit(X[rest], y[rest], sample_id=rest)
+    for mine, other in zip(head.neighbors(X, k=30), fresh.neighbors(X, k=30), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_forgotten_rows_are_not_left_in_the_state_either():
+    X, y = blobs(100, 300)
+    head = NearestNeighborsClassifier().fit(X, y, sample_id=np.arange(100))
+    row = head.door_.quantise(X[7:8]).tobytes()
+    assert row in head.moments_.table.payload.tobytes()
+
+    head.forget(sample_id=7)
+
+    assert row not in head.moments_.table.payload.tobytes()
+    assert row not in head._ledger.kept.payload.tobytes()
+
+
+STEPS = ["learn", "forget", "class", "merge", "rectify", "ask"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(["flat", "ivf", "auto"]),
+    st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 10**6))),
+)
+def test_an_index_that_follows_any_sequence_answers_as_a_fresh_one(index, steps):
+    X = np.random.RandomState(0).randint(-9, 9, size=(80, 4)).astype(np.int8)
+    y = np.arange(80) % 4
+    held = list(range(40))
+    head = NearestNeighborsClassifier(3, index=index, door="as-is").fit(X[held], y[held], sample_id=held)
+    for step, number in steps:
+        random = np.random.RandomState(number)
+        out = [i for i in range(80) if i not in held]
+        some = random.permutation(held)[: 1 + number % 20].tolist()
+        if step == "ask":
+            head.predict(X[:3])
+        elif step in ("learn", "merge") and out:
+            new = random.permutation(out)[: 1 + number % 20].tolist()
+            if step == "learn":
+                head.partial_fit(X[new], y[new], sample_id=new)
+            else:
+                head.merge(NearestNeighborsClassifier(door="as-is").fit(X[new], y[new], sample_id=new))
+            held += new
+        elif step == "rectify":
+            head.rectify(X[some], y[some], sample_id=some)
+        elif step == "forget" and len(some) < len(held):
+            head.forget(sample_id=some)
+            held = [i for i in held if i not in some]
+        elif step == "class" and {y[i] for i in held} > {y[some[0]]}:
+            head.forget_class(int(y[some[0]]))
+            held = [i for i in held if y[i] != y[some[0]]]
+    fresh = NearestNeighborsClassifier(3, index=index, door="as-is").fit(X[held], y[held], sample_id=held)
+
+    assert head.state_digest() == fresh.state_digest()
+    for mine, other in zip(head.neighbors(X, k=6), fresh.neighbors(X, k=6), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("width", [1, 3, 40])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_kernel_ranks_as_its_twin(dtype, width):
+    random = np.random.RandomState(0)
+    top = {1: 127, 2: 32_639, 4: 0x7F7F7F7F}[np.dtype(dtype).itemsize]
+    rows = random.choice([-top, -1, 0, 1, top], size=(60, width)).astype(dtype)
+    places, candidates = random.randint(0, 3, size=60), np.stack([random.permutation(60) for _ in range(9)])
+    candidates[:, 50:] = -1
+    fast = rank(rows[:9], rows, places, candidates, 20)
+    with use_backend("numpy"):
+        slow = rank(rows[:9], rows, places, candidates, 20)
+
+    for name in ("high", "low"):
+        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name))
+    for mine, other in zip(fast.positions, slow.positions, strict=True):
+        assert [(rows[i].tobytes(), places[i]) for i in mine] == [(rows[i].tobytes(), places[i]) for i in other]
+    if top > 2**20 and width > 1:
+        assert fast.high.max() >= 2**31, "no distance here overflows 64 bits"
+
+
+@pytest.mark.parametrize("scale", [100, 10_000, 2_000_000_000])
+def test_distances_by_blas_are_within_their_bound(scale):
+    random = np.random.RandomState(0)
+    rows, queries = (random.randint(-scale, scale, size=(n, 7)).astype(np.int32) for n in (50, 20))
+    distances, bound = squared_distances(queries, rows)
+    exact = np.array(
+        [[sum((int(a) - int(b)) ** 2 for a, b in zip(q, r, strict=True)) for r in rows] for q in queries], dtype=object
+    )
+
+    worst = max(abs(int(a) - b) for a, b in zip(distances.ravel().tolist(), exact.ravel().tolist(), strict=True))
+    assert worst <= bound
+    assert (bound == 0) == (scale <= 10_000)
+
+
+def test_far_values_of_a_wide_door_are_ranked_exactly():
+    X = np.array([[3e5, 0.0], [3e5, 2**-12], [-3e5, 0.0], [0.0, 1.0]])
+    head = NearestNeighborsClassifier(1, "majority", index="flat").fit(X, ["a", "b", "c", "d"])
+
+    assert head.predict(X).tolist() == ["a", "b", "c", "d"]
+    assert head.neighbors([[3e5, 2**-12]], k=2).distances.tolist() == [[0.0, 2**-12]]
+
+
+def test_rows_are_in_the_order_of_their_bytes():
+    for width in (1, 5, 8, 20):
+        rows = np.random.RandomState(width).randint(-2, 2, size=(300, width)).astype(np.int16)
+
+        assert [line.tobytes() for line in in_byte_order(rows)] == sorted(row.tobytes() for row in rows)
+
+
+def test_fewer_rows_than_neighbours_all_vote():
+    head = NearestNeighborsClassifier(20, "majority").fit([[0.0], [1.0], [9.0]], [0, 0, 1])
+
+    assert head.neighbors([[0.0]]).labels.tolist() == [[0, 0, 1]]
+    np.testing.assert_allclose(head.predict_proba([[9.0]]), [[2 / 3, 1 / 3]])
+
+
+def test_anonymous_neighbours_have_no_id():
+    head = NearestNeighborsClassifier().fit([[0.0], [0.0]], [0, 0], sample_id=["ann", "bob"])
+    head.partial_fit([[0.0], [1.0]], [0, 1])
+
+    assert head.neighbors([[0.0]], k=4).ids.tolist() == [["ann", "bob", None, None]]
+
+
+def test_rebuild_makes_the_index_again_and_changes_no_answer():
+    X, y = blobs(300, 300)
+    head = NearestNeighborsClassifier(index="ivf").fit(X, y)
+    before, index = head.decision_function(X), head._solved["index"][1]
+    head.rebuild()
+
+    np.testing.assert_array_equal(head.decision_function(X), before)
+    assert head._solved["index"][1] is not index
+
+
+@ignore_door
+def test_lists_are_made_anew_when_the_memory_has_outgrown_them():
+    X, y = blobs(1000, 300)
+    head = NearestNeighborsClassifier(index="ivf").fit(X[:100], y[:100])
+    head.predict(X[:1])
+    n_lists = head._solved["index"][1]._index.nlist
+    head.partial_fit(X[100:], y[100:])
+
+    np.testing.assert_array_equal(head.predict(X), head.set_params(index="flat").predict(X))
+    head.set_params(index="ivf").predict(X)
+    assert head._solved["index"][1]._index.nlist > n_lists
+
+
+def test_fewer_probes_find_neighbours_of_those_lists():
+    X, y = blobs(2000, 300)
+    head = NearestNeighborsClassifier(5, index="ivf", n_probes=1).fit(X, y, sample_id=np.arange(2000))
+    exact = NearestNeighborsClassifier(5, index="flat").fit(X, y, sample_id=np.arange(2000))
+    found, true = head.neighbors(X[:50], k=5), exact.neighbors(X[:50], k=5)
+
+    np.testing.assert_array_equal(found.ids[:, 0], true.ids[:, 0])
+    assert (found.distances >= true.distances).all()
+    assert head.score(X, y) > 0.9
+
+
+WITHOUT_FAISS = """
+import json, sys, warnings
+sys.modules["faiss"] = None
+import numpy as np
+from analytic_cl import FixedPoint, NearestNeighborsClassifier
+X, y = np.random.RandomState(0).normal(size=(300, 300)), np.arange(300) % 3
+head = NearestNeighborsClassifier(index="flat", door=FixedPoint(16)).fit(X, y)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    scores = head.decision_function(X)
+    head.rebuild()
+    head.predict(X)
+try:
+    head.set_params(device="cuda").predict(X)
+except ImportError as error:
+    refusal = str(error)
+print(json.dumps([scores.tolist(), [str(w.message) for w in said], refusal]))
+"""
+
+
+def test_without_faiss_answers_are_the_same_and_it_is_said_once():
+    run = subprocess.run([sys.executable, "-c", WITHOUT_FAISS], capture_output=True, text=True, check=True)
+    scores, said, refusal = json.loads(run.stdout)
+    X, y = np.random.RandomState(0).normal(size=(300, 300)), np.arange(300) % 3
+
+    head = NearestNeighborsClassifier(index="flat", door=FixedPoint(16)).fit(X, y)
+    np.testing.assert_array_equal(head.decision_function(X), scores)
+    assert len(said) == 1 and "analytic-cl[faiss]" in said[0]
+    assert "faiss-gpu" in refusal
+
+
+@pytest.mark.skipif(HAS_GPU, reason="there is a GPU")
+def test_cuda_without_a_gpu_says_what_is_missing():
+    with pytest.raises(ImportError, match="faiss-gpu"):
+        NearestNeighborsClassifier(device="cuda").fit([[0.0], [1.0]], [0, 1]).predict([[0.0]])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (dict(n_neighbors=0), "n_neighbors must be a positive integer"),
+        (dict(n_neighbors=1.5), "n_neighbors must be a positive integer"),
+        (dict(vote="loud"), "vote must be one of 'softmax', 'majority'"),
+        (dict(temperature=0), "temperature must be more than 0"),
+        (dict(index="hnsw"), "index must be one of"),
+        (dict(device="tpu"), "device must be one of"),
+        (dict(n_probes=3), "n_probes is for index='ivf'"),
+        (dict(index="ivf", n_probes=0), "n_probes must be a positive integer"),
+    ],
+)
+def test_parameters_that_cannot_be_meant_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        NearestNeighborsClassifier(**parameters).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_wrong_k_is_refused():
+    head = NearestNeighborsClassifier().fit([[0.0], [1.0]], [0, 1])
+
+    for k in (0, -1, 1.5, "3", True):
+        with pytest.raises(ValueError, match="k must be a positive integer"):
+            head.neighbors([[0.0]], k=k)
+
+
+def test_learned_rows_merge_with_learned_rows_only():
+    X, y = blobs(30, 4)
+    head = NearestNeighborsClassifier().fit(X, y)
+    digest = head.state_digest()
+
+    with pytest.raises(ValueError, match="learned rows merge with learned rows only"):
+        head.merge(KeyValueBottleneckClassifier(4, 2).fit(X, y))
+    with pytest.raises(TypeError, match="fit it on the rows"):
+        NearestNeighborsClassifier.from_moments(head.moments_)
+    assert head.state_digest() == digest
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a | {"rows": a["rows"].astype(np.int16)}, "'rows' is missing, or not int8"),
+        (lambda a: {"row_classes": a["row_classes"]}, "'rows' is missing"),
+        (lambda a: a | {"row_classes": a["row_classes"][:-1]}, "one a row"),
+        (lambda a: a | {"row_classes": a["row_classes"] * 0}, "without rows"),
+        (lambda a: a | {"rows": np.full_like(a["rows"], -128)}, "within"),
+    ],
+)
+def test_impossible_states_are_refused(change, message):
+    X, y = blobs(30, 4)
+    state = NearestNeighborsClassifier(door="embedding").fit(X, y).moments_
+
+    assert LearnedRows.from_arrays(state.door, state.labels, state.to_arrays()).digest() == state.digest()
+    with pytest.raises(ValueError, match=message):
+        LearnedRows.from_arrays(state.door, state.labels, change(state.to_arrays()))
+
+
+def test_a_store_keeps_and_erases_neighbours(tmp_path):
+    pytest.importorskip("cryptography", reason="needs the extra 'store'")
+    X, y = blobs(60, 6)
+    with Store.create(tmp_path / "s", NearestNeighborsClassifier(3)) as store:
+        store.learn(X, y, sample_id=range(60), subject=[f"p{i % 6}" for i in range(60)])
+        store.forget(subject="p2")
+        assert store.verify(retrain=True).retrained
+        kept = [i for i in range(60) if i % 6 != 2]
+
+        assert store.state_digest() == NearestNeighborsClassifier().fit(X[kept], y[kept]).state_digest()
+        assert store.predict(X).tolist() == NearestNeighborsClassifier(3).fit(X[kept], y[kept]).predict(X).tolist()
+
+
+def test_scan_proposes_what_a_sort_would():
+    X, y = blobs(500, 12)
+    head = NearestNeighborsClassifier(door=FixedPoint(8, scale=8)).fit(X, y)
+    head.forget(X[::3], y[::3])
+    queries = head.door_.quantise(X[:30])
+    (fast, _), _ = Scan(head.moments_.table).propose(queries, 9)
+    with use_backend("numpy"):
+        (slow, _), _ = Scan(head.moments_.table).propose(queries, 9)
+
+    np.testing.assert_array_equal(fast, slow)
+
+
+@pytest.mark.skipif(native is None, reason="installed without a compiler")
+@pytest.mark.parametrize("isa", native.isas() if native else [])
+@pytest.mark.parametrize(("n", "d", "m"), [(1, 1, 1), (300, 5, 7), (1000, 64, 40), (257, 130, 300)])
+def test_native_search_finds_the_least_distances(isa, n, d, m):
+    random = np.random.RandomState(n)
+    rows, queries = (random.randint(-127, 128, size=(k, d)).astype(np.int8) for k in (n, 70))
+    alive = (random.rand(n) < 0.8) | (n == 1)
+    exact = ((queries[:, None].astype(np.int64) - rows[alive]) ** 2).sum(axis=2)
+    exact.sort(axis=1)
+    for threads in (1, 3):
+        distances, positions = (np.zeros((70, m), np.int64) for _ in range(2))
+        native.nearest(rows, alive.view(np.uint8), queries, distances, positions, threads, isa)
+        found = min(m, alive.sum())
+
+        np.testing.assert_array_equal(distances[:, :found], exact[:, :m])
+        assert (positions[:, found:] == -1).all()
+        assert alive[positions[:, :found]].all()
+        again = ((queries[:, None].astype(np.int64) - rows[positions[:, :found]]) ** 2).sum(axis=2)
+        np.testing.assert_array_equal(again, distances[:, :found])
+
+
+def test_without_native_kernels_int8_rows_have_the_same_neighbours():
+    X, y = blobs(500, 300)
+    head = NearestNeighborsClassifier(7).fit(X, y, sample_id=np.arange(500))
+    head.forget(sample_id=np.arange(0, 500, 3))
+    found = head.neighbors(X)
+    for backend in ("blas", "numpy"):
+        with use_backend(backend):
+            rows = slice(0, 500 if backend == "blas" else 5)
+            for mine, other in zip(found, head.neighbors(X[rows]), strict=True):
+                np.testing.assert_array_equal(mine[rows], other)
+
+
+def test_rows_that_float32_cannot_tell_apart_are_ranked_exactly():
+    random = np.random.RandomState(0)
+    X = 30_000 + random.randint(-3, 4, size=(400, 40))  # squared norms of 3.6e10, squared distances below 1,500
+    head = NearestNeighborsClassifier(3, index="flat", door=FixedPoint(16, scale=1)).fit(X, np.arange(400) % 5)
+    queries = 30_000 + random.randint(-3, 4, size=(50, 40))
+    exact = ((queries[:, None] - X) ** 2).sum(axis=2)
+
+    np.testing.assert_allclose(head.neighbors(queries, k=3).distances ** 2, np.sort(exact, axis=1)[:, :3])
