@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from analytic_cl import FixedPoint, KeyValueBottleneckClassifier, NearestNeighborsClassifier, Store, use_backend
 from analytic_cl._config import native
-from analytic_cl.memory import FaissIndex, LearnedRows, Scan, rank
+from analytic_cl.memory import FaissIndex, LearnedRows, Scan, nearest, rank
 from analytic_cl.memory.learned_rows import in_byte_order
 from analytic_cl.memory.scan import squared_distances
 
@@ -481,11 +481,26 @@ def test_without_native_kernels_int8_rows_have_the_same_neighbours():
                 np.testing.assert_array_equal(mine[rows], other)
 
 
-def test_rows_that_float32_cannot_tell_apart_are_ranked_exactly():
-    random = np.random.RandomState(0)
-    X = 30_000 + random.randint(-3, 4, size=(400, 40))  # squared norms of 3.6e10, squared distances below 1,500
-    head = NearestNeighborsClassifier(3, index="flat", door=FixedPoint(16, scale=1)).fit(X, np.arange(400) % 5)
-    queries = 30_000 + random.randint(-3, 4, size=(50, 40))
-    exact = ((queries[:, None] - X) ** 2).sum(axis=2)
+class CoarseIndex:
+    """Proposes by distances rounded to multiples of 64, and says so."""
 
-    np.testing.assert_allclose(head.neighbors(queries, k=3).distances ** 2, np.sort(exact, axis=1)[:, :3])
+    def __init__(self, table):
+        self.table = table
+
+    def propose(self, queries, m):
+        rows = self.table.payload[: self.table.size].astype(np.int64)
+        rounded = 64.0 * np.round(((queries.astype(np.int64)[:, None] - rows) ** 2).sum(axis=2) / 64)
+        order = np.argsort(rounded, axis=1, kind="stable")[:, :m]
+        return (np.take_along_axis(rounded, order, axis=1), order), np.full(len(queries), 32.0)
+
+
+def test_an_index_that_is_honest_about_its_error_gives_exact_answers():
+    X = np.random.RandomState(0).randint(-9, 10, size=(400, 5)).astype(np.int8)
+    head = NearestNeighborsClassifier(door="as-is").fit(X, np.arange(400) % 5)
+    table, queries = head.moments_.table, X[:50]
+    found = nearest(head.moments_, CoarseIndex(table), queries, 3)
+    exact = ((queries.astype(int)[:, None] - X) ** 2).sum(axis=2)
+
+    np.testing.assert_array_equal(found.squared(), np.sort(exact, axis=1)[:, :3])
+    proposed = CoarseIndex(table).propose(queries, 11)[0][1]
+    assert (np.sort(np.take_along_axis(exact, proposed, axis=1))[:, :3] != found.squared()).any(), "too easy"

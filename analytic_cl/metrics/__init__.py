@@ -1,0 +1,30 @@
+"""How to judge continual learning and unlearning: pure functions over accuracies, predictions and scores."""
+
+from analytic_cl.metrics.classes import class_accuracy as class_accuracy
+from analytic_cl.metrics.classes import class_forgetting as class_forgetting
+from analytic_cl.metrics.classes import expected_calibration_error as expected_calibration_error
+from analytic_cl.metrics.classes import few_shot_accuracy as few_shot_accuracy
+from analytic_cl.metrics.classes import macro_accuracy as macro_accuracy
+from analytic_cl.metrics.classes import tail_accuracy as tail_accuracy
+from analytic_cl.metrics.continual import accuracy_after_sessions as accuracy_after_sessions
+from analytic_cl.metrics.continual import average_incremental_accuracy as average_incremental_accuracy
+from analytic_cl.metrics.continual import backward_transfer as backward_transfer
+from analytic_cl.metrics.continual import forgetting as forgetting
+from analytic_cl.metrics.continual import forward_transfer as forward_transfer
+from analytic_cl.metrics.continual import gap_to_joint as gap_to_joint
+from analytic_cl.metrics.continual import last_accuracy as last_accuracy
+from analytic_cl.metrics.continual import performance_drop as performance_drop
+from analytic_cl.metrics.curves import evaluation_points as evaluation_points
+from analytic_cl.metrics.curves import min_accuracy as min_accuracy
+from analytic_cl.metrics.curves import online_accuracy as online_accuracy
+from analytic_cl.metrics.curves import windowed_forgetting as windowed_forgetting
+from analytic_cl.metrics.curves import windowed_plasticity as windowed_plasticity
+from analytic_cl.metrics.curves import worst_case_accuracy as worst_case_accuracy
+from analytic_cl.metrics.membership import Attack as Attack
+from analytic_cl.metrics.membership import entropy_attack as entropy_attack
+from analytic_cl.metrics.membership import likelihood_ratio_attack as likelihood_ratio_attack
+from analytic_cl.metrics.membership import margins as margins
+from analytic_cl.metrics.unlearning import disagreement as disagreement
+from analytic_cl.metrics.unlearning import distance as distance
+from analytic_cl.metrics.unlearning import forget_and_retain as forget_and_retain
+from analytic_cl.metrics.unlearning import jensen_shannon as jensen_shannon

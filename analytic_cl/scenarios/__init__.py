@@ -1,0 +1,15 @@
+"""How to stream data: seeded sessions of row indices, for any learner."""
+
+from analytic_cl.scenarios.blurry import i_blurry as i_blurry
+from analytic_cl.scenarios.blurry import si_blurry as si_blurry
+from analytic_cl.scenarios.by_class import class_incremental as class_incremental
+from analytic_cl.scenarios.by_class import few_shot_class_incremental as few_shot_class_incremental
+from analytic_cl.scenarios.by_class import scole as scole
+from analytic_cl.scenarios.deletions import continual_forgetting as continual_forgetting
+from analytic_cl.scenarios.parsing import Scenario as Scenario
+from analytic_cl.scenarios.parsing import parse as parse
+from analytic_cl.scenarios.session import DeletionRequest as DeletionRequest
+from analytic_cl.scenarios.session import Session as Session
+from analytic_cl.scenarios.streams import domain_incremental as domain_incremental
+from analytic_cl.scenarios.streams import online as online
+from analytic_cl.scenarios.streams import time_ordered as time_ordered
