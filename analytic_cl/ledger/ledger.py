@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from analytic_cl.door import Door
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named
+from analytic_cl.ledger.order import Positions
 from analytic_cl.ledger.search import NotLearnedError, entries, find_rows
-from analytic_cl.ledger.table import Entries, Positions, Table
+from analytic_cl.ledger.table import Entries, Table
 from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
 
 Track = Literal["auto", "rows", "digest", "none"]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from analytic_cl.door import rows_named
 from analytic_cl.ledger.digests import Digests, row_digests
 from analytic_cl.ledger.ids import named
-from analytic_cl.ledger.table import Positions, Table
+from analytic_cl.ledger.order import DigestOrder, Positions
+from analytic_cl.ledger.table import Table
 from analytic_cl.statistics import EncodedLabels, Label
 
 if TYPE_CHECKING:
@@ -89,14 +90,11 @@ def _kept_digests(ledger: Ledger) -> Digests:
 def _hits(table: Table, digests: Digests, wanted: Digests) -> list[list[int]]:
     """For each wanted digest, the positions of live entries that have it."""
     if table.order is None:
-        live = table.live()
-        table.order = live[np.argsort(digests[live, 0], kind="stable")]
-    ordered = digests[table.order, 0]
-    low = np.searchsorted(ordered, wanted[:, 0], side="left").tolist()
-    high = np.searchsorted(ordered, wanted[:, 0], side="right").tolist()
+        table.order = DigestOrder(digests, table.live())
+    found = table.order.find(wanted[:, 0])
     return [
-        [at for at in table.order[a:b].tolist() if digests[at, 1] == rest]
-        for a, b, rest in zip(low, high, wanted[:, 1], strict=True)
+        [at for at in positions.tolist() if table.alive[at] and digests[at, 1] == rest]
+        for positions, rest in zip(found, wanted[:, 1], strict=True)
     ]
 
 

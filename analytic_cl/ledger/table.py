@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.ledger.ids import SampleId
-
-Positions = NDArray[np.int64]
+from analytic_cl.ledger.order import DigestOrder, Positions
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Table:
         self.generation = 0  # counts what moved entries to other positions
         self.n_of_code: Counter[int] = Counter()  # live entries by label code
         self.digests: NDArray[np.uint64] | None = None  # of kept rows: a cache, filled by whoever searches
-        self.order: Positions | None = None  # positions sorted by digest: a cache
+        self.order: DigestOrder | None = None  # a cache
 
     def reserve(self, entries: Entries) -> None:
         """Take the memory that `append` of these entries needs; a first batch of rows is adopted, not copied."""
@@ -126,16 +126,17 @@ class Table:
             self.ids[position] = None
         self._count(positions, -1)
         self.alive[positions] = self.is_named[positions] = False
+        if self.order is not None:
+            try:
+                self.order.strike((self.payload if self.digests is None else self.digests)[positions, 0], self.alive)
+            except MemoryError:
+                self.order = None
         self.payload[positions] = 0
         if self.digests is not None:
             self.digests[positions[positions < len(self.digests)]] = 0
-        try:  # what follows only saves time and memory
-            if self.order is not None:
-                self.order = self.order[self.alive[self.order]]
-            if self.n_alive < self.size / 2:
+        if self.n_alive < self.size / 2:
+            with suppress(MemoryError):  # it only saves time and memory
                 self._squeeze()
-        except MemoryError:
-            self.order = None
 
     def _squeeze(self) -> None:
         live = self.live()

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_threads
-from analytic_cl.ledger.table import Positions, Table
+from analytic_cl.ledger.order import Positions
+from analytic_cl.ledger.table import Table
 from analytic_cl.memory.scan import Proposals, largest_norm, rounding_error
 
 Device = Literal["auto", "cpu", "cuda"]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.ledger import Draft, Ledger
-from analytic_cl.ledger.table import Positions, Table
+from analytic_cl.ledger.order import Positions
+from analytic_cl.ledger.table import Table
 from analytic_cl.statistics import EMPTY, EncodedLabels, Label, deferred_interrupts, encode_labels, label_bytes
 from analytic_cl.statistics.class_counts import ClassCounts
 from analytic_cl.statistics.digest import sized
