@@ -92,6 +92,7 @@ void nearest_rows(const Rows<std::int8_t>& rows, const Bytes& alive, const Rows<
 }  // namespace
 
 NB_MODULE(_native, m) {
+    nb::set_leak_warnings(false);  // the signs that are cached live until the process ends
     m.attr("BLOCK_ROWS") = kBlockRows;
     m.attr("MAX_TERMS") = kMaxTerms;
     m.def("gram_scratch_bytes", [](std::size_t columns, std::size_t bytes) { return gram_scratch_bytes(columns, bytes) + 64; });

@@ -45,7 +45,8 @@ def test_public_names_are_documented(name):
 
 
 @pytest.mark.parametrize(
-    "name", [*HEADS, "Moments", "FixedPoint", "NearestKeys", "OrientedGradients", "RandomProjection"]
+    "name",
+    [*HEADS, "ContinualPipeline", "Moments", "FixedPoint", "NearestKeys", "OrientedGradients", "RandomProjection"],
 )
 def test_docstrings_state_cost_exactness_and_an_example(name):
     text = inspect.getdoc(getattr(analytic_cl, name))

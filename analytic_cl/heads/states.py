@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ def state_from_arrays(
     if "keys" in about:
         spec = about["keys"]
         nearest = spec["kind"] == "nearest"
-        keys = NearestKeys.from_arrays(door, spec, arrays) if nearest else SignKeys.from_spec(spec)
+        plain = replace(door, source=None)  # keys are made from rows, whatever these come from
+        keys = NearestKeys.from_arrays(plain, spec, arrays) if nearest else SignKeys.from_spec(spec)
         return KeyCounts.from_arrays(door, keys, labels, arrays)
     if about.get("rows"):
         return LearnedRows.from_arrays(door, labels, arrays)

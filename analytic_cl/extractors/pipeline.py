@@ -1,0 +1,386 @@
+"""An extractor and a head behind it, that learn, forget and merge as one."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from analytic_cl.extractors.base import Extractor, ExtractorWarning
+from analytic_cl.extractors.batches import check_batch_size, extract, item, n_inputs
+from analytic_cl.extractors.cache import CacheWarning, FeatureCache
+from analytic_cl.extractors.content import content_key
+from analytic_cl.extractors.resolve import as_extractor
+from analytic_cl.heads import HEADS, Head, persistence
+from analytic_cl.ledger import NotLearnedError, Receipt, SampleId, as_ids
+from analytic_cl.statistics import as_label, deferred_interrupts
+
+_HINT = (
+    " (The features were extracted again. Extractors differ in their last bits between batch sizes, devices and "
+    "versions, and may then give other integers than the learned ones: forget by sample_id, or learn with a cache.)"
+)
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Extracted(NamedTuple):
+    """Features of a call's inputs; with a cache also the inputs' content keys, and the features that it lacks."""
+
+    source: str
+    features: NDArray[Any]
+    variant: str = ""
+    keys: list[bytes] | None = None
+    fresh: dict[bytes, NDArray[Any]] | None = None
+
+
+def _head_has(method: str) -> Callable[[Method], Method]:
+    has: Callable[[Method], Method] = available_if(lambda pipeline: hasattr(pipeline.head, method))
+    return has
+
+
+class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A frozen extractor in front of a head: learns, forgets and merges from raw inputs.
+
+    The extractor's name and fingerprint become part of the head's state, its digest, receipts and files. A state behind
+    another extractor is refused. The downside: an input is extracted anew for every call, unless there is a cache.
+
+    Parameters
+    ----------
+    extractor : Extractor, fitted scikit-learn transformer, or object with `transform` and `fingerprint`
+        Held frozen: never fitted, never cloned. A function goes into a `CallableExtractor`, which gives it a name.
+    head : Head
+        Learns in place, as the steps of scikit-learn's Pipeline do.
+    batch_size : int, default=256
+        Inputs that pass the extractor at a time.
+    cache : path of a folder, optional
+        Keeps features of learned inputs there, so that an input that is learned or forgotten again needs no extractor.
+        Inputs are known by content. Personal data: see Notes.
+    progress : bool, default=False
+        Show a bar on standard error while inputs are extracted.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels that have rows.
+
+    Notes
+    -----
+    Inputs are lists or arrays: anything with a length that can be indexed. All features of a call, of shape
+    (n_samples, n_features), are made before the head is touched, so a call happens whole or not at all.
+
+    Cost: the extractor's, and the head's. Memory: a batch in the extractor, and the features of one call. The
+    fingerprint of a scikit-learn transformer is computed on every call: its fitted arrays are hashed.
+
+    Exactness: given the features, the head's: bit for bit. The features are as exact as the extractor: those of
+    networks differ in their last bits between batch sizes, devices and versions. Rows that were learned with
+    `sample_id` are forgotten exactly all the same, and inputs that are in the cache; ``forget(X, y)`` of inputs that
+    have to be extracted again is refused where their integers are no longer the learned ones.
+
+    The cache is one file, readable by its owner only, with features and the sample ids of contents. `forget`,
+    `forget_class` and `rectify` erase the inputs from it (`forget_class` erases everything where a row was learned
+    without an id). `fit` does not, nor does a pipeline without `cache`: `purge_cache` does. Inputs that are only
+    predicted are never kept.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import HashingVectorizer
+    >>> from analytic_cl import ContinualPipeline, LDAClassifier
+    >>> words = HashingVectorizer(n_features=512)
+    >>> X = ["book a flight", "fly me home", "play some jazz", "play my song"]
+    >>> pipeline = ContinualPipeline(words, LDAClassifier())
+    >>> pipeline = pipeline.fit(X, ["travel", "travel", "music", "music"], sample_id=[1, 2, 3, 4])
+    >>> pipeline.predict(["a flight home"]).tolist()
+    ['travel']
+    >>> receipt = pipeline.forget(sample_id=[2])
+    >>> fresh = ContinualPipeline(words, LDAClassifier())
+    >>> fresh = fresh.fit(["book a flight", "play some jazz", "play my song"], ["travel", "music", "music"])
+    >>> pipeline.state_digest() == fresh.state_digest()
+    True
+    """
+
+    def __init__(
+        self,
+        extractor: Any,
+        head: Head,
+        *,
+        batch_size: int = 256,
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.extractor = extractor
+        self.head = head
+        self.batch_size = batch_size
+        self.cache = cache
+        self.progress = progress
+
+    def __sklearn_clone__(self) -> Self:
+        return type(self)(**{**self.get_params(deep=False), "head": clone(self.head)})
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return bool(self.head.__sklearn_is_fitted__())
+
+    # ---- learn
+
+    def fit(self, X: Any, y: ArrayLike, *, sample_id: Any = None) -> Self:
+        """Learn from inputs, forgetting everything learned before; see `Head.fit`."""
+        ids = None if sample_id is None else as_ids(sample_id)
+        run = self._extracted(X, y, afresh=True)
+        with self._naming(run.source):
+            self.head.fit(run.features, y, sample_id=ids)
+        self._keep(run, ids)
+        return self
+
+    def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None) -> Self:
+        """Learn more inputs; see `Head.partial_fit`."""
+        ids = None if sample_id is None else as_ids(sample_id)
+        run = self._extracted(X, y)
+        with self._naming(run.source):
+            self.head.partial_fit(run.features, y, classes, sample_id=ids)
+        self._keep(run, ids)
+        return self
+
+    # ---- forget, replace, combine
+
+    def forget(
+        self,
+        X: Any = None,
+        y: ArrayLike | None = None,
+        *,
+        sample_id: Any = None,
+        dry_run: bool = False,
+        digests: bool = False,
+    ) -> Receipt:
+        """Unlearn inputs, and erase them from the cache; see `Head.forget`.
+
+        With `sample_id` alone the extractor is not used, and rows that the ledger keeps are forgotten bit for bit.
+
+        Raises
+        ------
+        NotLearnedError
+            Also where the inputs were learned, but give other integers than they did then. Nothing is changed.
+        OSError
+            Where the cache can't be written. The message says that the model has forgotten; erase the cache by hand.
+        """
+        ids = None if sample_id is None else as_ids(sample_id)
+        self.head._check_learned_something()
+        run = None if X is None or y is None else self._extracted(X, y)
+        features = X if run is None else run.features
+        try:
+            with deferred_interrupts():
+                receipt = self.head.forget(features, y, sample_id=ids, dry_run=dry_run, digests=digests)
+                if not dry_run:
+                    self._erase(ids or [], run)
+        except NotLearnedError as error:
+            if run is None:
+                raise
+            raise NotLearnedError(f"{error}{_HINT}") from None
+        return receipt
+
+    def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
+        """Unlearn all inputs of a class; see `Head.forget_class`."""
+        names = self._names_of_class(label) if self.__sklearn_is_fitted__() else []
+        with deferred_interrupts():
+            receipt = self.head.forget_class(label, dry_run=dry_run, digests=digests)
+            if not dry_run:
+                self._erase(names, None)
+        return receipt
+
+    def rectify(self, X: Any, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
+        """Replace inputs and labels of known ids, in the state and in the cache; see `Head.rectify`."""
+        ids = as_ids(sample_id)
+        self.head._check_learned_something()
+        run = self._extracted(X, y)
+        with deferred_interrupts():
+            receipt = self.head.rectify(run.features, y, sample_id=ids, digests=digests)
+            self._erase(ids, None)
+        if run.keys is not None:  # what was erased may be what is learned again, under another label
+            run = run._replace(fresh=dict(zip(run.keys, run.features, strict=True)))
+        self._keep(run, ids)
+        return receipt
+
+    def merge(self, other: Self | Head) -> Self:
+        """Learn all that another pipeline, or a head behind the same extractor, has learned; see `Head.merge`.
+
+        Caches are not merged.
+        """
+        with self._naming(self._extractor()[1]):
+            self.head.merge(other.head if isinstance(other, ContinualPipeline) else other)
+        return self
+
+    def purge_cache(self) -> None:
+        """Erase everything from the cache, what other pipelines keep in the same folder included."""
+        if self.cache is not None:
+            FeatureCache(self.cache).purge()
+
+    # ---- read
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Sorted labels that have rows."""
+        return self.head.classes_
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Class of each input, shape (n_samples,)."""
+        return self.head.predict(self._features(X))
+
+    @_head_has("decision_function")
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Scores of each input; see the head."""
+        return self.head.decision_function(self._features(X))
+
+    @_head_has("predict_proba")
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Posterior of each class, shape (n_samples, n_classes)."""
+        proba: NDArray[np.float64] = self.head.predict_proba(self._features(X))
+        return proba
+
+    def state_digest(self) -> str:
+        """SHA-256 of the learned state, extractor included, in hexadecimal; see `Moments.digest`."""
+        return self.head.state_digest()
+
+    # ---- disk
+
+    def save(self, path: Any) -> None:
+        """Write the head to one safetensors file, with the name and fingerprint of the extractor; see `Head.save`.
+
+        Neither the extractor's weights nor the cache go into the file. `analytic_cl.load` reads the head alone from it.
+        """
+        extractor, source = self._extractor()
+        about = {
+            "source": source,
+            "environment": extractor.environment(),
+            "batch_size": check_batch_size(self.batch_size),
+        }
+        persistence.save(self.head, path, extractor=about)
+
+    @classmethod
+    def load(
+        cls, path: Any, *, extractor: Any, cache: str | os.PathLike[str] | None = None, progress: bool = False
+    ) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        extractor
+            The one that it was learned with. Its fingerprint is compared, and another one refused with a ValueError;
+            another device, precision or library version is an ExtractorWarning.
+        cache, progress
+            As for a new pipeline. They are not in the file.
+        """
+        head, saved = persistence.load_described(path, HEADS)
+        if saved is None:
+            raise ValueError(f"{path} holds a head that was saved without an extractor: read it with analytic_cl.load")
+        pipeline = cls(extractor, head, batch_size=saved["batch_size"], cache=cache, progress=progress)
+        given = as_extractor(extractor)
+        source = source_of(given)
+        if source != saved["source"]:
+            raise ValueError(f"{path} was learned from {saved['source']}, not from the given {source}")
+        now, then = given.environment(), saved["environment"]
+        changed = [
+            f"{name} {then.get(name, 'none')} then, {now.get(name, 'none')} now"
+            for name in sorted(now.keys() | then.keys())
+            if now.get(name) != then.get(name)
+        ]
+        if changed:
+            warnings.warn(
+                f"{path} was saved in another environment ({'; '.join(changed)}): features may differ in their last "
+                "bits. Forget by sample_id or from the cache",
+                ExtractorWarning,
+                stacklevel=2,
+            )
+        return pipeline
+
+    # ---- the extractor
+
+    def _extractor(self, *, afresh: bool = False) -> tuple[Extractor, str]:
+        """The extractor, and what a state says of it; ValueError where the head learned behind another one."""
+        if not isinstance(self.head, Head):
+            raise TypeError(f"head must be one of analytic_cl's heads, got {type(self.head).__name__}")
+        extractor = as_extractor(self.extractor)
+        source = source_of(extractor)
+        if self.head.__sklearn_is_fitted__() and not afresh and self.head.door_.source != source:
+            raise ValueError(
+                f"the state was learned from {self.head.door_.source or 'features of an unnamed extractor'}, the "
+                f"pipeline's extractor is {source}: use the one that it was learned from, or fit again"
+            )
+        return extractor, source
+
+    @contextmanager
+    def _naming(self, source: str) -> Iterator[None]:
+        """While the body runs, a new state of the head names this extractor."""
+        self.head._source = source
+        try:
+            yield
+        finally:
+            del self.head._source
+
+    def _features(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self)
+        return self._extracted(X).features
+
+    def _extracted(self, X: Any, y: Any = None, *, afresh: bool = False) -> Extracted:
+        (extractor, source), n = self._extractor(afresh=afresh), n_inputs(X)
+        if y is not None and n_inputs(y, "y") != n:
+            raise ValueError(f"{n} inputs but {n_inputs(y, 'y')} labels")
+        settings = check_batch_size(self.batch_size), bool(self.progress)
+        if self.cache is None:
+            return Extracted(source, extract(extractor, X, range(n), *settings))
+        variant = f"{source} {extractor.environment().get('dtype', '')}".rstrip()  # precisions apart, devices together
+        keys = [content_key(item(X, i), extractor.reads_files) for i in range(n)]
+        rows = FeatureCache(self.cache).find(variant, dict.fromkeys(keys))
+        places: dict[bytes, int] = {}
+        for place, key in enumerate(keys):
+            if key not in rows:
+                places.setdefault(key, place)
+        fresh = {}
+        if places:
+            fresh = dict(zip(places, extract(extractor, X, list(places.values()), *settings), strict=True))
+        rows |= fresh
+        return Extracted(source, np.stack([rows[key] for key in keys]), variant, keys, fresh)
+
+    # ---- the cache
+
+    def _keep(self, run: Extracted, ids: list[SampleId] | None) -> None:
+        if self.cache is None or run.keys is None:
+            return
+        names = [] if ids is None else list(zip(ids, run.keys, strict=True))
+        try:
+            FeatureCache(self.cache).put(run.variant, run.fresh or {}, names)
+        except OSError as error:
+            warnings.warn(f"features were learned but not cached: {error}", CacheWarning, stacklevel=3)
+
+    def _erase(self, names: Sequence[SampleId | None], run: Extracted | None) -> None:
+        """Erase contents by name and by content; all there is, where a row has no name."""
+        if self.cache is None:
+            return
+        cache = FeatureCache(self.cache)
+        try:
+            if None in names:
+                cache.purge()
+            else:
+                cache.remove([name for name in names if name is not None], [] if run is None else run.keys or [])
+        except OSError as error:
+            raise OSError(f"the model has forgotten, but the cache could not be written; delete it: {error}") from error
+
+    def _names_of_class(self, label: Any) -> list[SampleId | None]:
+        """Ids of all rows of a class, None for those without."""
+        ledger = self.head._ledger
+        found = ledger.find_class(as_label(label))
+        names = [ledger.kept.ids[at] for at in found.kept.tolist()]
+        names += [ledger.hashed.ids[at] for at in found.hashed.tolist()]
+        return names if len(names) == self.head.moments_.count(as_label(label)) else [*names, None]
+
+
+def source_of(extractor: Extractor) -> str:
+    """What a state says about the extractor that its rows come from."""
+    return f"{extractor.name} {extractor.fingerprint()}"
