@@ -1,4 +1,4 @@
-"""Claim: exact neighbours with ids and settled ties cost less than a plain search, and any of a million rows goes at once.
+"""Claim: exact neighbours with settled ties cost less than a plain search, and any of a million rows goes at once.
 
 The native kernel reads the learned int8 rows as they are: 3.2e11 multiply-adds for 5,000 queries among 50,000 rows of
 1,280, at 1.03e12 a second on two cores (VNNI) 0.31 s; float32 products of the same size run at an eighth of that. One
@@ -71,7 +71,7 @@ def forget():
         seconds["make the FAISS index again"] = [timed(lambda: (head.rebuild(), head.predict(X[:1])))]
         flat = faiss.IndexFlatL2(D)
         flat.add(X[:N].astype(np.float32))
-        seconds["FAISS remove_ids, one row"] = [timed(lambda: flat.remove_ids(np.array([i]))) for i in (5, 7, 9)]
+        seconds["FAISS remove_ids, one row"] = [timed(lambda: flat.remove_ids(np.array([5]))) for _ in range(3)]
     seconds["learn all again"] = [timed(lambda: head.fit(X, y, sample_id=np.arange(N)))]
     note = f"Learned in {learn:.1f} s" + (f", first answer from FAISS after {make:.1f} s." if faiss else ".")
     store(f"forget from {N:,} rows of {D}", seconds, note)

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 256;      // that stay in the second-level cache while all queries pass
 constexpr std::size_t kQueriesAtOnce = 960;   // whose panels stay in the third
+constexpr std::size_t kFoundAtOnce = 1 << 20; // that one thread remembers, to bound memory
 
 // Distance less |query|^2, and the position of the row.
 using Found = std::pair<std::int32_t, std::int64_t>;
@@ -111,8 +112,9 @@ void nearest(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t
              int threads) {
     const std::size_t blocks = up(rows.rows, kRowsAtOnce) / kRowsAtOnce;
     threads = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), std::max<std::size_t>(blocks, 1)));
-    for (std::size_t first = 0; first < queries.rows; first += kQueriesAtOnce) {
-        const std::size_t count = std::min(kQueriesAtOnce, queries.rows - first);
+    const std::size_t at_once = std::clamp(kFoundAtOnce / m, kTileColumns, kQueriesAtOnce);
+    for (std::size_t first = 0; first < queries.rows; first += at_once) {
+        const std::size_t count = std::min(at_once, queries.rows - first);
         const std::vector<std::int8_t> panels = packed(queries, first, count);
         Nearest all(count, m);
         std::mutex merging;

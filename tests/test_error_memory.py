@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from common import DATA, blobs, ignore_door, pack
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 
 from analytic_cl import ErrorMemory, FixedPoint, KeyValueBottleneckClassifier, LDAClassifier, NearestNeighborsClassifier
 
@@ -126,3 +128,45 @@ def test_what_cannot_be_meant_is_refused():
         ErrorMemory(base).fit(X, y).merge(base)
     with pytest.raises(Exception, match="not fitted"):
         ErrorMemory(LogisticRegression()).fit(X, y)
+
+
+def test_labels_of_another_kind_than_the_bases_are_refused():
+    X, y = data()
+    base = base_on_two_classes(X, y)
+    model = ErrorMemory(base)
+    for labels in (np.arange(200) % 2, np.arange(200) % 2 > 0):
+        with pytest.raises(ValueError, match="labels of mixed types: 'a' \\(string\\)"):
+            model.fit(X, labels)
+        with pytest.raises(ValueError, match="labels of mixed types"):
+            model.merge(ErrorMemory(LogisticRegression().fit(X, labels)).fit(X, labels))
+    assert not model.__sklearn_is_fitted__()
+    assert model.fit(X, y).classes_.tolist() == list("abcd")
+
+
+def test_a_base_with_whole_floats_for_labels_has_integers():
+    X, y = data()
+    numbers = np.searchsorted(list("abcd"), y)
+    base = LogisticRegression().fit(X, np.array([1.0, 2.0, 2.0**60])[numbers % 3])
+    model = ErrorMemory(base).fit(X, np.array([1, 2, 2**60 + 1])[numbers % 3])
+
+    assert model.classes_.tolist() == [1, 2, 2**60, 2**60 + 1]
+    assert model.predict_proba(X).shape == (200, 4)
+
+
+def test_a_clone_has_the_same_base():
+    X, y = data()
+    model = ErrorMemory(base_on_two_classes(X, y), NearestNeighborsClassifier(2)).fit(X, y)
+    copy = clone(model)
+
+    assert copy.base is model.base
+    assert copy.memory is not model.memory
+    assert not copy.__sklearn_is_fitted__()
+    assert GridSearchCV(model, {"weight": [0.0, 1.0]}, cv=2).fit(X, y).best_params_ == {"weight": 1.0}
+
+
+def test_a_memory_without_rows_is_refused_where_gamma_needs_them():
+    X, y = data()
+    model = ErrorMemory(base_on_two_classes(X, y), KeyValueBottleneckClassifier(4, 2)).fit(X, y)
+
+    with pytest.raises(ValueError, match="buckets don't know"):
+        model.set_params(memory=None, gamma=0.5).predict(X)

@@ -3,16 +3,20 @@
 import json
 import subprocess
 import sys
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from common import DATA, blobs, ignore_door, pack
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 from sklearn.neighbors import KNeighborsClassifier
 
-from analytic_cl import FixedPoint, KeyValueBottleneckClassifier, NearestNeighborsClassifier, Store, use_backend
+from analytic_cl import FixedPoint, KeyValueBottleneckClassifier, NearestNeighborsClassifier, Store, load, use_backend
 from analytic_cl._config import native
 from analytic_cl.memory import FaissIndex, LearnedRows, Scan, nearest, rank
 from analytic_cl.memory.learned_rows import in_byte_order
@@ -504,3 +508,182 @@ def test_an_index_that_is_honest_about_its_error_gives_exact_answers():
     np.testing.assert_array_equal(found.squared(), np.sort(exact, axis=1)[:, :3])
     proposed = CoarseIndex(table).propose(queries, 11)[0][1]
     assert (np.sort(np.take_along_axis(exact, proposed, axis=1))[:, :3] != found.squared()).any(), "too easy"
+
+
+@pytest.mark.parametrize("search", [dict(index="flat"), dict(index="ivf", n_probes=np.int64(2))], ids=str)
+def test_numbers_of_numpys_types_mean_what_they_say(search, tmp_path):
+    X, y = blobs(300, 4)
+    head = NearestNeighborsClassifier(np.uint8(250), temperature=np.float16(0.5), **search).fit(X, y)
+    head.save(tmp_path / "head")
+    plain = clone(head).set_params(n_neighbors=250, temperature=0.5).fit(X, y)
+
+    np.testing.assert_array_equal(head.decision_function(X), plain.decision_function(X))
+    np.testing.assert_array_equal(load(tmp_path / "head").decision_function(X), plain.decision_function(X))
+
+
+def test_a_store_whose_head_has_numbers_of_numpys_types_opens_again(tmp_path):
+    pytest.importorskip("cryptography", reason="needs the extra 'store'")
+    X, y = blobs(30, 4)
+    with Store.create(tmp_path / "s", NearestNeighborsClassifier(np.int64(3))) as store:
+        store.learn(X, y, sample_id=range(30), subject=["p"] * 30)
+    with Store.open(tmp_path / "s") as store:
+        assert store.predict(X).tolist() == NearestNeighborsClassifier(3).fit(X, y).predict(X).tolist()
+
+
+def test_a_temperature_near_zero_leaves_the_vote_to_the_nearest():
+    head = NearestNeighborsClassifier(4, temperature=5e-324).fit([[0.0], [0.0], [1.0], [2.0]], ["a", "b", "b", "c"])
+
+    assert head.predict_proba([[0.0], [2.0]]).tolist() == [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=str)
+def test_ties_among_more_rows_than_one_block_are_broken_too(search):
+    random = np.random.RandomState(0)
+    X, y = random.randint(0, 2, size=(20_000, 9)).astype(np.int8), random.randint(0, 3, size=20_000)
+    head = NearestNeighborsClassifier(door="as-is", **search).fit(X, y, sample_id=np.arange(20_000))
+    head.forget(sample_id=np.arange(0, 20_000, 7))
+    left, queries = np.flatnonzero(np.arange(20_000) % 7), X[:40]
+    found = head.neighbors(queries, k=60)
+    distances = ((queries[:, None].astype(int) - X[left]) ** 2).sum(axis=2)
+    for i in range(40):
+        expected = left[np.lexsort([left, y[left], *X[left].T[::-1], distances[i]])[:60]]
+
+        np.testing.assert_array_equal(found.ids[i].astype(int), expected)
+
+
+def test_naming_the_owners_of_many_copies_takes_memory_for_each_once():
+    X, names = np.ones((3000, 3)), [f"person {i:04}" for i in range(3000)]
+    head = NearestNeighborsClassifier(door="as-is").fit(X, np.zeros(3000, int), sample_id=names)
+    tracemalloc.start()
+    found = head.neighbors(X[:1], k=3000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found.ids.tolist() == [names]
+    assert peak < 20e6
+
+
+@pytest.mark.parametrize("index", ["flat", "ivf"])
+def test_threads_that_search_at_once_make_one_index_and_get_the_same_answers(index):
+    X, y = blobs(20_000, 8)
+    whole = NearestNeighborsClassifier(5, index=index).fit(X, y, sample_id=np.arange(20_000))
+    expected = whole.neighbors(X[:50])
+    for _ in range(3):
+        head = NearestNeighborsClassifier(5, index=index).fit(X[:9000], y[:9000], sample_id=np.arange(9000))
+        head.predict(X[:1])  # an index that all threads find behind
+        head.merge(NearestNeighborsClassifier().fit(X[9000:], y[9000:], sample_id=np.arange(9000, 20_000)))
+        start = threading.Barrier(4)
+
+        def search(_, head=head, start=start):
+            start.wait()
+            return head.neighbors(X[:50])
+
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(search, range(4)):
+                for mine, other in zip(found, expected, strict=True):
+                    np.testing.assert_array_equal(mine, other)
+
+
+def test_a_forgotten_row_is_not_left_as_a_centroid():
+    X, y = blobs(400, 300)
+    X[:20] = 50 * np.eye(300)[0]
+    head = NearestNeighborsClassifier(index="ivf", door=FixedPoint(16)).fit(X, y, sample_id=np.arange(400))
+    copy = head.door_.quantise(X[:1]).astype(np.float32).tobytes()
+    head.predict(X[:1])
+    index = head._solved["index"][1]
+    assert index.to_bytes().count(copy) == 21, "20 rows and their mean"
+    head.partial_fit(X[300:] * 0 + X[0], y[300:], sample_id=np.arange(400, 500))  # of others, with the same values
+
+    head.forget(sample_id=[*range(20), *range(400, 500)])
+    assert head._solved["index"][1] is index
+    assert index.to_bytes().count(copy) == 0
+    flat = NearestNeighborsClassifier(index="flat", door=FixedPoint(16)).fit(X[20:], y[20:])
+    np.testing.assert_array_equal(head.decision_function(X), flat.decision_function(X))
+
+
+@pytest.mark.parametrize("index", ["flat", "ivf"])
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_an_index_that_is_broken_off_half_way_is_made_again(monkeypatch, index, error):
+    X, y = blobs(300, 5)
+    head = NearestNeighborsClassifier(index=index).fit(X[:100], y[:100], sample_id=range(100))
+    head.predict(X[:1])
+    append = FaissIndex._append
+
+    def append_and_fail(self, index):
+        append(self, index)
+        self._alive = self._alive[:-1]  # what came was not noted
+        raise error
+
+    head.merge(NearestNeighborsClassifier().fit(X[100:200], y[100:200]))
+    with monkeypatch.context() as patch:
+        patch.setattr(FaissIndex, "_append", append_and_fail)
+        head.rebuild()
+        with pytest.raises(error):
+            head.predict(X)
+    head.predict(X[:1])
+    head.merge(NearestNeighborsClassifier().fit(X[200:], y[200:]))
+    with monkeypatch.context() as patch:
+        patch.setattr(FaissIndex, "_append", append_and_fail)
+        with pytest.raises(error):
+            head.predict(X)
+    fresh = NearestNeighborsClassifier(index=index).fit(X, y)
+
+    np.testing.assert_array_equal(head.decision_function(X), fresh.decision_function(X))
+
+
+@pytest.mark.parametrize("index", ["flat", "ivf"])
+def test_a_change_stands_though_the_index_can_not_follow_it(monkeypatch, index):
+    X, y = blobs(100, 5)
+    head = NearestNeighborsClassifier(index=index).fit(X[:90], y[:90], sample_id=range(90))
+
+    def fail(*arguments):
+        raise MemoryError
+
+    for change in (
+        lambda: head.partial_fit(X[90:], y[90:]),
+        lambda: head.rectify(X[:5] + 1, y[:5], sample_id=range(5)),
+        lambda: head.forget(sample_id=range(5)),
+    ):
+        head.predict(X[:1])
+        with monkeypatch.context() as patch:
+            patch.setattr(FaissIndex, "_append", fail)
+            change()
+        assert head._ledger.n_rows == head.moments_.n_rows
+        assert head._solved["index"][1]._index is None
+    fresh = NearestNeighborsClassifier(index=index).fit(X[5:], y[5:])
+
+    assert head.state_digest() == fresh.state_digest()
+    np.testing.assert_array_equal(head.decision_function(X), fresh.decision_function(X))
+
+
+@needs_gpu
+def test_more_neighbours_than_a_gpu_finds_are_found():
+    X, y = blobs(5000, 5)
+    head = NearestNeighborsClassifier(3000, device="cuda").fit(X, y)
+    other = NearestNeighborsClassifier(3000, device="cpu").fit(X, y)
+
+    np.testing.assert_array_equal(head.decision_function(X[:5]), other.decision_function(X[:5]))
+
+
+OUT_OF_MEMORY = """
+import resource
+import numpy as np
+from analytic_cl._config import native
+rows = np.random.RandomState(0).randint(-9, 9, size=(300_000, 4)).astype(np.int8)
+alive = np.ones(300_000, np.uint8)
+distances, positions = (np.ones((300, 20_000), np.int64) for _ in range(2))
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20, -1))
+try:
+    native.nearest(rows, alive, rows[:300].copy(), distances, positions, 2, "")
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+@pytest.mark.skipif(native is None or sys.platform != "linux", reason="needs the C++ kernels, and limits as on Linux")
+def test_a_search_that_runs_out_of_memory_on_another_thread_raises_memory_error():
+    run = subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], capture_output=True, text=True, check=True)
+
+    assert run.stdout == "MemoryError\n"

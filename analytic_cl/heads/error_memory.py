@@ -14,8 +14,12 @@ from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Receipt
+from analytic_cl.statistics import Label, as_label, encode_labels
+from analytic_cl.statistics.labels import check_one_kind, label_array
 
 _ROWS = 8192  # that are shown to the base at a time
+
+_NO_ROWS = "gamma below 1 needs a memory of neighbours: buckets don't know the rows behind them"
 
 
 class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -96,18 +100,14 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn rows into an empty memory; see `Head.fit`."""
-        memory = self._empty_memory().fit(X, y, sample_id=sample_id)
-        self.memory_ = memory
-        return self
+        return self._with(self._empty_memory().fit(X, y, sample_id=sample_id))
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
     ) -> Self:
         """Learn more rows; see `Head.partial_fit`."""
         memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
-        memory.partial_fit(X, y, classes, sample_id=sample_id)
-        self.memory_ = memory
-        return self
+        return self._with(memory.partial_fit(X, y, classes, sample_id=sample_id))
 
     def forget(self, X: ArrayLike | None = None, y: ArrayLike | None = None, **how: Any) -> Receipt:
         """Take rows out of the memory; see `Head.forget`. What the base was trained on stays in the base."""
@@ -130,7 +130,7 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
             raise TypeError(f"merge needs another ErrorMemory, got {type(other).__name__}")
         if other.__sklearn_is_fitted__():
             memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
-            self.memory_ = memory.merge(other.memory_)
+            self._with(memory.merge(other.memory_))
         return self
 
     def state_digest(self) -> str:
@@ -150,8 +150,23 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         memory = load(path)
         model = cls(base, cast(Any, clone(memory)), weight, gamma)
         model._empty_memory()
-        model.memory_ = memory
-        return model
+        return model._with(memory)
+
+    def __sklearn_clone__(self) -> Self:
+        """Unfitted, over the same base: a clone of that would have learned nothing."""
+        parameters = self.get_params(deep=False)
+        return type(self)(**{k: v if k == "base" else clone(v, safe=False) for k, v in parameters.items()})
+
+    def _with(self, memory: Head) -> Self:
+        self._labels(memory)
+        self.memory_ = memory
+        return self
+
+    def _labels(self, memory: Head) -> list[Label]:
+        """Sorted labels of the base and a memory. Raises ValueError where the two are of different kinds."""
+        mine, theirs = encode_labels(self.base.classes_).labels, memory.moments_.labels
+        check_one_kind([*mine, *theirs])
+        return sorted({*mine, *theirs})
 
     def __sklearn_is_fitted__(self) -> bool:
         return "memory_" in self.__dict__ and self.memory_.__sklearn_is_fitted__()
@@ -170,7 +185,7 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
                 f"{type(memory).__name__}"
             )
         if self.gamma < 1 and not isinstance(memory, NearestNeighborsClassifier):
-            raise ValueError("gamma below 1 needs a memory of neighbours: buckets don't know the rows behind them")
+            raise ValueError(_NO_ROWS)
         return cast(Head, clone(memory))
 
     # ---- predict
@@ -179,12 +194,13 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
     def classes_(self) -> NDArray[Any]:
         """Sorted labels of the base and the memory."""
         check_is_fitted(self)
-        return np.union1d(self.base.classes_, self.memory_.classes_)
+        return label_array(self._labels(self.memory_))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Corrected probabilities, shape (n_samples, n_classes), rows summing to 1."""
         self._empty_memory()
-        classes = self.classes_
+        check_is_fitted(self)
+        classes = self._labels(self.memory_)
         base = _spread(self.base.predict_proba(X), self.base.classes_, classes)
         labels = _spread(cast(Any, self.memory_).predict_proba(X), self.memory_.classes_, classes)
         correction = self.gamma * (labels - base)
@@ -198,9 +214,11 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         """Class of each row, shape (n_samples,)."""
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
-    def _base_on_neighbours(self, X: ArrayLike, classes: NDArray[Any]) -> NDArray[np.float64]:
+    def _base_on_neighbours(self, X: ArrayLike, classes: list[Label]) -> NDArray[np.float64]:
         """What the base says of the neighbours of each row, by their shares of the vote."""
-        memory = cast(NearestNeighborsClassifier, self.memory_)
+        memory = self.memory_
+        if not isinstance(memory, NearestNeighborsClassifier):  # set_params came between
+            raise ValueError(_NO_ROWS)
         door = memory.door_
         if door.projection is not None or (door.rule.norm is not None and not isinstance(self.base, Head)):
             raise ValueError(
@@ -210,7 +228,7 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         positions, shares = memory.voters(X)
         distinct, place = np.unique(positions, return_inverse=True)
         place = place.reshape(positions.shape)
-        out = np.zeros((len(positions), classes.size))
+        out = np.zeros((len(positions), len(classes)))
         for start in range(0, len(distinct), _ROWS):
             rows = door.dequantise(memory.moments_.table.payload[distinct[start : start + _ROWS]])
             said = _spread(self.base.predict_proba(rows), self.base.classes_, classes)
@@ -220,8 +238,9 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         return out
 
 
-def _spread(proba: NDArray[Any], labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
+def _spread(proba: NDArray[Any], labels: NDArray[Any], classes: list[Label]) -> NDArray[np.float64]:
     """Columns of some labels at their places among all classes."""
-    out = np.zeros((len(proba), classes.size))
-    out[:, np.searchsorted(classes, labels)] = proba
+    place = {label: at for at, label in enumerate(classes)}
+    out = np.zeros((len(proba), len(classes)))
+    out[:, [place[as_label(label)] for label in labels]] = proba
     return out

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from operator import index as as_integer
 from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._parallel import row_blocks
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.validation import check_strength
@@ -18,6 +21,8 @@ from analytic_cl.memory import Device, FaissIndex, IndexKind, LearnedRows, Ranke
 from analytic_cl.statistics import Change, EncodedLabels
 
 Vote = Literal["softmax", "majority"]
+
+_FOUND = 2**21  # neighbours that are looked for at a time, to bound memory
 
 
 class Neighbors(NamedTuple):
@@ -135,7 +140,7 @@ class NearestNeighborsClassifier(Head):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         for name, kinds in (("vote", Vote), ("index", IndexKind), ("device", Device)):
-            if getattr(self, name) not in get_args(kinds):
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in get_args(kinds):
                 raise ValueError(
                     f"{name} must be one of {', '.join(map(repr, get_args(kinds)))}, got {getattr(self, name)!r}"
                 )
@@ -176,15 +181,15 @@ class NearestNeighborsClassifier(Head):
         -----
         Exactness: bit for bit; see the notes of the class for what decides between equal distances.
         """
-        ranked = self._nearest(X, self.n_neighbors if k is None else _positive("k", k))
-        labels = self.classes_[self.moments_.class_places()[ranked.positions]]
+        ranked = self._nearest(X, None if k is None else _positive("k", k))
+        labels = self.classes_[self.moments_.class_places(ranked.positions)]
         return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * _step(self.door_))
 
-    def _nearest(self, X: ArrayLike, k: int) -> Ranked:
-        index, found = self._prepared(), []
+    def _nearest(self, X: ArrayLike, k: int | None = None) -> Ranked:
+        found: list[Ranked] = []
 
-        def search(rows: NDArray[Any], _: Any) -> NDArray[np.float64]:
-            found.append(nearest(self.moments_, index, rows, k))
+        def search(rows: NDArray[Any], index: Scan | FaissIndex) -> NDArray[np.float64]:
+            found.extend(self._searched(rows, index, k))
             return np.zeros((len(rows), 1))
 
         self._scored(X, search)
@@ -192,18 +197,17 @@ class NearestNeighborsClassifier(Head):
 
     def _ids(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Ids of the rows at these positions. Of rows with the same bytes and label, the first ids come first."""
-        table = self.moments_.table
         distinct, place = np.unique(positions, return_inverse=True)
-        encoded = EncodedLabels(self.moments_.labels, self.moments_.class_places()[distinct])
-        owners = [sorted(ids, key=_id_order) for ids in self._ledger.ids_of(table.payload[distinct], encoded)]
+        encoded = EncodedLabels(self.moments_.labels, self.moments_.class_places(distinct))
+        found, group = self._ledger.ids_of(self.moments_.table.payload[distinct], encoded)
+        owners = [sorted(ids, key=_id_order) for ids in found]
         out = np.full(positions.shape, None, dtype=object)
-        for i, places in enumerate(cast("list[list[int]]", place.reshape(positions.shape).tolist())):
-            taken: dict[tuple[SampleId, ...], int] = defaultdict(int)
-            for j, at in enumerate(places):
-                ids = tuple(owners[at])
-                if taken[ids] < len(ids):
-                    out[i, j] = ids[taken[ids]]
-                    taken[ids] += 1
+        for i, groups in enumerate(cast("list[list[int]]", group[place].reshape(positions.shape).tolist())):
+            taken: dict[int, int] = defaultdict(int)
+            for j, same in enumerate(groups):
+                if taken[same] < len(owners[same]):
+                    out[i, j] = owners[same][taken[same]]
+                    taken[same] += 1
         return out
 
     def rebuild(self) -> None:
@@ -214,7 +218,8 @@ class NearestNeighborsClassifier(Head):
     def _changed(self, before: int, changes: list[Change]) -> None:
         made = self.__dict__.get("_solved", {}).get("index")
         if made is not None and isinstance(made[1], FaissIndex):
-            made[1].follow()
+            with suppress(Exception):  # the change is made; an index that could not follow it is made again
+                made[1].follow()
 
     # ---- votes
 
@@ -222,7 +227,7 @@ class NearestNeighborsClassifier(Head):
         """The index, made or brought up to date."""
         self._check_fitted()
         self._check_parameters()
-        key = (self.index, self.device, self.n_probes)
+        key = (self.index, self.device, None if self.n_probes is None else _positive("n_probes", self.n_probes))
         made = self._solved.get("index")
         if made is None or made[0] != key or isinstance(made[1], Scan):
             made = key, make_index(self.moments_, *key)
@@ -231,20 +236,31 @@ class NearestNeighborsClassifier(Head):
             made[1].follow()
         return cast("Scan | FaissIndex", made[1])
 
+    def _searched(self, rows: NDArray[Any], prepared: Scan | FaissIndex, k: int | None = None) -> Iterator[Ranked]:
+        """The nearest of integer rows, some rows at a time."""
+        k = min(_positive("n_neighbors", self.n_neighbors) if k is None else k, self.moments_.table.n_alive)
+        for part in row_blocks(len(rows), max(1, _FOUND // k)):
+            yield nearest(self.moments_, prepared, rows[part], k)
+
     def _compare_rows(self, rows: NDArray[Any], prepared: Scan | FaissIndex) -> NDArray[np.float64]:
-        ranked = nearest(self.moments_, prepared, rows, self.n_neighbors)
-        places, shares = self.moments_.class_places()[ranked.positions], self._shares(ranked)
-        scores = np.zeros((len(rows), len(self.moments_.labels)))
-        for j in range(places.shape[1]):  # one neighbour after another: a fixed order of summation
-            np.add.at(scores, (np.arange(len(rows)), places[:, j]), shares[:, j])
+        scores = np.concatenate([self._votes(ranked) for ranked in self._searched(rows, prepared)])
         return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
+
+    def _votes(self, ranked: Ranked) -> NDArray[np.float64]:
+        """Shares of the classes."""
+        places, shares = self.moments_.class_places(ranked.positions), self._shares(ranked)
+        votes = np.zeros((len(places), len(self.moments_.labels)))
+        for j in range(places.shape[1]):  # one neighbour after another: a fixed order of summation
+            votes[np.arange(len(votes)), places[:, j]] += shares[:, j]
+        return votes
 
     def _shares(self, ranked: Ranked) -> NDArray[np.float64]:
         """Of the vote, by neighbour."""
         if self.vote == "majority":
             return np.full(ranked.positions.shape, 1 / ranked.positions.shape[1])
         squared = ranked.squared()
-        weights = np.exp((squared[:, :1] - squared) * (_step(self.door_) ** 2 / (2 * self.temperature)))
+        with np.errstate(over="ignore"):  # of a temperature near 0: only the nearest have a vote
+            weights = np.exp((squared[:, :1] - squared) * _step(self.door_) ** 2 / (2 * float(self.temperature)))
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
     def voters(self, X: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -252,13 +268,18 @@ class NearestNeighborsClassifier(Head):
 
         Both of shape (n_samples, n_neighbors). Positions hold until rows are forgotten.
         """
-        ranked = self._nearest(X, self.n_neighbors)
+        ranked = self._nearest(X)
         return ranked.positions, self._shares(ranked)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Shares of the vote, shape (n_samples, n_classes), rows summing to 1."""
-        scores = self._scored(X, self._compare_rows)
-        return np.stack([(1 - scores) / 2, (1 + scores) / 2], axis=1) if scores.ndim == 1 else scores
+        return self._probabilities(self._scored(X, self._compare_rows))
+
+    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        if scores.ndim > 1:
+            return scores
+        difference = np.clip(scores, -1, 1)  # sums of shares round
+        return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
 
 
 def _step(door: Door) -> float:

@@ -201,6 +201,8 @@ def _encoded(value: Any) -> Any:
         return {"RandomProjection": [value.n_components, value.random_state]}
     if isinstance(value, NearestKeys):
         return {"NearestKeys": value.spec(), "door": value.door.spec()}  # the centres are among the arrays
+    if isinstance(value, np.generic):  # an integer must stay one
+        value = value.item()
     if isinstance(value, bool | int | float | str | None):
         return value
     return np.asarray(value, dtype=np.float64).tolist()

@@ -168,12 +168,20 @@ class Ledger:
         labels, places = self.encoded(self.kept.codes[found.kept])
         return self.kept.payload[found.kept], encode_labels([labels[place] for place in places.tolist()])
 
-    def ids_of(self, rows: NDArray[Any], encoded: EncodedLabels) -> list[list[SampleId]]:
-        """For each row, the ids under which it was learned with this label, in no order."""
-        if not self.kept.n_alive + self.hashed.n_alive:
-            return [[] for _ in rows]
-        found = entries(self, rows, encoded, row_digests(rows, encoded, self.keys[0]))
-        return [[name for table, at in each if (name := table.ids[at]) is not None] for each in found]
+    def ids_of(self, rows: NDArray[Any], encoded: EncodedLabels) -> tuple[list[list[SampleId]], NDArray[np.intp]]:
+        """The ids under which rows were learned with these labels, in no order.
+
+        One list for all rows that are equal and have one label, and for each row the place of its list.
+        """
+        digests = row_digests(rows, encoded, self.keys[0])
+        _, first, place = np.unique(digests, axis=0, return_index=True, return_inverse=True)
+        distinct = EncodedLabels(encoded.labels, encoded.codes[first])
+        found = entries(self, rows[first], distinct, digests[first])
+        ids = [
+            [name for table, hits in each for at in hits.tolist() if (name := table.ids[at]) is not None]
+            for each in found
+        ]
+        return ids, place.ravel()
 
     # ---- changes
 

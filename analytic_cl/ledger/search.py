@@ -17,7 +17,7 @@ from analytic_cl.statistics import EncodedLabels, Label
 if TYPE_CHECKING:
     from analytic_cl.ledger.ledger import Ledger
 
-Entry = tuple[Table, int]
+Hits = tuple[Table, Positions]  # at least one
 
 _HINTS = 10  # rows that a refusal looks for under other labels
 
@@ -32,16 +32,16 @@ def find_rows(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels) -> tup
     _, first, group_of, count = np.unique(wanted, axis=0, return_index=True, return_inverse=True, return_counts=True)
     group_of = group_of.ravel()
     distinct = EncodedLabels(encoded.labels, encoded.codes[first])
-    taken: list[Entry] = []
+    taken: list[tuple[Table, int]] = []
     unmatched: list[int] = []
     for group, found in enumerate(entries(ledger, rows[first], distinct, wanted[first])):
-        anonymous = [(table, at) for table, at in found if not table.is_named[at]]
-        owned = [(table, at) for table, at in found if table.is_named[at]]
         need = int(count[group])
-        taken += anonymous[:need]
-        need -= len(anonymous[:need])
+        anonymous = [(table, at) for table, hits in found for at in hits[~table.is_named[hits]][:need].tolist()][:need]
+        taken += anonymous
+        need -= len(anonymous)
         if not need:
             continue
+        owned = [(table, at) for table, hits in found for at in hits[table.is_named[hits]].tolist()]
         members = np.flatnonzero(group_of == group)
         if len(owned) > need or (owned and ledger.untracked):
             ids = [name for table, at in owned if (name := table.ids[at]) is not None]
@@ -60,40 +60,44 @@ def find_rows(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels) -> tup
     return kept, hashed, len(unmatched)
 
 
-def entries(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted: Digests) -> list[list[Entry]]:
+def entries(ledger: Ledger, rows: NDArray[Any], encoded: EncodedLabels, wanted: Digests) -> list[list[Hits]]:
     """For each row, the live entries with its integers and label. `wanted` are its digests under the first key."""
-    found: list[list[Entry]] = [[] for _ in wanted]
+    found: list[list[Hits]] = [[] for _ in wanted]
     kept, hashed = ledger.kept, ledger.hashed
     if kept.n_alive:
         for each, hits in zip(found, _hits(kept, _kept_digests(ledger), wanted), strict=True):
-            each += [(kept, at) for at in hits]
+            if hits.size:
+                each.append((kept, hits))
     if hashed.n_alive:
         for number, key in enumerate(ledger.keys):
             digests = wanted if number == 0 else row_digests(rows, encoded, key)
             for each, hits in zip(found, _hits(hashed, hashed.payload, digests), strict=True):
-                each += [(hashed, at) for at in hits if hashed.keys[at] == number]
+                mine = hits[hashed.keys[hits] == number]
+                if mine.size:
+                    each.append((hashed, mine))
     return found
 
 
 def _kept_digests(ledger: Ledger) -> Digests:
     """Digests of the kept rows: made on the first search, and later only for the rows that came since."""
-    kept = ledger.kept
-    known = 0 if kept.digests is None else len(kept.digests)
-    if kept.digests is None or known < kept.size:
+    kept, digests = ledger.kept, ledger.kept.digests  # read once: another thread may search, and write them too
+    known = 0 if digests is None else len(digests)
+    if digests is None or known < kept.size:
         new = known + np.flatnonzero(kept.alive[known : kept.size])
         fresh = np.zeros((kept.size - known, 2), dtype=np.uint64)
         fresh[new - known] = row_digests(kept.payload[new], ledger.encoded(kept.codes[new]), ledger.keys[0])
-        kept.digests = fresh if kept.digests is None else np.concatenate([kept.digests, fresh])
-    return kept.digests
+        kept.digests = digests = fresh if digests is None else np.concatenate([digests, fresh])
+    return digests
 
 
-def _hits(table: Table, digests: Digests, wanted: Digests) -> list[list[int]]:
+def _hits(table: Table, digests: Digests, wanted: Digests) -> list[Positions]:
     """For each wanted digest, the positions of live entries that have it."""
-    if table.order is None:
-        table.order = DigestOrder(digests, table.live())
-    found = table.order.find(wanted[:, 0])
+    order = table.order
+    if order is None:
+        table.order = order = DigestOrder(digests, table.live())
+    found = order.find(wanted[:, 0])
     return [
-        [at for at in positions.tolist() if table.alive[at] and digests[at, 1] == rest]
+        positions[table.alive[positions] & (digests[positions, 1] == rest)]
         for positions, rest in zip(found, wanted[:, 1], strict=True)
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_threads
 from analytic_cl.ledger.order import Positions
 from analytic_cl.ledger.table import Table
-from analytic_cl.memory.scan import Proposals, largest_norm, rounding_error
+from analytic_cl.memory.scan import Proposals, Scan, largest_norm, rounding_error
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -43,7 +44,8 @@ class FaissIndex:
 
     FAISS removes by moving what is behind, leaves the bytes at the end of the buffer, and can't remove on a GPU. So
     nothing is removed here: the copy of an erased row is overwritten in place by a point far from everything, and the
-    index is made anew when the table squeezes, or on a GPU after each erasure.
+    index is made anew when the table squeezes, or on a GPU after each erasure. A centroid may be the mean of few rows,
+    or one of them: where rows are erased, it becomes the mean of those that are left in its list.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ class FaissIndex:
                 "faiss-cpu"
             )
         self._table, self._lists, self._n_probes, self._cuda = table, lists, n_probes, cuda
+        self._lock = threading.Lock()  # of threads that predict at once, all but one wait for the index
+        self._index: Any = None
         self._make()
 
     @property
@@ -76,29 +80,38 @@ class FaissIndex:
 
     def follow(self) -> None:
         """Take over what came to the table and what left it."""
-        table = self._table
-        if self._index is not None and (
-            table.generation != self._generation
-            or self._alive.size > table.size
-            or (self._lists and table.n_alive > _GROWTH * self._made_for)
-        ):
-            self._drop()
-        if self._index is not None:
-            gone = np.flatnonzero(self._alive & ~table.alive[: self._alive.size])
+        with self._lock:
+            index, self._index = self._index, None  # put back at the end: what breaks off half-way leaves no index
+            if index is None or self._is_outdated():
+                return
+            gone = np.flatnonzero(self._alive & ~self._table.alive[: self._alive.size])
             if gone.size and self._cuda:
-                self._drop()
-            elif gone.size:
-                self._overwrite(gone)
-        if self._index is not None:
-            self._append()
+                return
+            if gone.size:
+                self._overwrite(index, gone)
+            self._append(index)
+            self._index = index
+
+    def _is_outdated(self) -> bool:
+        """Whether positions have changed, or the rows are many more than the lists were made for."""
+        table = self._table
+        moved = table.generation != self._generation or self._alive.size > table.size
+        return moved or (self._lists and table.n_alive > _GROWTH * self._made_for)
 
     def propose(self, queries: NDArray[Any], m: int) -> tuple[Proposals, NDArray[np.float64]]:
         """The m nearest rows by float32 distances for each query, and by how much a distance may be wrong."""
-        if self._index is None:
-            self._make()
+        if self._cuda and m > _MOST_ON_GPU:
+            return Scan(self._table).propose(queries, m)
         x = np.ascontiguousarray(queries, dtype=np.float32)
-        self._faiss.omp_set_num_threads(get_threads())
-        distances, positions = self._index.search(x, min(m, _MOST_ON_GPU) if self._cuda else m)
+        with self._lock:
+            if self._index is None:
+                self._make()
+            self._faiss.omp_set_num_threads(get_threads())
+            index = self._index
+            if self._cuda:  # a GPU's resources are one search's at a time
+                distances, positions = index.search(x, m)
+        if not self._cuda:
+            distances, positions = index.search(x, m)
         alive = (positions >= 0) & self._table.alive[np.maximum(positions, 0)]
         nearest = np.where(alive, distances, np.inf).astype(np.float64), np.where(alive, positions, -1)
         norms = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
@@ -108,15 +121,13 @@ class FaissIndex:
 
     def to_bytes(self) -> bytes:
         """The index as FAISS writes it, to look into; nothing of it is ever saved."""
-        if self._index is None:
-            self._make()
+        with self._lock:
+            if self._index is None:
+                self._make()
         index = self._faiss.index_gpu_to_cpu(self._index) if self._cuda else self._index
         return bytes(self._faiss.serialize_index(index).tobytes())
 
     # ---- upkeep
-
-    def _drop(self) -> None:
-        self._index: Any = None
 
     def _make(self) -> None:
         faiss, table = self._faiss, self._table
@@ -128,6 +139,7 @@ class FaissIndex:
         if self._lists:
             n_lists = max(1, min(round(4 * np.sqrt(table.n_alive)), table.n_alive // 40, _MOST_ON_GPU))
             index = faiss.IndexIVFFlat(index, width, n_lists, faiss.METRIC_L2)
+            index.cp.min_points_per_centroid = 1  # fewer make the centroids coarse, which is no news here
             index.train(table.payload[table.live()].astype(np.float32))
             if not self._cuda:
                 index.set_direct_map_type(faiss.DirectMap.Array)
@@ -135,10 +147,10 @@ class FaissIndex:
         if self._cuda:
             self._resources = faiss.StandardGpuResources()
             index = faiss.index_cpu_to_gpu(self._resources, 0, index)
+        self._append(index)
         self._index = index
-        self._append()
 
-    def _append(self) -> None:
+    def _append(self, index: Any) -> None:
         """Copy the rows behind the last that was copied, erased ones as points far away."""
         table = self._table
         for start in range(self._alive.size, table.size, _ROWS):
@@ -147,18 +159,26 @@ class FaissIndex:
             copies = rows.astype(np.float32)
             copies[~alive] = _NOWHERE
             self._largest = max(self._largest, largest_norm(rows))
-            self._index.add(copies)
+            index.add(copies)
             self._alive = np.concatenate([self._alive, alive])
 
-    def _overwrite(self, gone: Positions) -> None:
-        faiss, index, width = self._faiss, self._index, self._table.payload.shape[1]
+    def _overwrite(self, index: Any, gone: Positions) -> None:
+        faiss, width = self._faiss, self._table.payload.shape[1]
         if self._lists:
-            lists = faiss.extract_index_ivf(index).invlists
+            offsets: dict[int, list[int]] = {}
             for position in gone.tolist():
                 place = index.direct_map.get(position)
-                number, offset = place >> 32, place & 0xFFFFFFFF
-                codes = faiss.rev_swig_ptr(lists.get_codes(number), lists.list_size(number) * 4 * width)
-                codes.view(np.float32).reshape(-1, width)[offset] = _NOWHERE
+                offsets.setdefault(place >> 32, []).append(place & 0xFFFFFFFF)
+            quantiser = faiss.downcast_index(index.quantizer)
+            centroids = faiss.rev_swig_ptr(quantiser.get_xb(), quantiser.ntotal * width).reshape(-1, width)
+            for number, places in offsets.items():
+                codes = faiss.rev_swig_ptr(
+                    index.invlists.get_codes(number), index.invlists.list_size(number) * 4 * width
+                )
+                copies = codes.view(np.float32).reshape(-1, width)
+                copies[places] = _NOWHERE
+                left = copies[copies[:, 0] != _NOWHERE]
+                centroids[number] = left.mean(axis=0, dtype=np.float64) if len(left) else _NOWHERE
         else:
             copies = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * width).reshape(-1, width)
             copies[gone] = _NOWHERE

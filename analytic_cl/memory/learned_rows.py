@@ -60,14 +60,17 @@ class LearnedRows(ClassCounts):
         """Rows by position, those that left among them; a position holds until ``table.generation`` changes."""
         return self._entries.kept
 
-    def class_places(self) -> NDArray[np.int64]:
-        """Place among the sorted classes of the label of each position; of no meaning where a row has left."""
+    def class_places(self, positions: Any = slice(None)) -> NDArray[np.int64]:
+        """Place among the sorted classes of the label at each position, or at some of them; of no meaning where a row
+        has left.
+        """
         place = {label: at for at, label in enumerate(self.labels)}
         numbers = self._entries.code_of
         table = np.zeros(max(numbers.values(), default=-1) + 1, dtype=np.int64)
         for label, at in place.items():
             table[numbers[label]] = at
-        return table[np.minimum(self.table.codes[: self.table.size], table.size - 1)]
+        places: NDArray[np.int64] = table[np.minimum(self.table.codes[: self.table.size][positions], table.size - 1)]
+        return places
 
     # ---- change, whole or not at all
 
@@ -140,12 +143,15 @@ class LearnedRows(ClassCounts):
         """SHA-256 of door, classes that have rows and their rows in order of their bytes, in hexadecimal."""
         if not self._place:
             return EMPTY
+        live = self.table.live()
+        by_class = live[np.argsort(self.class_places(live), kind="stable")]
+        rows_of = dict(zip(self.labels, np.split(by_class, np.cumsum(self.counts)[:-1]), strict=True))
         names = sorted((label_bytes(label), label) for label in self._place)
         h = hashlib.sha256(MAGIC)
         h.update(sized(self.door.canonical_bytes()))
         h.update(struct.pack("<q", len(names)))
         for name, label in names:
-            rows = self.table.payload[self._entries.find_class(label).kept]
+            rows = self.table.payload[rows_of[label]]
             h.update(sized(name) + struct.pack("<q", len(rows)))
             h.update(in_byte_order(rows).data)
         return h.hexdigest()
@@ -157,7 +163,7 @@ class LearnedRows(ClassCounts):
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The rows, and for each the place of its label among the sorted classes."""
         live = self.table.live()
-        return {"rows": self.table.payload[live], "row_classes": self.class_places()[live].astype(np.int32)}
+        return {"rows": self.table.payload[live], "row_classes": self.class_places(live).astype(np.int32)}
 
     @classmethod
     def from_arrays(cls, door: Door, labels: list[Label], arrays: dict[str, NDArray[Any]]) -> LearnedRows:

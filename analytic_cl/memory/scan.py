@@ -51,13 +51,22 @@ class Scan:
             map_blocks(block, row_blocks(len(distances), 128))
         return nearest, error
 
-    def within(self, query: NDArray[Any], radius: float) -> Positions:
-        """Positions of all rows that may be within a squared distance of one query."""
-        found = [
-            first + np.flatnonzero((distances[0] <= radius + bound) & np.isfinite(distances[0]))
-            for _, first, distances, bound in self._blocks(query[None])
-        ]
-        return np.concatenate(found)
+    def within(self, queries: NDArray[Any], radii: NDArray[np.float64]) -> Iterator[tuple[Positions, Positions]]:
+        """All rows that may be within a squared distance of each query, a block of rows and queries at a time.
+
+        Yields the places of queries that have some, and positions of the rows, one line a query, -1 behind the last.
+        """
+        for part, first, distances, bound in self._blocks(queries):
+            near = distances <= np.minimum(radii[part] + bound, np.finfo(np.float64).max)[:, None]
+            counts = near.sum(axis=1)
+            lines = np.flatnonzero(counts)
+            if not lines.size:
+                continue
+            counts = counts[lines]
+            line, column = np.nonzero(near[lines])
+            found = np.full((lines.size, counts.max()), -1, dtype=np.int64)
+            found[line, np.arange(line.size) - (np.cumsum(counts) - counts)[line]] = first + column
+            yield part.start + lines, found
 
     def _blocks(self, queries: NDArray[Any]) -> Iterator[tuple[slice, int, NDArray[Any], float]]:
         """Squared distances of a part of the queries to the rows from a position on, and their error."""

@@ -70,8 +70,9 @@ def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any],
     Exactness: bit for bit the same answers from any index that looks at all rows; by an index that looks into some
     of its lists, those of the rows in them, if there are k.
 
-    Cost: a search for k + 8 rows, and k + 8 exact distances; a full search for each query that stays uncertain, which
-    are those with more than 8 rows at the k-th distance, and where float32 is too coarse for the door's integers.
+    Cost: a search for k + 8 rows, and k + 8 exact distances; a second one, of all rows, for the queries that stay
+    uncertain, which are those with more than 8 rows at the k-th distance, and where float32 is too coarse for the
+    door's integers. Memory: some 100 bytes a query and neighbour.
     """
     table = state.table
     k = min(k, table.n_alive)
@@ -83,12 +84,11 @@ def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any],
         certain = ranked.positions[:, -1] >= 0
     else:
         certain = ((candidates >= 0).sum(axis=1) >= table.n_alive) | (distances[:, -1] - error > radius)
-    scan = Scan(table)
-    for i in np.flatnonzero(~certain).tolist():
-        within = scan.within(queries[i], float(radius[i]) * (1 + 2**-50))
-        again = rank(queries[i : i + 1], table.payload[: table.size], places, within[None], k)
-        for mine, better in zip(
-            (ranked.positions, ranked.high, ranked.low), (again.positions, again.high, again.low), strict=True
-        ):
-            mine[i] = better[0]
+    uncertain = np.flatnonzero(~certain)
+    ranked.positions[uncertain] = -1
+    for lines, found in Scan(table).within(queries[uncertain], radius[uncertain] * (1 + 2**-50)):
+        at = uncertain[lines]
+        both = np.concatenate([ranked.positions[at], found], axis=1)
+        again = rank(queries[at], table.payload[: table.size], places, both, k)
+        ranked.positions[at], ranked.high[at], ranked.low[at] = again.positions, again.high, again.low
     return ranked

@@ -26,7 +26,7 @@ _FIELDS = {
     "audit": "where the store's log has it: number and hash of the entry",
     "time": "when, in UTC",
     "door": "the rule by which rows become integers: training with another rule gives another state",
-    "state": "what the model keeps: order 2 is a Gram matrix, order 1 class sums, keys are those of counts, rows the rows themselves",
+    "state": "what the model keeps: order 2 is a Gram matrix, order 1 class sums, keys those of counts, rows the rows",
     "versions": "software that carried it out",
     "not_covered": "what this certificate says nothing about",
     "signature": "of all the rest, by the store's key (Ed25519)",
