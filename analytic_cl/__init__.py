@@ -70,6 +70,7 @@ def __getattr__(name: str) -> Any:
         return value
     if name in (
         "checks",
+        "comparison",
         "datasets",
         "door",
         "extractors",
@@ -86,4 +87,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__", "checks", "datasets", "extractors", "metrics", "scenarios"]
+    return [*__all__, "__version__", "checks", "comparison", "datasets", "extractors", "metrics", "scenarios"]

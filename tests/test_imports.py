@@ -16,6 +16,7 @@ OPTIONAL = {"torch", "faiss", "dask", "matplotlib", "pandas"}
 # Who may import whom: each room only those to its right.
 ROOMS = [
     "cli",
+    "comparison",
     "store",
     "datasets",
     "scenarios",

@@ -324,7 +324,7 @@ def test_without_matplotlib_the_report_names_the_extra(tmp_path, monkeypatch):
 def test_places_in_pixels_follow_the_resolution_of_a_picture():
     from matplotlib.figure import Figure
 
-    from analytic_cl.comparison.figure_parts import add_axes, pixels, resize
+    from analytic_cl.comparison.report.figure_parts import add_axes, pixels, resize
 
     figure = Figure()
     resize(figure, 400, 200)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from analytic_cl.cli import evidence_commands, learning_commands, request_commands, verify_command
+from analytic_cl.cli import (
+    ablation_commands,
+    compare_command,
+    evidence_commands,
+    learning_commands,
+    request_commands,
+    verify_command,
+)
 from analytic_cl.cli.errors import EXIT_CODES
 
 
@@ -46,6 +53,13 @@ def config() -> None:
     click.echo(json.dumps(show_config(), indent=2))
 
 
-for module in (learning_commands, request_commands, verify_command, evidence_commands):
+for module in (
+    learning_commands,
+    request_commands,
+    verify_command,
+    evidence_commands,
+    compare_command,
+    ablation_commands,
+):
     for command in module.COMMANDS:
         main.add_command(command)

@@ -158,7 +158,9 @@ class KeyValueBottleneckClassifier(Head):
 
         Naive Bayes takes codebooks for independent, which they are not: it is over-confident. "mean posterior" is not.
         """
-        scores = self._scored(X, self._compare_rows)
+        return self._probabilities(self._scored(X, self._compare_rows))
+
+    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.read_out == "mean posterior":
             return np.stack([(1 - scores) / 2, (1 + scores) / 2], axis=1) if scores.ndim == 1 else scores
         if scores.ndim == 1:

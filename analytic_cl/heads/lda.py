@@ -112,7 +112,9 @@ class LDAClassifier(LinearHead):
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
-        scores = self._scored(X, self._compare_rows)
+        return self._probabilities(self._scored(X, self._compare_rows))
+
+    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         if scores.ndim == 1:
             return np.stack([expit(-scores), expit(scores)], axis=1)
         return np.asarray(softmax(scores, axis=1))

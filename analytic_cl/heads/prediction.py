@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -77,7 +78,9 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
-        scores = self._scored(X, self._compare_rows)
+        return self._labels(self._scored(X, self._compare_rows))
+
+    def _labels(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[places])
 
@@ -88,13 +91,17 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         else:
             refuse_times("X", X)
             rows = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        door, n = self.door_, max(1, _BLOCK // max(self.door_.width, self.door_.n_features))
-        out = np.concatenate(
-            [
-                score(door.quantise(rows[start : start + n], first_row=start), prepared)
-                for start in range(0, len(rows), n)
-            ]
-        )
+        door = self.door_
+        return self._in_blocks(len(rows), lambda part: score(door.quantise(rows[part], first_row=part.start), prepared))
+
+    def _scored_integers(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores of rows that came through the door already; see `_compare_rows`."""
+        prepared = self._prepared()
+        return self._in_blocks(len(rows), lambda part: self._compare_rows(rows[part], prepared))
+
+    def _in_blocks(self, n: int, scores: Callable[[slice], NDArray[np.float64]]) -> NDArray[np.float64]:
+        size = max(1, _BLOCK // max(self.door_.width, self.door_.n_features))
+        out = np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
         return out.ravel() if len(self.moments_.labels) == 2 else out
 
     def _prepared(self) -> Any:

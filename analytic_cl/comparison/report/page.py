@@ -9,11 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from analytic_cl.comparison import report_tables as tables
-from analytic_cl.comparison.figures import figures_of
-from analytic_cl.comparison.report_data import Comparison, read
-from analytic_cl.comparison.report_style import Drawing, style_variables
-from analytic_cl.comparison.report_words import count, escape, identical, sentence
+from analytic_cl.comparison.report import tables
+from analytic_cl.comparison.report.data import Comparison, read
+from analytic_cl.comparison.report.figures import figures_of
+from analytic_cl.comparison.report.style import Drawing, style_variables
+from analytic_cl.comparison.report.words import count, escape, identical, sentence
 
 # No scripts and nothing from outside, whatever the data say.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -76,7 +76,7 @@ def write(folder: str | PathLike[str]) -> Path:
 
 def _page(comparison: Comparison, drawings: dict[str, Drawing]) -> str:
     light, dark = style_variables()
-    css = (files("analytic_cl") / "comparison" / "report.css").read_text(encoding="utf-8")
+    css = (files("analytic_cl") / "comparison" / "report" / "report.css").read_text(encoding="utf-8")
     css += f":root{{{light}}}@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}"
     title = _title(comparison)
     sections = [

@@ -1,0 +1,146 @@
+"""What the door costs: accuracy by bits and scale, against heads in float64 on the same rows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.comparison.features import Features
+from analytic_cl.comparison.float_twins import TWINS
+from analytic_cl.comparison.tables import Table
+from analytic_cl.door import DoorWarning, FixedPoint
+from analytic_cl.door.fixed_point import LIMITS
+from analytic_cl.heads import Head, LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
+
+BITS = (4, 6, 8, 16, 32)
+OCTAVES = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 4)  # of the scale, from the default of the embedding door at 8 bits
+
+COLUMNS = ["features", "head", "bits", "scale", "accuracy", "float64", "points", "clipped"]
+
+NOTE = (
+    "Unit rows. scale: integers per unit; 2^{default} is the embedding door's. float64: the same head on the same unit "
+    "rows, never quantised. points: per cent of test rows gained or lost; one test row is {one:.3f}, and {error:.2f} "
+    "is one standard error of an accuracy. clipped: share of training values beyond the range. 4 and 6 bits: rows "
+    'rounded and clipped to +-7 and +-31 outside, then door="as-is".'
+)
+
+
+def ablate(
+    rows: Features,
+    *,
+    bits: tuple[int, ...] = BITS,
+    octaves: tuple[int, ...] = OCTAVES,
+    done: Callable[[int], None] = lambda _: None,
+) -> Table:
+    """Accuracy of four heads behind doors of several bits and scales, and of their twins in float64.
+
+    Parameters
+    ----------
+    rows : Features
+        Training and test rows; made unit rows, by the doors and for the twins.
+    bits : tuple of int, default=(4, 6, 8, 16, 32)
+        From 2 to 8, 16 or 32.
+    octaves : tuple of int
+        Scales, as powers of two above the embedding door's.
+    done : callable, optional
+        Told 1 for every door that is finished.
+
+    Returns
+    -------
+    Table
+        One row a head, number of bits and scale.
+
+    Notes
+    -----
+    Cost: one state of order 2 and two solves for every door; at 32 bits the state takes many times as long as at 8.
+
+    Exactness: integer states bit for bit; the twins are algebraic.
+
+    A downside: one split. Differences below a standard error say that the door costs little, not which scale is best.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analytic_cl.comparison.features import as_features
+    >>> from analytic_cl.comparison.quantisation import ablate
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(300) % 3
+    >>> X = rng.normal(size=(300, 16)) + 2 * np.eye(16)[y]
+    >>> table = ablate(as_features((X[:200], y[:200], X[200:], y[200:])), bits=(16,), octaves=(6,))
+    >>> [(row[1], row[6]) for row in table.rows]
+    [('nearest mean', 0.0), ('LDA', 0.0), ('ridge', 0.0), ('neighbours', 0.0)]
+    """
+    wrong = [b for b in bits if b not in (*range(2, 9), 16, 32)]
+    if wrong:
+        raise ValueError(f"bits must be from 2 to 8, 16 or 32, got {wrong}")
+    units = _unit_rows(rows.X_train), _unit_rows(rows.X_test)
+    classes, places = np.unique(rows.y_train, return_inverse=True)
+    twins = {
+        name: float((classes[twin(units[0], places.astype(np.int64), units[1])] == rows.y_test).mean())
+        for name, twin in TWINS.items()
+    }
+    default = round(math.log2(FixedPoint(8, "l2").default_scale(rows.X_train.shape[1])))
+    error = 100 * math.sqrt(max(0.25 * 1e-9, twins["LDA"] * (1 - twins["LDA"])) / len(rows.y_test))
+    note = NOTE.format(default=default, one=100 / len(rows.y_test), error=error)
+    table = Table("Quantisation", note, COLUMNS, figure="quantisation.png")
+    for b in bits:
+        for octave in octaves:
+            scale = 2.0 ** (default + octave)
+            clipped = float((np.abs(units[0]) * scale > _limit(b) + 0.5).mean())
+            for name, accuracy in _accuracies(rows, units, b, scale):
+                points = 100 * (accuracy - twins[name])
+                table.rows.append([rows.name, name, b, scale, accuracy, twins[name], points, clipped])
+            done(1)
+    return table
+
+
+def by_bits_and_scale(table: Table, head: str) -> Table:
+    """Points of one head as a matrix: a row for each number of bits, a column for each scale."""
+    at = {name: place for place, name in enumerate(table.columns)}
+    rows = [row for row in table.rows if row[at["head"]] == head]
+    scales = sorted({row[at["scale"]] for row in rows})
+    found = {(row[at["bits"]], row[at["scale"]]): f"{row[at['points']]:+.2f}" for row in rows}
+    title = f"{head}, points from {100 * rows[0][at['float64']]:.2f} % in float64, by bits and scale"
+    lines = [[str(b), *(found[b, scale] for scale in scales)] for b in sorted({row[at["bits"]] for row in rows})]
+    return Table(title, table.note, ["bits", *(f"2^{round(math.log2(scale))}" for scale in scales)], lines)
+
+
+def _limit(bits: int) -> int:
+    return LIMITS.get(bits, (1 << (bits - 1)) - 1)
+
+
+def _accuracies(
+    rows: Features, units: tuple[NDArray[Any], NDArray[Any]], bits: int, scale: float
+) -> Iterator[tuple[str, float]]:
+    """Name and accuracy of each head behind one door."""
+    if bits in LIMITS:
+        door: str | FixedPoint = FixedPoint(bits, "l2", scale)  # type: ignore[arg-type]
+        train, test = rows.X_train, rows.X_test
+    else:
+        door, limit = "as-is", _limit(bits)
+        train, test = (np.clip(np.rint(part * scale), -limit, limit).astype(np.int8) for part in units)
+    temperature = 0.1 if bits in LIMITS else 0.1 * scale**2  # of unit rows, in the units behind the door
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DoorWarning)  # that much is lost is what is measured here
+        first = LDAClassifier(door=door, track="none").fit(train, rows.y_train)
+        memory = NearestNeighborsClassifier(temperature=temperature, door=door, track="digest")
+        memory.fit(train, rows.y_train)
+    heads: dict[str, Head] = {
+        "nearest mean": NearestMeanClassifier.from_moments(first.moments_, track="none"),
+        "LDA": first,
+        "ridge": RLSClassifier.from_moments(first.moments_, track="none"),
+        "neighbours": memory,
+    }
+    for name, head in heads.items():
+        yield name, float((head.predict(test) == rows.y_test).mean())
+
+
+def _unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:
+    x = np.asarray(X, dtype=np.float64)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(length > 0, length, 1)

@@ -1,0 +1,121 @@
+"""The command ``analytic-cl compare``: tables, files, exit codes, and what stays when it is stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from common import blobs, ignore_door
+
+from analytic_cl.cli.main import main
+
+pytestmark = ignore_door
+
+
+@pytest.fixture
+def features(tmp_path):
+    X, y = blobs(260, 8, 4)
+    X += np.random.RandomState(1).normal(size=X.shape)
+    path = tmp_path / "points.npz"
+    np.savez(path, X_train=X[:200], y_train=y[:200], X_test=X[200:], y_test=y[200:])
+    return path
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, ["compare", *map(str, arguments)])
+
+
+def test_it_prints_a_table_and_leaves_a_report(features, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("--features", features, "--scenario", "class-incremental:2", "--heads", "lda,ridge", "--out", out)
+    result = invoke(*arguments, "--seeds", 2, "--peers", "ridge-joint")
+
+    assert result.exit_code == 0, result.output
+    assert "points: 200 rows of 4 classes, class-incremental:2, 2 seeds" in result.output
+    assert all(label in result.output for label in ("LDA", "ridge", "RidgeClassifier"))
+    assert len(list(out.glob("runs/*.json"))) == 6
+    assert (out / "report.html").exists() and (out / "results.csv").exists()
+    command = json.loads((out / "settings.json").read_text())["command"]
+    assert command.startswith(f"analytic-cl compare --features {features} --scenario class-incremental:2 --heads")
+
+    again = CliRunner().invoke(main, [*command.split()[1:], "--out", str(out)])  # what the report says is run again
+    assert again.exit_code == 0 and again.output == result.output
+
+
+def test_json_is_all_that_is_printed(features):
+    result = invoke("--features", features, "--scenario", "class-incremental:2", "--seeds", 2, "--json")
+    found = json.loads(result.stdout)
+
+    assert found["out"] is None
+    assert {"nearest-mean", "lda", "ridge", "neighbors", "sgd"} <= {line["method"] for line in found["methods"]}
+    for line in found["methods"]:
+        assert 0 < line["last"] <= 1 and line["last_interval"] >= 0
+
+
+def test_deletions_are_reported(features):
+    scenario = "continual-forgetting:2,what=classes,amount=1"
+    result = invoke("--features", features, "--scenario", scenario, "--heads", "lda,neighbors", "--seeds", 1)
+
+    assert "Deletions: 4 states after requests were compared with retraining; all are the same bits." in result.output
+
+
+def test_a_state_that_differs_from_retraining_fails_loudly(features, monkeypatch):
+    from analytic_cl import Moments
+
+    subtract = Moments.subtract
+    monkeypatch.setattr(Moments, "subtract", lambda self, rows, labels: subtract(self, rows[1:], labels[1:]))
+    scenario = "continual-forgetting:2,what=rows,amount=5"
+    result = invoke("--features", features, "--scenario", scenario, "--heads", "lda", "--seeds", 1)
+
+    assert result.exit_code == 4
+    assert "2 states differ from retraining" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--heads", "linear"), 2, "unknown head 'linear': choose from nearest-mean"),
+        (("--scenario", "random"), 2, "unknown scenario 'random': choose one of class-incremental"),
+        (("--features", "missing.npz"), 2, "missing.npz: there is no such file"),
+        (("--seeds", "0"), 2, "not in the range"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(arguments, code, message):
+    result = invoke(*arguments)
+
+    assert result.exit_code == code
+    assert message in result.output and "Traceback" not in result.output
+
+
+def test_without_matplotlib_there_is_everything_but_the_report(features, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    arguments = ("--features", features, "--scenario", "class-incremental:2", "--heads", "lda", "--peers", "none")
+    result = invoke(*arguments, "--seeds", 1, "--out", tmp_path / "out")
+
+    assert result.exit_code == 0, result.output
+    assert "pip install 'analytic-cl[plots]'" in result.output
+    assert (tmp_path / "out" / "results.csv").exists() and not (tmp_path / "out" / "report.html").exists()
+
+
+def test_ctrl_c_leaves_finished_runs_and_says_so(features, tmp_path):
+    out = tmp_path / "out"
+    command = "from analytic_cl.cli.main import main; main()"
+    arguments = ["compare", "--features", features, "--scenario", "class-incremental:4", "--seeds", "500", "--out", out]
+    process = subprocess.Popen([sys.executable, "-c", command, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 100
+    while not list(out.glob("runs/[!.]*.json")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "the same command goes on from there" in said and "Traceback" not in said
+    for path in out.glob("runs/[!.]*.json"):
+        json.loads(path.read_text())
