@@ -106,7 +106,8 @@ def test_without_matplotlib_there_is_everything_but_the_report(features, tmp_pat
 
 def test_ctrl_c_leaves_finished_runs_and_says_so(features, tmp_path):
     out = tmp_path / "out"
-    command = "from analytic_cl.cli.main import main; main()"
+    heeded = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job ignores it
+    command = f"{heeded}; from analytic_cl.cli.main import main; main()"
     arguments = ["compare", "--features", features, "--scenario", "class-incremental:4", "--seeds", "500", "--out", out]
     process = subprocess.Popen([sys.executable, "-c", command, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
