@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from analytic_cl._config import show_config as show_config
     from analytic_cl._config import use_backend as use_backend
     from analytic_cl._config import use_threads as use_threads
+    from analytic_cl.comparison import compare as compare
     from analytic_cl.datasets import load_clinc150 as load_clinc150
     from analytic_cl.door import Door as Door
     from analytic_cl.door import DoorWarning as DoorWarning
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from analytic_cl.door import NearestKeys as NearestKeys
     from analytic_cl.door import RandomProjection as RandomProjection
     from analytic_cl.door import resolve_door as resolve_door
+    from analytic_cl.extractors import ConcatExtractor as ConcatExtractor
     from analytic_cl.extractors import ContinualPipeline as ContinualPipeline
     from analytic_cl.extractors import OrientedGradients as OrientedGradients
     from analytic_cl.heads import ErrorMemory as ErrorMemory
@@ -37,9 +39,10 @@ if TYPE_CHECKING:
 # Names are imported when first used: scikit-learn loads pandas where it is installed, and numba takes a moment.
 _HOMES = {
     "_config": ("get_backend", "get_threads", "show_config", "use_backend", "use_threads"),
+    "comparison": ("compare",),
     "datasets": ("load_clinc150",),
     "door": ("Door", "DoorWarning", "FixedPoint", "NearestKeys", "RandomProjection", "resolve_door"),
-    "extractors": ("ContinualPipeline", "OrientedGradients"),
+    "extractors": ("ConcatExtractor", "ContinualPipeline", "OrientedGradients"),
     "heads": (
         "ErrorMemory",
         "Head",
