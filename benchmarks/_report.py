@@ -125,6 +125,12 @@ CLAIMS = [
         "overwrite 23 MB at random places",
     ),
     (
+        "heads compared over one state",
+        "eight heads over one state",
+        "eight heads, each by itself",
+        "one learning, eight solves a session",
+    ),
+    (
         "key-value bottleneck: learn 50,000 x 1280",
         "KeyValueBottleneckClassifier",
         "the integer product alone",
