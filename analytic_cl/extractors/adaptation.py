@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl.door import rows_named
 from analytic_cl.extractors import _torch
 from analytic_cl.extractors.batches import item, n_inputs
-from analytic_cl.extractors.torch_modules import Pool, TorchExtractor
+from analytic_cl.extractors.torch_modules import Pool, TorchExtractor, as_batch
 from analytic_cl.heads.validation import label_input
 from analytic_cl.statistics import encode_labels
 
@@ -141,7 +141,7 @@ def adapt_first_session(
         trained = _trained(body, parameters)
         for weight in trained:
             weight.requires_grad_(True)
-        probe = _features(extractor, layer, _batch(X, np.arange(2), preprocess))
+        probe = extractor._rows(_batch(X, np.arange(2), preprocess))
         if not probe.requires_grad:
             raise ValueError(f"none of the parameters that {parameters!r} trains takes part in these features")
         head = torch.nn.Linear(probe.shape[1], n_classes, device=where)
@@ -151,7 +151,7 @@ def adapt_first_session(
         for epoch in range(epochs):
             losses = []
             for rows in np.array_split(torch.randperm(len(codes)).numpy(), n_batches):
-                logits = head(_features(extractor, layer, _batch(X, rows, preprocess)))
+                logits = head(extractor._rows(_batch(X, rows, preprocess)))
                 loss = torch.nn.functional.cross_entropy(logits, torch.as_tensor(codes[rows], device=where))
                 optimiser.zero_grad()
                 loss.backward()
@@ -202,34 +202,13 @@ def _batch(X: Any, rows: NDArray[np.int64], preprocess: Callable[[Any], Any] | N
     """These inputs as one tensor, as `TorchExtractor` makes it. Raises ValueError naming those with NaN or infinity."""
     torch = _torch.needs("torch", "torch")
     inputs = [item(X, int(row)) for row in rows]
-    if preprocess is not None or isinstance(X, torch.Tensor):
-        batch = torch.stack([torch.as_tensor(x if preprocess is None else preprocess(x)) for x in inputs])
-    else:
-        numbers = np.stack([np.asarray(x) for x in inputs])
-        if numbers.dtype.kind not in "biuf":
-            raise TypeError(f"inputs are {numbers.dtype}, not numbers: give preprocess, which makes tensors of them")
-        batch = torch.as_tensor(numbers.astype(np.float32 if numbers.dtype.kind == "f" else np.int64))
+    batch = as_batch(torch.stack(inputs) if isinstance(X, torch.Tensor) else inputs, preprocess)
     if not batch.is_floating_point():
         return batch
-    batch = batch.float()
     bad = rows[~batch.flatten(1).isfinite().all(dim=1).cpu().numpy()]
     if bad.size:
         raise ValueError(f"inputs hold NaN or infinity in {rows_named(np.sort(bad))}: drop or repair them")
     return batch
-
-
-def _features(extractor: TorchExtractor, layer: str | None, batch: Any) -> Any:
-    """What the extractor makes of a batch, but with gradients."""
-    body, outputs = extractor._module, []
-    hooked = body if layer is None else body.get_submodule(layer)
-    hook = hooked.register_forward_hook(lambda module, given, output: outputs.append(output))
-    try:
-        body(batch.to(extractor._device))
-    finally:
-        hook.remove()
-    if not outputs:
-        raise ValueError(f"layer {layer!r} took no part in the forward pass")
-    return extractor._pooled(outputs[-1])
 
 
 @contextmanager

@@ -102,29 +102,22 @@ class TorchExtractor(Extractor):
         return _torch.environment(self._device, self._dtype)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        torch = _torch.needs("torch", "torch")
-        if self._preprocess is not None:
-            batch = torch.stack([torch.as_tensor(self._preprocess(x)) for x in X])
-        elif isinstance(X, torch.Tensor):
-            batch = X
-        else:
-            rows = np.stack([np.asarray(x) for x in X])
-            if rows.dtype.kind not in "biuf":
-                raise TypeError(f"inputs are {rows.dtype}, not numbers: give preprocess, which makes tensors of them")
-            batch = torch.as_tensor(rows.astype(np.float32 if rows.dtype.kind == "f" else np.int64))
-        if batch.is_floating_point():
-            batch = batch.float()
+        batch = as_batch(X, self._preprocess)
+        with _torch.steady(self._device, self._dtype):
+            return _torch.as_features(self._rows(batch))
+
+    def _rows(self, batch: Any) -> Any:
+        """What becomes feature rows of a batch, as a tensor on the device, with gradients where those are enabled."""
         seen: list[Any] = []
         hooked = self._module if self._layer is None else self._module.get_submodule(self._layer)
         hook = hooked.register_forward_hook(lambda module, given, output: seen.append(output))
         try:
-            with _torch.steady(self._device, self._dtype):
-                self._module(batch.to(self._device))
-                if not seen:
-                    raise ValueError(f"layer {self._layer!r} took no part in the forward pass")
-                return _torch.as_features(self._pooled(seen[-1]))
+            self._module(batch.to(self._device))
         finally:
             hook.remove()
+        if not seen:
+            raise ValueError(f"layer {self._layer!r} took no part in the forward pass")
+        return self._pooled(seen[-1])
 
     def _pooled(self, output: Any) -> Any:
         torch = _torch.needs("torch", "torch")
@@ -142,6 +135,21 @@ class TorchExtractor(Extractor):
         if self._pool in ("auto", "mean") and output.ndim in (3, 4):
             return output.mean(dim=(2, 3) if output.ndim == 4 else 1)
         raise ValueError(f"pool={self._pool!r} makes no row of an output of shape {tuple(output.shape)}")
+
+
+def as_batch(X: Any, preprocess: Callable[[Any], Any] | None) -> Any:
+    """Inputs as one tensor: of float32 where they are not whole numbers."""
+    torch = _torch.needs("torch", "torch")
+    if preprocess is not None:
+        batch = torch.stack([torch.as_tensor(preprocess(x)) for x in X])
+    elif isinstance(X, torch.Tensor):
+        batch = X
+    else:
+        rows = np.stack([np.asarray(x) for x in X])
+        if rows.dtype.kind not in "biuf":
+            raise TypeError(f"inputs are {rows.dtype}, not numbers: give preprocess, which makes tensors of them")
+        batch = torch.as_tensor(rows.astype(np.float32 if rows.dtype.kind == "f" else np.int64))
+    return batch.float() if batch.is_floating_point() else batch
 
 
 def described(function: Any) -> str:

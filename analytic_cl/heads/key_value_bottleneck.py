@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
 
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection, SignKeys
 from analytic_cl.heads.base import Head
+from analytic_cl.heads.prediction import posteriors, shares
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.solvers import READ_OUTS, ReadOut, read_out
@@ -161,8 +161,4 @@ class KeyValueBottleneckClassifier(Head):
         return self._probabilities(self._scored(X, self._compare_rows))
 
     def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.read_out == "mean posterior":
-            return np.stack([(1 - scores) / 2, (1 + scores) / 2], axis=1) if scores.ndim == 1 else scores
-        if scores.ndim == 1:
-            return np.stack([expit(-scores), expit(scores)], axis=1)
-        return np.asarray(softmax(scores, axis=1))
+        return shares(scores) if self.read_out == "mean posterior" else posteriors(scores)

@@ -6,10 +6,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import log_expit, log_softmax
 
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
+from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.solvers import LinearScores, lda
@@ -115,9 +116,7 @@ class LDAClassifier(LinearHead):
         return self._probabilities(self._scored(X, self._compare_rows))
 
     def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        if scores.ndim == 1:
-            return np.stack([expit(-scores), expit(scores)], axis=1)
-        return np.asarray(softmax(scores, axis=1))
+        return posteriors(scores)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, without underflow."""

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl._parallel import row_blocks
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
+from analytic_cl.heads.prediction import shares
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import SampleId, Track
 from analytic_cl.memory import Device, FaissIndex, IndexKind, LearnedRows, Ranked, Scan, make_index, nearest
@@ -276,10 +277,7 @@ class NearestNeighborsClassifier(Head):
         return self._probabilities(self._scored(X, self._compare_rows))
 
     def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        if scores.ndim > 1:
-            return scores
-        difference = np.clip(scores, -1, 1)  # sums of shares round
-        return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
+        return shares(scores)
 
 
 def _step(door: Door) -> float:

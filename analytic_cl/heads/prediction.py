@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,6 +17,21 @@ from analytic_cl.ledger import Track, check_track
 from analytic_cl.statistics import Moments
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
+
+
+def posteriors(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of the classes whose log-odds are `scores`, as `decision_function` shapes them."""
+    if scores.ndim == 1:
+        return np.stack([expit(-scores), expit(scores)], axis=1)
+    return np.asarray(softmax(scores, axis=1))
+
+
+def shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares of the classes, where `scores` are shares already, or the difference of two."""
+    if scores.ndim > 1:
+        return scores
+    difference = np.clip(scores, -1, 1)  # sums of shares round
+    return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
 
 
 class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
