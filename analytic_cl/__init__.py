@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from analytic_cl.heads import RLSClassifier as RLSClassifier
     from analytic_cl.heads import load as load
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
-    from analytic_cl.ledger import Receipt as Receipt
+    from analytic_cl.learner import Receipt as Receipt
     from analytic_cl.statistics import Moments as Moments
     from analytic_cl.store import Store as Store
     from analytic_cl.store import StoreReceipt as StoreReceipt
@@ -53,7 +53,8 @@ _HOMES = {
         "RLSClassifier",
         "load",
     ),
-    "ledger": ("NotLearnedError", "Receipt"),
+    "learner": ("Receipt",),
+    "ledger": ("NotLearnedError",),
     "statistics": ("Moments",),
     "store": ("Store", "StoreReceipt"),
 }

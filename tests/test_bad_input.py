@@ -93,11 +93,11 @@ def cases(table):
 
 
 def refuses(head, call, error, words):
-    digest, recorded, attributes = head.state_digest(), head._ledger.n_rows, head.__dict__.copy()
+    digest, recorded, attributes = head.state_digest(), head.learner_.ledger.n_rows, head.__dict__.copy()
     with pytest.raises(error, match=words):
         call()
     assert head.state_digest() == digest
-    assert head._ledger.n_rows == recorded
+    assert head.learner_.ledger.n_rows == recorded
     assert head.__dict__ == attributes
     head.forget(sample_id=IDS)
     assert not head.__sklearn_is_fitted__()

@@ -107,18 +107,18 @@ def test_forget_class_needs_rows_at_order_two_and_none_at_order_one():
         assert nearest.forget_class(np.int64(1), dry_run=True).removed == 10
         assert nearest.forget_class(1).classes_emptied == [1]
         assert nearest.state_digest() == fresh(Y == 0, head=NearestMeanClassifier())
-        assert nearest._ledger.n_rows == 10
+        assert nearest.learner_.ledger.n_rows == 10
 
 
 def test_erased_rows_leave_the_ledgers_memory():
     head = LDAClassifier(track="rows").fit(X, Y, sample_id=[f"id-{i}" for i in range(20)])
     row = head.door_.quantise(X[7:8]).tobytes()
-    assert row in head._ledger.kept.payload.tobytes()
+    assert row in head.learner_.ledger.kept.payload.tobytes()
 
     head.forget(sample_id=["id-7"])
 
-    assert row not in head._ledger.kept.payload.tobytes()
-    assert "id-7" not in repr(head._ledger.kept.ids) + repr(head._ledger.kept.by_id)
+    assert row not in head.learner_.ledger.kept.payload.tobytes()
+    assert "id-7" not in repr(head.learner_.ledger.kept.ids) + repr(head.learner_.ledger.kept.by_id)
     with pytest.raises(NotLearnedError, match="'id-7'"):
         head.forget(sample_id=["id-7"])
     head.partial_fit(X[7:8], Y[7:8], sample_id=["id-7"])
@@ -130,7 +130,7 @@ def test_ledger_shrinks_with_what_it_holds():
     for i in range(18):
         head.forget(sample_id=i)
 
-    assert head._ledger.kept.payload.shape[0] <= 4
+    assert head.learner_.ledger.kept.payload.shape[0] <= 4
     assert head.forget(sample_id=[18, 19]).removed == 2
 
 
@@ -169,7 +169,7 @@ def test_names_of_classes_without_rows_are_not_kept(tmp_path):
     head.rectify(X[1:2], ["bob"], sample_id=[1])
     head.save(tmp_path / "head")
 
-    assert head._ledger.code_of.keys() == {"bob"}
+    assert head.learner_.ledger.code_of.keys() == {"bob"}
     assert b"alice" not in (tmp_path / "head").read_bytes()
     assert b"carl" not in (tmp_path / "head").read_bytes()
 
@@ -256,7 +256,7 @@ def test_what_the_ledger_keeps_depends_on_track_and_ids():
         ("digest", True, 0, 20),
         ("none", False, 0, 0),
     ):
-        ledger = LDAClassifier(track=track).fit(X, Y, sample_id=ids if with_ids else None)._ledger
+        ledger = LDAClassifier(track=track).fit(X, Y, sample_id=ids if with_ids else None).learner_.ledger
         assert (ledger.kept.n_alive, ledger.hashed.n_alive, ledger.n_rows) == (kept, hashed, 20)
 
 
@@ -264,4 +264,4 @@ def test_digests_in_two_ledgers_are_under_different_keys():
     one, two = LDAClassifier().fit(X, Y), LDAClassifier().fit(X, Y)
 
     assert one.state_digest() == two.state_digest()
-    assert not np.isin(one._ledger.hashed.payload, two._ledger.hashed.payload).any()
+    assert not np.isin(one.learner_.ledger.hashed.payload, two.learner_.ledger.hashed.payload).any()

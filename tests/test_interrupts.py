@@ -72,14 +72,14 @@ def learned(head=None):
 @pytest.mark.parametrize(("action", "error"), [(press_ctrl_c, KeyboardInterrupt), (run_out_of_memory, MemoryError)])
 def test_a_product_that_is_broken_off_is_taken_back(monkeypatch, operation, block, action, error):
     head = learned()
-    before, recorded = head.state_digest(), head._ledger.n_rows
+    before, recorded = head.state_digest(), head.learner_.ledger.n_rows
     fails_in_block(monkeypatch, block, action)
 
     with pytest.raises(error):
         OPERATIONS[operation](head)
 
     assert head.state_digest() == before
-    assert head._ledger.n_rows == recorded
+    assert head.learner_.ledger.n_rows == recorded
     OPERATIONS[operation](head)
     assert head.state_digest() != before
 
@@ -98,14 +98,14 @@ def test_rectify_broken_off_in_its_second_half_takes_back_the_first(monkeypatch)
 @pytest.mark.parametrize("from_block", [1, 5, 12])
 def test_ctrl_c_again_and_again_stops_no_rollback(monkeypatch, operation, from_block):
     head = learned()
-    before, recorded = head.state_digest(), head._ledger.n_rows
+    before, recorded = head.state_digest(), head.learner_.ledger.n_rows
     in_block(monkeypatch, lambda n: press_ctrl_c() if n >= from_block else None)
 
     try:
         OPERATIONS[operation](head)
     except KeyboardInterrupt:
         assert head.state_digest() == before
-        assert head._ledger.n_rows == recorded
+        assert head.learner_.ledger.n_rows == recorded
     else:
         assert from_block == 12
 
@@ -143,13 +143,13 @@ def test_a_ledger_that_fails_takes_the_state_back(monkeypatch, error):
         head.merge(LDAClassifier(track="none").fit(X, Y).merge(head))
     monkeypatch.undo()
     assert head.state_digest() == before
-    assert head._ledger.n_rows == 250
+    assert head.learner_.ledger.n_rows == 250
 
 
 @pytest.mark.parametrize("track", ["auto", "rows"])
 def test_a_ledger_that_fails_half_way_leaves_the_rows_that_are_to_be_taken_back(monkeypatch, track):
     head = LDAClassifier(track="none").fit(X[:150], Y[:150])
-    head._ledger.track = track  # nothing is kept yet: the first batch of rows is adopted
+    head.learner_.ledger.track = track  # nothing is kept yet: the first batch of rows is adopted
     before = head.state_digest()
 
     def fail(*arguments):
@@ -160,8 +160,8 @@ def test_a_ledger_that_fails_half_way_leaves_the_rows_that_are_to_be_taken_back(
         head.partial_fit(X[150:], Y[150:] + 10, sample_id=range(150))
     monkeypatch.undo()
     assert head.state_digest() == before
-    assert head._ledger.n_rows == 150
-    assert not head._ledger.to_arrays()[0]["labels"]
+    assert head.learner_.ledger.n_rows == 150
+    assert not head.learner_.ledger.to_arrays()[0]["labels"]
     assert head.partial_fit(X[150:], Y[150:], sample_id=range(150)).forget(sample_id=range(150)).removed == 150
 
 
@@ -177,8 +177,8 @@ def test_a_merge_that_fails_leaves_no_rows_in_the_ledger(monkeypatch):
         head.merge(other)
     monkeypatch.undo()
     assert head.state_digest() == before
-    assert head._ledger.n_rows == 250
-    assert head.merge(other)._ledger.n_rows == 555
+    assert head.learner_.ledger.n_rows == 250
+    assert head.merge(other).learner_.ledger.n_rows == 555
 
 
 def test_a_handler_of_the_users_own_is_called_and_may_go_on():
@@ -249,16 +249,16 @@ hit = 0
 for round in range(300):
     name, step = random.choice(list(steps.items()))
     head, done = fresh(), fresh()
-    before = head.state_digest(), head._ledger.n_rows
+    before = head.state_digest(), head.learner_.ledger.n_rows
     step(done)
-    after = done.state_digest(), done._ledger.n_rows
+    after = done.state_digest(), done.learner_.ledger.n_rows
     try:
         signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 4e-3))
         step(head)
         signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         hit += 1
-    state = head.state_digest(), head._ledger.n_rows
+    state = head.state_digest(), head.learner_.ledger.n_rows
     assert state in (before, after), (name, state, before, after)
     assert interrupts._active is None
 print(hit)

@@ -11,7 +11,7 @@ from analytic_cl import FixedPoint, Moments, use_backend
 from analytic_cl._config import BACKENDS
 from analytic_cl.door import resolve_door
 from analytic_cl.statistics import EMPTY, scatter
-from analytic_cl.statistics.class_counts import MAX_ROWS
+from analytic_cl.statistics.labelled_state import MAX_ROWS
 from analytic_cl.statistics.gram import PLANE_SHIFTS
 
 BITS = (8, 16, 32)

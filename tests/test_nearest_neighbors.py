@@ -192,7 +192,7 @@ def test_forgotten_rows_are_not_left_in_the_state_either():
     head.forget(sample_id=7)
 
     assert row not in head.moments_.table.payload.tobytes()
-    assert row not in head._ledger.kept.payload.tobytes()
+    assert row not in head.learner_.ledger.kept.payload.tobytes()
 
 
 STEPS = ["learn", "forget", "class", "merge", "rectify", "ask"]
@@ -648,7 +648,7 @@ def test_a_change_stands_though_the_index_can_not_follow_it(monkeypatch, index):
         with monkeypatch.context() as patch:
             patch.setattr(FaissIndex, "_append", fail)
             change()
-        assert head._ledger.n_rows == head.moments_.n_rows
+        assert head.learner_.ledger.n_rows == head.moments_.n_rows
         assert head._solved["index"][1]._index is None
     fresh = NearestNeighborsClassifier(index=index).fit(X[5:], y[5:])
 

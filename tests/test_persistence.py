@@ -40,7 +40,7 @@ def test_everything_comes_back(tmp_path, head):
     again.partial_fit(X[:3], Y[:3]).forget(X[:10], Y[:10])
     left = [*range(10, 40), 0, 1, 2]
     assert again.state_digest() == clone(head).fit(X[left], Y[left]).state_digest()
-    assert again._ledger.n_rows == 33
+    assert again.learner_.ledger.n_rows == 33
 
 
 def _saved(folder, head):

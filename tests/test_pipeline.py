@@ -231,7 +231,7 @@ def test_nothing_is_extracted_for_a_pipeline_that_learned_nothing():
 
 
 def state(pipeline):
-    return pipeline.state_digest(), pipeline.head._ledger.n_rows, vars(pipeline.head).get("_source")
+    return pipeline.state_digest(), pipeline.head.learner_.ledger.n_rows, vars(pipeline.head).get("_source")
 
 
 @pytest.mark.parametrize("cached", [False, True])

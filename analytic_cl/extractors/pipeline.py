@@ -20,7 +20,8 @@ from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
 from analytic_cl.extractors.resolve import as_extractor
 from analytic_cl.heads import HEADS, Head, persistence
-from analytic_cl.ledger import NotLearnedError, Receipt, SampleId, as_ids
+from analytic_cl.learner import Receipt
+from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
 from analytic_cl.statistics import as_label, deferred_interrupts
 
 _HINT = (
@@ -374,11 +375,9 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _names_of_class(self, label: Any) -> list[SampleId | None]:
         """Ids of all rows of a class, None for those without."""
-        ledger = self.head._ledger
-        found = ledger.find_class(as_label(label))
-        names = [ledger.kept.ids[at] for at in found.kept.tolist()]
-        names += [ledger.hashed.ids[at] for at in found.hashed.tolist()]
-        return names if len(names) == self.head.moments_.count(as_label(label)) else [*names, None]
+        ledger, label = self.head.learner_.ledger, as_label(label)
+        names = ledger.names_of(ledger.find_target(label))
+        return names if len(names) == self.head.state_.count(label) else [*names, None]
 
 
 def source_of(extractor: Extractor) -> str:

@@ -1,9 +1,9 @@
-"""The contract of every head: learn, forget, rectify, merge, predict, and whole or not at all."""
+"""The contract of every head: validation and a quantizer in front of a `Learner`, a solver behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,32 +20,39 @@ from analytic_cl.heads.validation import (
     plain_rows,
     refuse_times,
 )
-from analytic_cl.ledger import Ledger, Receipt, ReceiptDraft, SampleId, Selection, as_ids
-from analytic_cl.statistics import (
-    EMPTY,
-    Change,
-    EncodedLabels,
-    Moments,
-    as_label,
-    deferred_interrupts,
-    encode_labels,
-)
+from analytic_cl.learner import Learner, Receipt
+from analytic_cl.ledger import SampleId, as_ids
+from analytic_cl.solvers import check_provides
+from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_label, encode_labels
 
-_FITTED = ("moments_", "n_features_in_", "feature_names_in_", "_ledger", "_solved")
+_FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved")
+
+
+class Encoded(NamedTuple):
+    """Integer rows, what they were learned with, and their ids, if any; with what their columns were called."""
+
+    rows: NDArray[Any]
+    targets: Targets
+    ids: list[SampleId] | None
+    door: Door
+    feature_names: NDArray[Any] | None
 
 
 class Head(Prediction):
-    """Base of all heads. A subclass says how its scores come out of the state.
+    """Base of all heads. A subclass says what it needs of a state, and how its scores come out of that.
 
     It defines ``__init__`` with at least `door`, `projection` and `track`, and
 
+    * ``needs``: what its solver needs of a state;
     * ``_compare_rows(rows, prepared)`` and ``_prepared()``: how integer rows get scores; `LinearHead` has them for
       scores that are linear in the row;
-    * ``_empty_state(door)``, if its state is not `Moments`;
-    * ``_check_parameters()``: raise for parameters that can't be meant.
+    * ``empty_state(door)``, if its state is not `Moments`;
+    * ``check_parameters()``: raise for parameters that are invalid.
+
+    For engines over heads (a store, a comparison), which learn by a `Learner` themselves: `encode`, `empty_state`,
+    `adopt`, and of `Prediction` `prepare`, `scores_of`, `labels_of`, `probabilities_of`, `drop_caches`.
     """
 
-    _ledger: Ledger
     _source: str | None = None  # of rows that come next: set by a ContinualPipeline while it learns
 
     # ---- learn
@@ -94,53 +101,57 @@ class Head(Prediction):
         return self._whole(lambda: self._learn_more(X, y, classes, sample_id))
 
     def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        X, encoded, ids = self._validated(X, y, classes, sample_id, reset=True)
-        moments, ledger = self._new_state(X.shape[1])
-        self._learn(moments, ledger, X, encoded, ids)
-        self._adopt(moments, ledger)
+        new = self._encode(X, y, classes, sample_id, reset=True)
+        learner = Learner(self.empty_state(new.door), track=self.track)
+        learner.learn(new.rows, new.targets, new.ids)
+        self.adopt(learner)
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        X, encoded, ids = self._validated(X, y, classes, sample_id, reset=False)
-        if resolve_door(self.door, self.projection, X.shape[1], self.moments_.door.source) != self.moments_.door:
+        new = self._encode(X, y, classes, sample_id, reset=False)
+        self.learner_.learn(new.rows, new.targets, new.ids)
+
+    def encode(self, X: Any, y: Any, sample_id: Any = None) -> Encoded:
+        """Validate rows, labels and ids and quantise the rows, as if they were to be learned.
+
+        An unfitted head takes them for its first rows, and remembers how many features they have and what these are
+        called.
+        """
+        self.check_parameters()
+        return self._encode(X, y, None, sample_id, reset=not self.__sklearn_is_fitted__())
+
+    def _encode(self, X: Any, y: Any, classes: Any, sample_id: Any, reset: bool) -> Encoded:
+        X, targets = self._validated_rows(X, y, reset)
+        outside = [] if classes is None else labels_outside(targets, classes)
+        if outside:
+            raise ValueError(f"y holds labels that are not in classes: {', '.join(map(repr, outside))}")
+        ids = None if sample_id is None else as_ids(sample_id, len(X))
+        door = self._door_of(X.shape[1], None if reset else self.door_.source)
+        if not reset and door != self.door_:
             raise ValueError(
-                f"door or projection changed since the first rows were learned behind {self.moments_.door.describe()}: "
+                f"door or projection changed since the first rows were learned behind {self.door_.describe()}: "
                 "fit a new head"
             )
-        self._learn(self.moments_, self._ledger, X, encoded, ids)
+        names = getattr(self, "feature_names_in_", None)
+        return Encoded(door.quantise(X, warn=True), targets, ids, door, names)
 
-    def _learn(
-        self, moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None
-    ) -> None:
-        ledger.check_new(ids)
-        rows = moments.door.quantise(X, warn=True)
-        with deferred_interrupts():
-            moments.check_learnable(rows, encoded)
-            draft = ledger.draft(rows, encoded, ids)
-            before = moments.revision
-            moments.add(rows, encoded, from_door=True)
-            try:
-                ledger.record([draft])
-            except BaseException:
-                moments.take_back(rows, encoded, +1)
-                raise
-            self._changed(before, [Change(rows, encoded, +1)])
+    def _door_of(self, n_features: int, source: str | None = None) -> Door:
+        """The door that the parameters mean for rows of this width."""
+        return resolve_door(self.door, self.projection, n_features, self._source or source)
 
-    def _changed(self, before: int, changes: list[Change]) -> None:
-        """Told of changes that took the state from revision `before` to its present one, for caches that follow it.
+    def empty_state(self, door: Door) -> State:
+        """A state without rows, of the kind that this head learns."""
+        return Moments(door, 2 if GRAM in self.needs else 1)
 
-        Of a class that was dropped without its rows it is told no change.
+    def adopt(self, learner: Learner, feature_names: NDArray[Any] | None = None) -> None:
+        """Serve what a learner has learned and will learn; several heads may share one.
+
+        Raises ValueError where its state does not provide what this head needs.
         """
-
-    def _new_state(self, n_features: int, source: str | None = None) -> tuple[Moments, Ledger]:
-        door = resolve_door(self.door, self.projection, n_features, self._source or source)
-        return self._empty_state(door), Ledger(door, self.track)
-
-    def _empty_state(self, door: Door) -> Moments:
-        """A state without rows."""
-        return Moments(door, self._order)
-
-    def _adopt(self, moments: Moments, ledger: Ledger) -> None:
-        self.moments_, self._ledger, self._solved = moments, ledger, {}
+        check_provides(learner.state, self.needs, type(self).__name__)
+        self.learner_, self._solved = learner, {}
+        self.n_features_in_ = learner.door.n_features
+        if feature_names is not None:
+            self.feature_names_in_ = feature_names
 
     # ---- forget
 
@@ -185,20 +196,18 @@ class Head(Prediction):
             raise ValueError("forget needs X and y, or sample_id")
         if (X is None) != (y is None):
             raise ValueError("forget needs X and y together")
+        learner = self.learner_
         if X is None:
-            found = self._ledger.find_ids(as_ids(sample_id))
-            rows, encoded = self._ledger.rows_of(found)
+            found = learner.ledger.find_ids(as_ids(sample_id))
+            receipt = learner.forget(found, dry_run=dry_run, digests=digests)
         else:
-            X, encoded = self._validated_rows(X, y)
-            rows = self.moments_.door.quantise(X)
-            self._check_labels_known(encoded)
-            ids = None if sample_id is None else as_ids(sample_id, len(rows))
-            with deferred_interrupts():  # NumPy's sorting turns a KeyboardInterrupt into errors of its own
-                if ids is None:
-                    found = self._ledger.find_rows(rows, encoded)
-                else:
-                    found = self._ledger.find_ids_with_rows(ids, rows, encoded)
-        return self._remove(found, rows, encoded, dry_run, digests)
+            X, targets = self._validated_rows(X, y)
+            rows = self.door_.quantise(X)
+            self._check_labels_known(targets)
+            found = learner.find(rows, targets, None if sample_id is None else as_ids(sample_id, len(rows)))
+            receipt = learner.forget(found, rows, targets, dry_run=dry_run, digests=digests)
+        self._become_unfitted_if_empty()
+        return receipt
 
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all rows of a class.
@@ -208,38 +217,15 @@ class Head(Prediction):
         """
         self._check_learned_something()
         label = as_label(label)
-        count = self.moments_.count(label)
-        if not count:
-            raise ValueError(f"no rows of class {label!r} were learned; classes are {self.moments_.labels}")
-        found = self._ledger.find_class(label)
-        if self._order == 1:
-            untracked = Selection(found.kept, found.hashed, count - len(found))
-            return self._remove(untracked, None, EncodedLabels([label], np.zeros(count, np.int64)), dry_run, digests)
-        if found.kept.size < count:
-            raise ValueError(
-                f"the ledger keeps {found.kept.size} of the {count} rows of class {label!r}: pass the rows to "
-                "forget(X, y), or learn with sample_id or track='rows'"
-            )
-        rows, encoded = self._ledger.rows_of(found)
-        return self._remove(found, rows, encoded, dry_run, digests)
+        if not self.learner_.state.count(label):
+            raise ValueError(f"no rows of class {label!r} were learned; classes are {self.classes_.tolist()}")
+        receipt = self.learner_.forget_class(label, dry_run=dry_run, digests=digests)
+        self._become_unfitted_if_empty()
+        return receipt
 
-    def _remove(
-        self, found: Selection, rows: NDArray[Any] | None, encoded: EncodedLabels, dry_run: bool, digests: bool
-    ) -> Receipt:
-        moments = self.moments_.copy() if dry_run else self.moments_
-        draft = ReceiptDraft(moments, digests)
-        with deferred_interrupts():
-            before = moments.revision
-            if rows is None:
-                moments.drop_class(encoded.labels[0])
-            else:
-                moments.subtract(rows, encoded)
-            if not dry_run:
-                self._changed(before, [] if rows is None else [Change(rows, encoded, -1)])
-                self._ledger.erase(found)
-                if not moments.n_rows:
-                    self._become_unfitted()
-        return draft.receipt(encoded.codes.size, len(found), dry_run)
+    def _become_unfitted_if_empty(self) -> None:
+        if not self.learner_.state.n_rows:
+            self._become_unfitted()
 
     def _become_unfitted(self) -> None:
         for name in _FITTED:
@@ -267,26 +253,10 @@ class Head(Prediction):
         Exactness: bit for bit equal to a model trained on the corrected rows.
         """
         self._check_learned_something()
-        X, encoded = self._validated_rows(X, y)
+        X, targets = self._validated_rows(X, y)
         ids = as_ids(sample_id, len(X))
-        found = self._ledger.find_ids(ids)
-        old_rows, old = self._ledger.rows_of(found)
-        moments = self.moments_
-        draft = ReceiptDraft(moments, digests)
-        rows = moments.door.quantise(X, warn=True)
-        with deferred_interrupts():
-            moments.check_learnable(rows, encoded)
-            codes = self._ledger.numbers(encoded)
-            before = moments.revision
-            moments.add(rows, encoded, from_door=True)
-            try:
-                moments.subtract(old_rows, old)
-            except BaseException:
-                moments.take_back(rows, encoded, +1)
-                raise
-            self._ledger.replace(found, rows, codes)
-            self._changed(before, [Change(rows, encoded, +1), Change(old_rows, old, -1)])
-        return draft.receipt(len(ids), len(found))
+        self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
+        return self.learner_.rectify(ids, self.door_.quantise(X, warn=True), targets, digests=digests)
 
     def merge(self, other: Head) -> Self:
         """Learn all that another head has learned, in place.
@@ -310,29 +280,14 @@ class Head(Prediction):
             return self
         if self.__sklearn_is_fitted__():
             check_same_names(self, other)
-            return self._whole(lambda: self._absorb(self.moments_, self._ledger, other))
+            return self._whole(lambda: self.learner_.merge(other.learner_))
         return self._whole(lambda: self._begin_as(other))
 
     def _begin_as(self, other: Head) -> None:
-        moments, ledger = self._new_state(other.n_features_in_, other.door_.source)
-        self._absorb(moments, ledger, other)
-        self.n_features_in_ = other.n_features_in_
-        if hasattr(other, "feature_names_in_"):
-            self.feature_names_in_ = other.feature_names_in_
-        self._adopt(moments, ledger)
-
-    @staticmethod
-    def _absorb(moments: Moments, ledger: Ledger, other: Head) -> None:
-        moments.check_mergeable(other.moments_)
-        ledger.check_mergeable(other._ledger)
-        with deferred_interrupts():
-            drafts = ledger.drafts_of(other._ledger)
-            ledger.record(drafts)
-            try:
-                moments.merge(other.moments_)
-            except BaseException:
-                ledger.unrecord(drafts)
-                raise
+        door = self._door_of(other.n_features_in_, other.door_.source)
+        learner = Learner(self.empty_state(door), track=self.track)
+        learner.merge(other.learner_)
+        self.adopt(learner, getattr(other, "feature_names_in_", None))
 
     @classmethod
     def from_moments(cls, moments: Moments, **parameters: Any) -> Self:
@@ -353,18 +308,16 @@ class Head(Prediction):
             raise TypeError("the door comes with the moments: give neither door nor projection")
         if not isinstance(moments, Moments):
             raise TypeError(f"from_moments needs Moments, such as head.moments_; got {type(moments).__name__}")
+        check_provides(moments, cls.needs, cls.__name__)
         door = moments.door
         head = cls(**parameters)
-        head._check_parameters()
+        head.check_parameters()
         head.projection = door.projection
         names = ("auto", "embedding", "wide", "as-is") if door.projection is None else ("auto",)
         same = (n for n in names if resolve_door(n, door.projection, door.n_features, door.source) == door)
         head.door = next(same, door.rule)
         if moments.n_rows:
-            ledger = Ledger(door, head.track)
-            ledger.untracked = moments.n_rows
-            head.n_features_in_ = door.n_features
-            head._adopt(moments.copy(cls._order), ledger)
+            head.adopt(Learner(moments.of_order(2 if GRAM in cls.needs else 1), track=head.track))
         return head
 
     # ---- identity and disk
@@ -379,7 +332,7 @@ class Head(Prediction):
         >>> LDAClassifier().fit(X, y).state_digest() == RLSClassifier().fit(X, y).state_digest()
         True
         """
-        return self.moments_.digest() if self.__sklearn_is_fitted__() else EMPTY
+        return self.learner_.state.digest() if self.__sklearn_is_fitted__() else EMPTY
 
     def save(self, path: Any) -> None:
         """Write the head, its ledger and the ledger's key to one safetensors file, readable by the owner only.
@@ -397,9 +350,9 @@ class Head(Prediction):
 
     # ---- checks
 
-    def _whole(self, work: Callable[[], None]) -> Self:
+    def _whole(self, work: Callable[[], object]) -> Self:
         """Run `work`; where it fails, put back the attributes that validation sets before it finds an error."""
-        self._check_parameters()
+        self.check_parameters()
         before = {name: self.__dict__[name] for name in _FITTED if name in self.__dict__}
         try:
             work()
@@ -409,16 +362,7 @@ class Head(Prediction):
             raise
         return self
 
-    def _validated(
-        self, X: Any, y: Any, classes: Any, sample_id: Any, reset: bool
-    ) -> tuple[NDArray[Any], EncodedLabels, list[SampleId] | None]:
-        X, encoded = self._validated_rows(X, y, reset)
-        outside = [] if classes is None else labels_outside(encoded, classes)
-        if outside:
-            raise ValueError(f"y holds labels that are not in classes: {', '.join(map(repr, outside))}")
-        return X, encoded, None if sample_id is None else as_ids(sample_id, len(X))
-
-    def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], EncodedLabels]:
+    def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], Targets]:
         if not reset and plain_rows(self, X) and plain_labels(y, len(X)):
             return X, encode_labels(y)
         refuse_times("X", X)
@@ -429,9 +373,9 @@ class Head(Prediction):
     def _check_learned_something(self) -> None:
         check_is_fitted(self, msg="This %(name)s has learned nothing yet: there is nothing to forget or replace.")
 
-    def _check_labels_known(self, encoded: EncodedLabels) -> None:
-        unknown = [label for label in encoded.labels if not self.moments_.count(label)]
+    def _check_labels_known(self, targets: Targets) -> None:
+        unknown = [label for label in targets.values if not self.learner_.state.count(label)]
         if unknown:
             raise ValueError(
-                f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {self.moments_.labels}"
+                f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {self.classes_.tolist()}"
             )

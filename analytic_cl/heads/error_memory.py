@@ -13,7 +13,7 @@ from analytic_cl.heads.base import Head
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
 from analytic_cl.heads.validation import check_strength
-from analytic_cl.ledger import Receipt
+from analytic_cl.learner import Receipt
 from analytic_cl.statistics import Label, as_label, encode_labels
 from analytic_cl.statistics.labels import check_one_kind, label_array
 
@@ -164,7 +164,7 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
     def _labels(self, memory: Head) -> list[Label]:
         """Sorted labels of the base and a memory. Raises ValueError where the two are of different kinds."""
-        mine, theirs = encode_labels(self.base.classes_).labels, memory.moments_.labels
+        mine, theirs = encode_labels(self.base.classes_).values, encode_labels(memory.classes_).values
         check_one_kind([*mine, *theirs])
         return sorted({*mine, *theirs})
 
@@ -230,7 +230,7 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         place = place.reshape(positions.shape)
         out = np.zeros((len(positions), len(classes)))
         for start in range(0, len(distinct), _ROWS):
-            rows = door.dequantise(memory.moments_.table.payload[distinct[start : start + _ROWS]])
+            rows = door.dequantise(cast(LearnedRows, memory.state_).table.payload[distinct[start : start + _ROWS]])
             said = _spread(self.base.predict_proba(rows), self.base.classes_, classes)
             for j in range(positions.shape[1]):
                 here = np.flatnonzero((place[:, j] >= start) & (place[:, j] < start + _ROWS))

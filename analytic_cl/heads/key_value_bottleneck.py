@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,7 +51,7 @@ class KeyValueBottleneckClassifier(Head):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted labels that have rows.
-    moments_ : KeyCounts
+    state_ : KeyCounts
         The learned state.
 
     Notes
@@ -82,9 +82,7 @@ class KeyValueBottleneckClassifier(Head):
     [0, 1, 2]
     """
 
-    _order: ClassVar[int] = 1
-
-    moments_: KeyCounts  # type: ignore[assignment]  # a state with the same operations
+    needs = read_out.needs
 
     def __init__(
         self,
@@ -109,8 +107,8 @@ class KeyValueBottleneckClassifier(Head):
         self.projection = projection
         self.track = track
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        super().check_parameters()
         if self.read_out not in READ_OUTS:
             raise ValueError(f"read_out must be one of {', '.join(map(repr, READ_OUTS))}, got {self.read_out!r}")
         check_strength("smoothing", self.smoothing, ())
@@ -119,9 +117,9 @@ class KeyValueBottleneckClassifier(Head):
                 f"smoothing must be above 0, got {self.smoothing!r}: a key that was never hit has no logarithm"
             )
         keys = self._keys()
-        if self.__sklearn_is_fitted__() and keys != self.moments_.keys:
+        if self.__sklearn_is_fitted__() and keys != self._state.keys:
             raise ValueError(
-                f"keys changed since the first rows were learned with {self.moments_.keys}: fit a new head"
+                f"keys changed since the first rows were learned with {self._state.keys}: fit a new head"
             )
 
     def _keys(self) -> SignKeys | NearestKeys:
@@ -131,7 +129,7 @@ class KeyValueBottleneckClassifier(Head):
             raise ValueError(f"keys must be 'signs' or NearestKeys, got {self.keys!r}")
         return SignKeys(self.n_codebooks, self.bits, self.random_state)
 
-    def _empty_state(self, door: Door) -> Any:
+    def empty_state(self, door: Door) -> KeyCounts:
         keys = self._keys()
         if isinstance(keys, NearestKeys) and keys.door != replace(door, source=keys.door.source):
             raise ValueError(
@@ -140,6 +138,10 @@ class KeyValueBottleneckClassifier(Head):
             )
         return KeyCounts(door, keys)
 
+    @property
+    def _state(self) -> KeyCounts:
+        return cast(KeyCounts, self.state_)
+
     @classmethod
     def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:
         """Refused: counts of keys can't be made from moments."""
@@ -147,10 +149,10 @@ class KeyValueBottleneckClassifier(Head):
 
     def _prepared(self) -> None:
         self._check_fitted()
-        self._check_parameters()
+        self.check_parameters()
 
     def _compare_rows(self, rows: NDArray[Any], prepared: None) -> NDArray[np.float64]:
-        scores = read_out(self.moments_, self.moments_.keys.keys(rows), self.read_out, float(self.smoothing))
+        scores = read_out(self._state, self._state.keys.keys(rows), self.read_out, float(self.smoothing))
         return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -158,7 +160,8 @@ class KeyValueBottleneckClassifier(Head):
 
         Naive Bayes takes codebooks for independent, which they are not: it is over-confident. "mean posterior" is not.
         """
-        return self._probabilities(self._scored(X, self._compare_rows))
+        return self.probabilities_of(self._scored(X, self._compare_rows))
 
-    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of the classes by scores as of `scores_of`."""
         return shares(scores) if self.read_out == "mean posterior" else posteriors(scores)

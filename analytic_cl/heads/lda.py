@@ -78,6 +78,8 @@ class LDAClassifier(LinearHead):
     ['ape', 'bee', 'cat']
     """
 
+    needs = lda.needs
+
     def __init__(
         self,
         shrinkage: Literal["oas"] | float = "oas",
@@ -93,8 +95,8 @@ class LDAClassifier(LinearHead):
         self.projection = projection
         self.track = track
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        super().check_parameters()
         check_strength("shrinkage", self.shrinkage, ("oas",), high=1)
         if self.priors is not None:
             priors = np.asarray(self.priors, dtype=np.float64)
@@ -113,9 +115,10 @@ class LDAClassifier(LinearHead):
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
-        return self._probabilities(self._scored(X, self._compare_rows))
+        return self.probabilities_of(self._scored(X, self._compare_rows))
 
-    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of the classes by scores as of `scores_of`."""
         return posteriors(scores)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -25,9 +25,14 @@ class LinearHead(Head):
 
     A subclass defines, besides what `Head` asks for,
 
-    * ``_order``: the order of the moments that it needs;
+    * ``needs``: ``the_solver.needs``;
     * ``_solve(moments) -> LinearScores``: a pure function of the state and the head's parameters.
     """
+
+    @property
+    def moments_(self) -> Moments:
+        """The learned state."""
+        return cast(Moments, self.state_)
 
     def _solve(self, moments: Moments) -> LinearScores:
         raise NotImplementedError(f"{type(self).__name__} must define _solve")
@@ -51,7 +56,7 @@ class LinearHead(Head):
         key = (self.moments_.revision, self._solver_key())
         solved = self._solved.get("current")
         if solved is None or solved[0] != key:
-            self._check_parameters()
+            self.check_parameters()
             solved = key, self._solve(self.moments_)
             self._solved["current"] = solved
         return cast(LinearScores, solved[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class NearestMeanClassifier(LinearHead):
     ['a']
     """
 
-    _order: ClassVar[int] = 1
+    needs = euclidean_nearest_mean.needs
 
     def __init__(
         self,
@@ -81,8 +81,8 @@ class NearestMeanClassifier(LinearHead):
         self.projection = projection
         self.track = track
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        super().check_parameters()
         if self.metric not in ("cosine", "euclidean"):
             raise ValueError(f'metric must be "cosine" or "euclidean", got {self.metric!r}')
 

@@ -19,7 +19,7 @@ from analytic_cl.heads.prediction import shares
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import SampleId, Track
 from analytic_cl.memory import Device, FaissIndex, IndexKind, LearnedRows, Ranked, Scan, make_index, nearest
-from analytic_cl.statistics import Change, EncodedLabels
+from analytic_cl.statistics import ROWS, Targets
 
 Vote = Literal["softmax", "majority"]
 
@@ -77,7 +77,7 @@ class NearestNeighborsClassifier(Head):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted labels that have rows.
-    moments_ : LearnedRows
+    state_ : LearnedRows
         The learned state.
 
     Notes
@@ -111,9 +111,7 @@ class NearestNeighborsClassifier(Head):
     [['ann']]
     """
 
-    _order: ClassVar[int] = 1
-
-    moments_: LearnedRows  # type: ignore[assignment]  # a state with the same operations
+    needs = frozenset({ROWS})
 
     def __init__(
         self,
@@ -138,8 +136,8 @@ class NearestNeighborsClassifier(Head):
         self.projection = projection
         self.track = track
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        super().check_parameters()
         for name, kinds in (("vote", Vote), ("index", IndexKind), ("device", Device)):
             if not isinstance(getattr(self, name), str) or getattr(self, name) not in get_args(kinds):
                 raise ValueError(
@@ -154,8 +152,12 @@ class NearestNeighborsClassifier(Head):
             if self.index != "ivf":
                 raise ValueError(f"n_probes is for index='ivf', not for {self.index!r}")
 
-    def _empty_state(self, door: Door) -> Any:
+    def empty_state(self, door: Door) -> LearnedRows:
         return LearnedRows(door)
+
+    @property
+    def _state(self) -> LearnedRows:
+        return cast(LearnedRows, self.state_)
 
     @classmethod
     def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:
@@ -183,7 +185,7 @@ class NearestNeighborsClassifier(Head):
         Exactness: bit for bit; see the notes of the class for what decides between equal distances.
         """
         ranked = self._nearest(X, None if k is None else _positive("k", k))
-        labels = self.classes_[self.moments_.class_places(ranked.positions)]
+        labels = self.classes_[self._state.class_places(ranked.positions)]
         return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * _step(self.door_))
 
     def _nearest(self, X: ArrayLike, k: int | None = None) -> Ranked:
@@ -199,8 +201,8 @@ class NearestNeighborsClassifier(Head):
     def _ids(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Ids of the rows at these positions. Of rows with the same bytes and label, the first ids come first."""
         distinct, place = np.unique(positions, return_inverse=True)
-        encoded = EncodedLabels(self.moments_.labels, self.moments_.class_places(distinct))
-        found, group = self._ledger.ids_of(self.moments_.table.payload[distinct], encoded)
+        encoded = Targets(self._state.labels, self._state.class_places(distinct))
+        found, group = self.learner_.ledger.ids_of(self._state.table.payload[distinct], encoded)
         owners = [sorted(ids, key=_id_order) for ids in found]
         out = np.full(positions.shape, None, dtype=object)
         for i, groups in enumerate(cast("list[list[int]]", group[place].reshape(positions.shape).tolist())):
@@ -214,34 +216,31 @@ class NearestNeighborsClassifier(Head):
     def rebuild(self) -> None:
         """Throw the index away; the next search makes it again from the learned rows."""
         self._check_fitted()
-        self._solved.clear()
-
-    def _changed(self, before: int, changes: list[Change]) -> None:
-        made = self.__dict__.get("_solved", {}).get("index")
-        if made is not None and isinstance(made[1], FaissIndex):
-            with suppress(Exception):  # the change is made; an index that could not follow it is made again
-                made[1].follow()
+        self.drop_caches()
 
     # ---- votes
 
     def _prepared(self) -> Scan | FaissIndex:
         """The index, made or brought up to date."""
         self._check_fitted()
-        self._check_parameters()
+        self.check_parameters()
         key = (self.index, self.device, None if self.n_probes is None else _positive("n_probes", self.n_probes))
         made = self._solved.get("index")
         if made is None or made[0] != key or isinstance(made[1], Scan):
-            made = key, make_index(self.moments_, *key)
+            self.drop_caches()
+            made = key, make_index(self._state, *key)
             self._solved["index"] = made
+            if isinstance(made[1], FaissIndex):
+                self._listen(made[1].state_changed)
         elif isinstance(made[1], FaissIndex):
             made[1].follow()
         return cast("Scan | FaissIndex", made[1])
 
     def _searched(self, rows: NDArray[Any], prepared: Scan | FaissIndex, k: int | None = None) -> Iterator[Ranked]:
         """The nearest of integer rows, some rows at a time."""
-        k = min(_positive("n_neighbors", self.n_neighbors) if k is None else k, self.moments_.table.n_alive)
+        k = min(_positive("n_neighbors", self.n_neighbors) if k is None else k, self._state.table.n_alive)
         for part in row_blocks(len(rows), max(1, _FOUND // k)):
-            yield nearest(self.moments_, prepared, rows[part], k)
+            yield nearest(self._state, prepared, rows[part], k)
 
     def _compare_rows(self, rows: NDArray[Any], prepared: Scan | FaissIndex) -> NDArray[np.float64]:
         scores = np.concatenate([self._votes(ranked) for ranked in self._searched(rows, prepared)])
@@ -249,8 +248,8 @@ class NearestNeighborsClassifier(Head):
 
     def _votes(self, ranked: Ranked) -> NDArray[np.float64]:
         """Shares of the classes."""
-        places, shares = self.moments_.class_places(ranked.positions), self._shares(ranked)
-        votes = np.zeros((len(places), len(self.moments_.labels)))
+        places, shares = self._state.class_places(ranked.positions), self._shares(ranked)
+        votes = np.zeros((len(places), len(self._state.labels)))
         for j in range(places.shape[1]):  # one neighbour after another: a fixed order of summation
             votes[np.arange(len(votes)), places[:, j]] += shares[:, j]
         return votes
@@ -265,7 +264,7 @@ class NearestNeighborsClassifier(Head):
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
     def voters(self, X: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The neighbours of each row, as positions in ``moments_.table``, and their shares of the vote.
+        """The neighbours of each row, as positions in ``state_.table``, and their shares of the vote.
 
         Both of shape (n_samples, n_neighbors). Positions hold until rows are forgotten.
         """
@@ -274,9 +273,10 @@ class NearestNeighborsClassifier(Head):
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Shares of the vote, shape (n_samples, n_classes), rows summing to 1."""
-        return self._probabilities(self._scored(X, self._compare_rows))
+        return self.probabilities_of(self._scored(X, self._compare_rows))
 
-    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of the classes by scores as of `scores_of`."""
         return shares(scores)
 
 

@@ -22,9 +22,7 @@ from safetensors.numpy import save_file
 from analytic_cl._config import package_versions
 from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
-from analytic_cl.heads.states import state_from_arrays
-from analytic_cl.ledger import Ledger
-from analytic_cl.statistics import as_label
+from analytic_cl.learner import Learner
 
 if TYPE_CHECKING:
     from analytic_cl.heads.base import Head
@@ -43,7 +41,7 @@ def save(head: Head, path: str | os.PathLike[str], extractor: Mapping[str, Any] 
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a directory: give the name of a file")
-    head._check_parameters()
+    head.check_parameters()
     text, arrays = _described(head, extractor)
     metadata = {
         "format": FORMAT,
@@ -73,18 +71,14 @@ def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Ar
     if extractor is not None:
         about["extractor"] = dict(extractor)
     if head.__sklearn_is_fitted__():
-        moments = head.moments_
         names = getattr(head, "feature_names_in_", None)
-        ledger_about, ledger_arrays = head._ledger.to_arrays()
+        learned, learned_arrays = head.learner_.describe()
         about |= {
             "feature_names": None if names is None else names.tolist(),
-            **moments.about(),
-            "door": moments.door.spec(),
-            "labels": moments.labels,
-            "ledger": ledger_about,
-            "state_digest": moments.digest(),
+            "door": head.door_.spec(),
+            **learned,
         }
-        arrays |= moments.to_arrays() | ledger_arrays
+        arrays |= learned_arrays
     return json.dumps(about), arrays
 
 
@@ -140,24 +134,17 @@ def load_described(
 
 def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     head = kind(**{name: _decoded(value, arrays) for name, value in about["parameters"].items()})
-    head._check_parameters()
+    head.check_parameters()
     if "door" not in about:
         return head
-    door, labels = Door.from_spec(about["door"]), [as_label(label) for label in about["labels"]]
-    moments = state_from_arrays(door, about, labels, arrays)
-    if moments.digest() != about["state_digest"]:
-        raise ValueError("the state does not have the digest that it was saved with")
-    ledger = Ledger.from_arrays(door, about["ledger"], arrays)
-    counts, recorded = dict(zip(moments.labels, moments.counts.tolist(), strict=True)), ledger.counts()
-    if any(n > counts.get(label, 0) for label, n in recorded.items()) or ledger.n_rows != moments.n_rows:
-        raise ValueError("its ledger records other rows than its state holds")
-    head.n_features_in_ = door.n_features
+    door = Door.from_spec(about["door"])
+    learner = Learner.from_description(door, about, arrays)
     names = about["feature_names"]
     if names is not None:
         if len(names) != door.n_features or not all(isinstance(name, str) for name in names):
             raise ValueError("the feature names don't fit the door")
-        head.feature_names_in_ = np.array(names, dtype=object)
-    head._adopt(moments, ledger)
+        names = np.array(names, dtype=object)
+    head.adopt(learner, names)
     return head
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.validation import plain_rows, refuse_times
+from analytic_cl.learner import Learner, Listener
 from analytic_cl.ledger import Track, check_track
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import LabelledState, State
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
 
@@ -37,18 +38,18 @@ def shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The half of a head that only reads the state."""
 
-    _order: ClassVar[int] = 2
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     door: str | FixedPoint
     projection: RandomProjection | None
     track: Track
-    moments_: Moments
+    learner_: Learner
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     _solved: dict[str, Any]
 
-    def _check_parameters(self) -> None:
-        """Raise for parameters that can't be meant; subclasses add their own."""
+    def check_parameters(self) -> None:
+        """Raise ValueError or TypeError for parameters that are invalid; subclasses add their own."""
         check_track(self.track)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -56,23 +57,31 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return state | {"_solved": {}} if "_solved" in state else state  # caches can be made again
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "moments_" in self.__dict__
+        return "learner_" in self.__dict__
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():  # which is quick, while scikit-learn looks up tags first
             check_is_fitted(self)
 
     @property
+    def state_(self) -> State:
+        """The learned state."""
+        self._check_fitted()
+        return self.learner_.state
+
+    @property
+    def _labelled(self) -> LabelledState:
+        return cast(LabelledState, self.state_)
+
+    @property
     def classes_(self) -> NDArray[Any]:
         """Sorted labels that have rows."""
-        self._check_fitted()
-        return self.moments_.classes
+        return self._labelled.classes
 
     @property
     def door_(self) -> Door:
         """The door that the parameters meant for rows of this width."""
-        self._check_fitted()
-        return self.moments_.door
+        return self.state_.door
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row.
@@ -94,9 +103,10 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
-        return self._labels(self._scored(X, self._compare_rows))
+        return self.labels_of(self._scored(X, self._compare_rows))
 
-    def _labels(self, scores: NDArray[np.float64]) -> NDArray[Any]:
+    def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
+        """Classes that scores as of `scores_of` name."""
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[places])
 
@@ -110,18 +120,33 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         door = self.door_
         return self._in_blocks(len(rows), lambda part: score(door.quantise(rows[part], first_row=part.start), prepared))
 
-    def _scored_integers(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """Scores of rows that came through the door already; see `_compare_rows`."""
+    def scores_of(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores of rows that are integers already, as `labels_of` and `probabilities_of` take them."""
         prepared = self._prepared()
         return self._in_blocks(len(rows), lambda part: self._compare_rows(rows[part], prepared))
+
+    def prepare(self) -> None:
+        """Do what predictions wait for, such as solving for weights."""
+        self._prepared()
+
+    def drop_caches(self) -> None:
+        """Forget what was derived from the state; it is made again when it is needed."""
+        for listener in self._solved.pop("listeners", ()):
+            self.learner_.listeners.remove(listener)
+        self._solved = {}
+
+    def _listen(self, listener: Listener) -> None:
+        """Tell a cache of every change of the state, until caches are dropped."""
+        self.learner_.listeners.append(listener)
+        self._solved["listeners"] = [*self._solved.get("listeners", ()), listener]
 
     def _in_blocks(self, n: int, scores: Callable[[slice], NDArray[np.float64]]) -> NDArray[np.float64]:
         size = max(1, _BLOCK // max(self.door_.width, self.door_.n_features))
         out = np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
-        return out.ravel() if len(self.moments_.labels) == 2 else out
+        return out.ravel() if len(self._labelled.labels) == 2 else out
 
     def _prepared(self) -> Any:
-        """What all rows of a call are scored with; raises where nothing was learned or parameters can't be meant."""
+        """What all rows of a call are scored with; raises where nothing was learned or parameters are invalid."""
         raise NotImplementedError(f"{type(self).__name__} must define _prepared")
 
     def _compare_rows(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.float64]:

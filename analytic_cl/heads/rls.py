@@ -10,7 +10,7 @@ from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.recursive import RecursiveRidge
 from analytic_cl.solvers import LinearScores, ridge
-from analytic_cl.statistics import Change, Moments
+from analytic_cl.statistics import Moments
 
 
 class RLSClassifier(LinearHead):
@@ -89,6 +89,8 @@ class RLSClassifier(LinearHead):
     (80, 4)
     """
 
+    needs = ridge.needs
+
     def __init__(
         self,
         alpha: Literal["oas", "gcv"] | float = "oas",
@@ -106,8 +108,8 @@ class RLSClassifier(LinearHead):
         self.projection = projection
         self.track = track
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        super().check_parameters()
         check_strength("alpha", self.alpha, ("oas", "gcv"))
         if self.solver not in ("cholesky", "recursive"):
             raise ValueError(f'solver must be "cholesky" or "recursive", got {self.solver!r}')
@@ -122,12 +124,10 @@ class RLSClassifier(LinearHead):
             return ridge(moments, self.alpha, bool(self.fit_intercept))
         follower = self._solved.get("recursive")
         if follower is None or (follower.alpha, follower.fit_intercept) != (self.alpha, bool(self.fit_intercept)):
+            self.drop_caches()
             follower = self._solved["recursive"] = RecursiveRidge(cast(float, self.alpha), bool(self.fit_intercept))
+            self._listen(follower.queue)
         return cast(LinearScores, follower.scores(moments))
-
-    def _changed(self, before: int, changes: list[Change]) -> None:
-        if self.__sklearn_is_fitted__() and (follower := self._solved.get("recursive")) is not None:
-            follower.queue(changes, before, self.moments_.revision)
 
     @property
     def alpha_(self) -> float | None:

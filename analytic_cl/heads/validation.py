@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.door import rows_named
-from analytic_cl.statistics import EncodedLabels, Label, encode_labels
+from analytic_cl.statistics import Targets, Label, encode_labels
 
 
 def label_input(y: Any) -> Any:
@@ -57,12 +57,12 @@ def refuse_times(name: str, values: Any) -> None:
         raise ValueError(f"{name} holds dates or durations: turn them into numbers or strings first")
 
 
-def labels_outside(encoded: EncodedLabels, classes: Any) -> list[Label]:
+def labels_outside(encoded: Targets, classes: Any) -> list[Label]:
     """Labels in use that `classes` does not declare."""
     if isinstance(classes, str) or not isinstance(classes, Iterable):
         raise ValueError(f"classes must be a list of labels, got {classes!r}")
-    declared = {(type(label), label) for label in encode_labels(label_input(classes)).labels}
-    return [label for label in encoded.labels if (type(label), label) not in declared]
+    declared = {(type(label), label) for label in encode_labels(label_input(classes)).values}
+    return [label for label in encoded.values if (type(label), label) not in declared]
 
 
 def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = math.inf) -> None:

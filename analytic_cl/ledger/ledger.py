@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -14,14 +13,13 @@ from numpy.typing import NDArray
 from analytic_cl.door import Door
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named
-from analytic_cl.ledger.order import Positions
-from analytic_cl.ledger.search import NotLearnedError, entries, find_rows
+from analytic_cl.ledger.records import KEY_BYTES, Records
+from analytic_cl.ledger.row_index import Positions
+from analytic_cl.ledger.search import NotLearnedError, find_rows
 from analytic_cl.ledger.table import Entries, Table
-from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
+from analytic_cl.statistics import Target, Targets, target_from_json, target_to_json
 
 Track = Literal["auto", "rows", "digest", "none"]
-
-_KEY_BYTES = 32
 
 NOWHERE = np.zeros(0, dtype=np.int64)
 
@@ -56,7 +54,7 @@ def check_track(track: object) -> None:
         raise ValueError(f"track must be one of {', '.join(map(repr, get_args(Track)))}, got {track!r}")
 
 
-class Ledger:
+class Ledger(Records):
     """Records of the rows that a state holds.
 
     Parameters
@@ -64,8 +62,15 @@ class Ledger:
     door : Door
         Gives the width and dtype of the rows.
     track : {"auto", "rows", "digest", "none"}, default="auto"
-        What is kept of each learned row: its integers, a keyed 128-bit digest of row and label, or nothing. "auto"
+        What is kept of each learned row: its integers, a keyed 128-bit digest of row and target, or nothing. "auto"
         keeps the integers of rows that come with an id, and the digest of the others.
+    keep_rows : bool, default=False
+        Keep the integers of all rows whatever `track` says: for a state that consists of them.
+
+    Attributes
+    ----------
+    revision : int
+        Counts changes.
 
     Notes
     -----
@@ -75,32 +80,12 @@ class Ledger:
     Cost: ``width`` bytes times the integer's size for a kept row, 16 bytes for a digest; hashing 3 to 4 GB/s.
     """
 
-    def __init__(self, door: Door, track: Track = "auto") -> None:
+    def __init__(self, door: Door, track: Track = "auto", *, keep_rows: bool = False) -> None:
         check_track(track)
+        super().__init__(door)
         self.track = track
-        self.kept = Table(door.width, door.dtype)
-        self.hashed = Table(2, np.uint64)
-        self.untracked = 0
-        self.keys: list[bytes] = [secrets.token_bytes(_KEY_BYTES)]  # first the own, then those of merged ledgers
-        self.code_of: dict[Label, int] = {}
-
-    @property
-    def n_rows(self) -> int:
-        return self.kept.n_alive + self.hashed.n_alive + self.untracked
-
-    def encoded(self, numbers: NDArray[Any]) -> EncodedLabels:
-        """The labels that have rows, in no order, and for each of these numbers of the tables its place among them."""
-        used = {label: code for label, code in self.code_of.items() if self._n_of(code)}
-        place = np.zeros(max(used.values(), default=-1) + 1, dtype=np.int64)
-        place[list(used.values())] = np.arange(len(used))
-        return EncodedLabels(list(used), place[numbers])
-
-    def _n_of(self, code: int) -> int:
-        return self.kept.n_of_code[code] + self.hashed.n_of_code[code]
-
-    def counts(self) -> Counter[Label]:
-        """Recorded rows of each class."""
-        return Counter({label: self._n_of(code) for label, code in self.code_of.items()})
+        self.keep_rows = keep_rows
+        self.revision = 0
 
     # ---- questions
 
@@ -123,18 +108,18 @@ class Ledger:
         hashed = [self.hashed.by_id[name] for name in ids if name in self.hashed.by_id]
         return Selection(np.array(kept, dtype=np.int64), np.array(hashed, dtype=np.int64))
 
-    def find_ids_with_rows(self, ids: list[SampleId], rows: NDArray[Any], encoded: EncodedLabels) -> Selection:
+    def find_ids_with_rows(self, ids: list[SampleId], rows: NDArray[Any], targets: Targets) -> Selection:
         """As `find_ids`, checking that the rows and labels of these ids, in order, are the given ones."""
         found = self.find_ids(ids)
-        digests = [row_digests(rows, encoded, key) for key in self.keys]
+        digests = [row_digests(rows, targets, key) for key in self.keys]
         wrong = []
         for i, name in enumerate(ids):
             if (at := self.hashed.by_id.get(name)) is not None:
                 same = np.array_equal(self.hashed.payload[at], digests[int(self.hashed.keys[at])][i])
             else:
                 at = self.kept.by_id[name]
-                code = self.code_of.get(encoded.labels[encoded.codes[i]])
-                same = np.array_equal(self.kept.payload[at], rows[i]) and self.kept.codes[at] == code
+                number = self.number_of.get(targets.values[targets.codes[i]])
+                same = np.array_equal(self.kept.payload[at], rows[i]) and self.kept.codes[at] == number
             if not same:
                 wrong.append(name)
         if wrong:
@@ -144,39 +129,47 @@ class Ledger:
             )
         return found
 
-    def find_rows(self, rows: NDArray[Any], encoded: EncodedLabels) -> Selection:
+    def find_rows(self, rows: NDArray[Any], targets: Targets) -> Selection:
         """These rows under these labels, each as often as it is given; rows without an id are taken first.
 
         Raises NotLearnedError naming rows that were not learned so often, and ValueError where one of several ids
         would have to be chosen.
         """
-        return Selection(*find_rows(self, rows, encoded))
+        return Selection(*find_rows(self, rows, targets))
 
-    def find_class(self, label: Label) -> Selection:
-        """All rows of a class that the ledger has a record of."""
-        code = self.code_of.get(label, -1)
-        kept, hashed = (t.live()[t.codes[t.live()] == code] for t in (self.kept, self.hashed))
+    def find_target(self, value: Target) -> Selection:
+        """All rows of a target, such as a class, that the ledger has a record of."""
+        number = self.number_of.get(value, -1)
+        kept, hashed = (t.live()[t.codes[t.live()] == number] for t in (self.kept, self.hashed))
         return Selection(kept, hashed)
 
-    def rows_of(self, found: Selection) -> tuple[NDArray[Any], EncodedLabels]:
+    def find_all(self) -> Selection:
+        """All rows."""
+        return Selection(self.kept.live(), self.hashed.live(), self.untracked)
+
+    def rows_of(self, found: Selection) -> tuple[NDArray[Any], Targets]:
         """Integers and labels of selected rows. Raises ValueError where only digests are kept."""
         if len(found) > found.kept.size:
             raise ValueError(
                 f"the ledger does not keep the rows themselves of {len(found) - found.kept.size} of the "
                 f"{len(found)} rows asked for: pass them as X and y as well, or learn with track='rows'"
             )
-        labels, places = self.encoded(self.kept.codes[found.kept])
-        return self.kept.payload[found.kept], encode_labels([labels[place] for place in places.tolist()])
+        return self.kept.payload[found.kept], self.targets(self.kept.codes[found.kept]).used()
 
-    def ids_of(self, rows: NDArray[Any], encoded: EncodedLabels) -> tuple[list[list[SampleId]], NDArray[np.intp]]:
+    def names_of(self, found: Selection) -> list[SampleId | None]:
+        """The ids of selected rows: first of the kept, then of the hashed, then None for those without a record."""
+        kept = [self.kept.ids[at] for at in found.kept.tolist()]
+        return [*kept, *(self.hashed.ids[at] for at in found.hashed.tolist()), *([None] * found.untracked)]
+
+    def ids_of(self, rows: NDArray[Any], targets: Targets) -> tuple[list[list[SampleId]], NDArray[np.intp]]:
         """The ids under which rows were learned with these labels, in no order.
 
         One list for all rows that are equal and have one label, and for each row the place of its list.
         """
-        digests = row_digests(rows, encoded, self.keys[0])
+        digests = row_digests(rows, targets, self.keys[0])
         _, first, place = np.unique(digests, axis=0, return_index=True, return_inverse=True)
-        distinct = EncodedLabels(encoded.labels, encoded.codes[first])
-        found = entries(self, rows[first], distinct, digests[first])
+        distinct = Targets(targets.values, targets.codes[first])
+        found = self.entries(rows[first], distinct, digests[first])
         ids = [
             [name for table, hits in each for at in hits.tolist() if (name := table.ids[at]) is not None]
             for each in found
@@ -185,15 +178,15 @@ class Ledger:
 
     # ---- changes
 
-    def draft(self, rows: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None) -> Draft:
-        """Prepare to record learned rows. Their array may be adopted: don't write to it afterwards."""
-        if self.track == "none":
+    def draft(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None) -> Draft:
+        """Prepare to record learned rows. Their array may be adopted, and is overwritten as rows are erased."""
+        if self.track == "none" and not self.keep_rows:
             return Draft(len(rows))
         names: list[SampleId | None] = [None] * len(rows) if ids is None else list(ids)
-        keeps_rows = self.track == "rows" or (self.track == "auto" and ids is not None)
+        keeps_rows = self.keep_rows or self.track == "rows" or (self.track == "auto" and ids is not None)
         table = self.kept if keeps_rows else self.hashed
-        payload = rows if keeps_rows else row_digests(rows, encoded, self.keys[0])
-        entries = Entries(payload, self.numbers(encoded), 0, names)
+        payload = rows if keeps_rows else row_digests(rows, targets, self.keys[0])
+        entries = Entries(payload, self.numbers(targets), 0, names)
         table.reserve(entries)
         return Draft(len(rows), table, entries)
 
@@ -210,6 +203,7 @@ class Ledger:
         except BaseException:
             self.unrecord(drafts[:done])
             raise
+        self.revision += 1
 
     def unrecord(self, drafts: list[Draft]) -> None:
         """Take back what was just recorded."""
@@ -218,31 +212,21 @@ class Ledger:
                 self.untracked -= draft.n_rows
             else:
                 draft.table.truncate(draft.table.size - draft.n_rows)
-
-    def numbers(self, encoded: EncodedLabels) -> NDArray[np.int64]:
-        """Numbers of labels, new ones given out as needed."""
-        for label in encoded.labels:
-            if label not in self.code_of:
-                self.code_of[label] = max(self.code_of.values(), default=-1) + 1
-        table = np.array([self.code_of[label] for label in encoded.labels], dtype=np.int64)
-        return table[encoded.codes]
+        self.revision += 1
 
     def erase(self, found: Selection) -> None:
         """Strike selected rows out, overwriting what was kept of them, and the names of classes that have none left."""
         self.kept.erase(found.kept)
         self.hashed.erase(found.hashed)
         self.untracked -= found.untracked
-        self._drop_unused_labels()
+        self.drop_unused_targets()
+        self.revision += 1
 
     def replace(self, found: Selection, rows: NDArray[Any], codes: NDArray[np.int64]) -> None:
         """Put other rows and labels (by `numbers`) in the place of selected kept ones."""
         self.kept.replace(found.kept, rows, codes)
-        self._drop_unused_labels()
-
-    def _drop_unused_labels(self) -> None:
-        for label, code in list(self.code_of.items()):
-            if not self._n_of(code):
-                del self.code_of[label]
+        self.drop_unused_targets()
+        self.revision += 1
 
     def check_mergeable(self, other: Ledger) -> None:
         """Refuse a merge with a ledger that holds an id of this one."""
@@ -260,7 +244,7 @@ class Ledger:
             live = theirs.live()
             if live.size:
                 ids = [theirs.ids[at] for at in live.tolist()]
-                codes = self.numbers(other.encoded(theirs.codes[live]))
+                codes = self.numbers(other.targets(theirs.codes[live]))
                 entries = Entries(theirs.payload[live], codes, key_number[theirs.keys[live]], ids)
                 mine.reserve(entries)
                 drafts.append(Draft(live.size, mine, entries))
@@ -272,24 +256,31 @@ class Ledger:
         """JSON values and arrays of all that is not erased. The keys are among the values: keep them private."""
         arrays: dict[str, NDArray[Any]] = {}
         names: list[SampleId | None] = []
-        labels = self.encoded(NOWHERE).labels
+        values = self.targets(NOWHERE).values
         for title, table in (("kept", self.kept), ("hashed", self.hashed)):
             live = table.live()
             names += [table.ids[at] for at in live.tolist()]
             arrays[f"ledger_{title}_payload"] = table.payload[live]
-            arrays[f"ledger_{title}_codes"] = self.encoded(table.codes[live]).codes.astype(np.int32)
+            arrays[f"ledger_{title}_codes"] = self.targets(table.codes[live]).codes.astype(np.int32)
             arrays[f"ledger_{title}_keys"] = table.keys[live]
         arrays["ledger_ids"] = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
         keys = [key.hex() for key in self.keys]
-        return {"track": self.track, "labels": labels, "keys": keys, "untracked": self.untracked}, arrays
+        description = {
+            "track": self.track,
+            "keep_rows": self.keep_rows,
+            "targets": list(map(target_to_json, values)),
+            "keys": keys,
+            "untracked": self.untracked,
+        }
+        return description, arrays
 
     @classmethod
-    def from_arrays(cls, door: Door, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Ledger:
+    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Ledger:
         """The ledger that `to_arrays` described. Raises an error of some kind where it is not one."""
-        ledger = cls(door, about["track"])
-        ledger.keys = [bytes.fromhex(key) for key in about["keys"]]
-        ledger.untracked = int(about["untracked"])
-        ledger.code_of = {as_label(label): code for code, label in enumerate(about["labels"])}
+        ledger = cls(door, description["track"], keep_rows=description["keep_rows"])
+        ledger.keys = [bytes.fromhex(key) for key in description["keys"]]
+        ledger.untracked = int(description["untracked"])
+        ledger.number_of = {target_from_json(value): number for number, value in enumerate(description["targets"])}
         names = json.loads(arrays["ledger_ids"].tobytes())
         given = [name for name in names if name is not None]
         if given:
@@ -301,7 +292,7 @@ class Ledger:
                 payload.dtype != table.payload.dtype
                 or payload.shape != (n, table.payload.shape[1])
                 or not (len(keys) == n <= len(names))
-                or not (_within(codes, len(ledger.code_of)) and _within(keys, len(ledger.keys)))
+                or not (_within(codes, len(ledger.number_of)) and _within(keys, len(ledger.keys)))
             ):
                 raise ValueError("the ledger's arrays don't fit each other")
             if n:
@@ -309,9 +300,9 @@ class Ledger:
                 table.reserve(entries)
                 table.append(entries)
                 del names[:n]
-        if names or ledger.untracked < 0 or len(ledger.code_of) != len(about["labels"]):
+        if names or ledger.untracked < 0 or len(ledger.number_of) != len(description["targets"]):
             raise ValueError("the ledger's ids or labels don't fit its rows")
-        if not ledger.keys or any(len(key) != _KEY_BYTES for key in ledger.keys):
+        if not ledger.keys or any(len(key) != KEY_BYTES for key in ledger.keys):
             raise ValueError("the ledger's keys are of the wrong length")
         if np.abs(ledger.kept.payload.astype(np.int64)).max(initial=0) > door.limit:
             raise ValueError("the ledger's rows are out of the door's range")

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.ledger.ids import SampleId
-from analytic_cl.ledger.order import DigestOrder, Positions
+from analytic_cl.ledger.row_index import Positions, RowIndex
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Columns of entries: payload (rows, or digests), number of the label, number of the key, id or None."""
+    """Columns of entries: payload (rows, or digests), number of the target, number of the key, id or None."""
 
     payload: NDArray[Any]
     codes: NDArray[Any]
@@ -25,7 +25,7 @@ class Entries:
 
 
 class Table:
-    """Entries, some of them erased.
+    """Entries, some of them erased, and an index that finds them by their digests.
 
     Erased entries are overwritten with zeros at once and squeezed out when they are the majority, so the position of
     an entry holds only until the next `erase`.
@@ -33,7 +33,7 @@ class Table:
 
     _COLUMNS = ("payload", "codes", "keys", "alive", "is_named")
 
-    def __init__(self, width: int, dtype: Any) -> None:
+    def __init__(self, width: int, dtype: Any, *, of_digests: bool = False) -> None:
         self.payload: NDArray[Any] = np.zeros((0, width), dtype=dtype)
         self.codes = np.zeros(0, dtype=np.int32)
         self.keys = np.zeros(0, dtype=np.int32)
@@ -44,9 +44,8 @@ class Table:
         self.size = 0
         self.n_alive = 0
         self.generation = 0  # counts what moved entries to other positions
-        self.n_of_code: Counter[int] = Counter()  # live entries by label code
-        self.digests: NDArray[np.uint64] | None = None  # of kept rows: a cache, filled by whoever searches
-        self.order: DigestOrder | None = None  # a cache
+        self.n_of_code: Counter[int] = Counter()  # live entries by number of the target
+        self.index = RowIndex(of_digests)
 
     def reserve(self, entries: Entries) -> None:
         """Take the memory that `append` of these entries needs; a first batch of rows is adopted, not copied."""
@@ -81,7 +80,7 @@ class Table:
         except BaseException:
             self.truncate(size)
             raise
-        self.order = None
+        self.index.rows_came()
 
     def truncate(self, size: int) -> None:
         """Drop the entries from position `size` on, which were just appended."""
@@ -96,7 +95,8 @@ class Table:
             self.payload[size:] = 0
         else:  # the rows of a first batch are the caller's, who may need them to take back more than this
             self.payload = np.zeros((0, self.payload.shape[1]), dtype=self.payload.dtype)
-        self.size, self.digests, self.order = size, None, None
+        self.size = size
+        self.index.clear()
 
     def _count(self, positions: slice | Positions, sign: int) -> None:
         codes, numbers = np.unique(self.codes[positions], return_counts=True)
@@ -106,7 +106,7 @@ class Table:
 
     def replace(self, positions: Positions, payload: NDArray[Any], codes: NDArray[Any]) -> None:
         """Overwrite row and label of entries that keep their ids."""
-        self.digests = self.order = None
+        self.index.clear()
         self._count(positions, -1)
         self.payload[positions], self.codes[positions] = payload, codes
         self._count(positions, +1)
@@ -126,14 +126,8 @@ class Table:
             self.ids[position] = None
         self._count(positions, -1)
         self.alive[positions] = self.is_named[positions] = False
-        if self.order is not None:
-            try:
-                self.order.strike((self.payload if self.digests is None else self.digests)[positions, 0], self.alive)
-            except MemoryError:
-                self.order = None
+        self.index.rows_go(positions, self.payload, self.alive)
         self.payload[positions] = 0
-        if self.digests is not None:
-            self.digests[positions[positions < len(self.digests)]] = 0
         if self.n_alive < self.size / 2:
             with suppress(MemoryError):  # it only saves time and memory
                 self._squeeze()
@@ -144,4 +138,5 @@ class Table:
         ids = [self.ids[position] for position in live.tolist()]
         by_id = {name: position for position, name in enumerate(ids) if name is not None}
         self.generation += 1
-        self.__dict__.update(columns, ids=ids, by_id=by_id, size=live.size, digests=None, order=None)
+        self.__dict__.update(columns, ids=ids, by_id=by_id, size=live.size)
+        self.index.clear()

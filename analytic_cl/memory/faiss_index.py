@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_threads
-from analytic_cl.ledger.order import Positions
-from analytic_cl.ledger.table import Table
+from analytic_cl.ledger import Positions, Table
 from analytic_cl.memory.scan import Proposals, Scan, largest_norm, rounding_error
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -91,6 +91,11 @@ class FaissIndex:
                 self._overwrite(index, gone)
             self._append(index)
             self._index = index
+
+    def state_changed(self, *_: object) -> None:
+        """A listener of a learner: follow at once, so that nothing erased stays."""
+        with suppress(Exception):  # the change is made; an index that could not follow it is made again
+            self.follow()
 
     def _is_outdated(self) -> bool:
         """Whether positions have changed, or the rows are many more than the lists were made for."""

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.door import Door
-from analytic_cl.ledger import Draft, Ledger
-from analytic_cl.ledger.order import Positions
-from analytic_cl.ledger.table import Table
-from analytic_cl.statistics import EMPTY, EncodedLabels, Label, deferred_interrupts, encode_labels, label_bytes
-from analytic_cl.statistics.class_counts import ClassCounts
+from analytic_cl.ledger import Draft, Ledger, Positions, RowState, Table
+from analytic_cl.statistics import (
+    EMPTY,
+    ROWS,
+    Int64s,
+    Label,
+    LabelledState,
+    Targets,
+    as_label,
+    deferred_interrupts,
+    encode_labels,
+    label_bytes,
+)
 from analytic_cl.statistics.digest import sized
 
 MAGIC = b"analytic-cl learned rows 1\0"
 
-# Of the digests by which rows are found again; they never leave the process.
-_KEY = secrets.token_bytes(32)
 
-
-class LearnedRows(ClassCounts):
+class LearnedRows(RowState, LabelledState):
     """A multiset of integer rows with labels, of which any can be taken out again.
 
     Parameters
@@ -33,120 +37,137 @@ class LearnedRows(ClassCounts):
     door : Door
         What the integer rows mean; part of the digest.
 
+    Attributes
+    ----------
+    ledger : Ledger
+        Holds the rows, once, for the state and for whoever asks for them by id: what enters or leaves it is learned or
+        forgotten. It overwrites rows that leave.
+
     Notes
     -----
-    The rows lie in a ledger of their own without ids, which finds them by their bytes and overwrites those that leave.
-
     Exactness: bit for bit. Neither digest nor answers depend on the order in which rows came.
 
     Cost: ``add`` copies the rows; ``subtract`` looks them up by digests, which are made on the first search (3 to
     4 GB/s). ``digest`` sorts all rows. Memory: the rows, and 60 bytes each.
     """
 
-    order = 1  # a class can be dropped without its rows
+    kind = "learned rows"
+    provides = frozenset({ROWS})
+    can_drop_classes = True
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
-        self._entries = Ledger(door, "rows")
-        self._entries.keys = [_KEY]
+        self.ledger = Ledger(door, keep_rows=True)
+        self._counted: tuple[int, dict[Label, int]] = -1, {}  # rows of each class, at a revision of the ledger
+
+    @classmethod
+    def over(cls, ledger: Ledger, door: Door) -> Self:
+        state = cls(door)
+        state.ledger = ledger
+        if ledger.kept.n_alive != ledger.n_rows or not ledger.keep_rows:
+            raise ValueError("the ledger does not keep all of its rows")
+        encode_labels(list(ledger.counts()))  # of one kind
+        return state
 
     def __repr__(self) -> str:
-        return f"LearnedRows({self.n_rows} rows of {len(self._place)} classes, {self.door.describe()})"
+        return f"LearnedRows({self.n_rows} rows of {len(self._counts())} classes, {self.door.describe()})"
 
     # ---- what lies where
 
     @property
+    def revision(self) -> int:  # type: ignore[override]  # the ledger counts the changes
+        return self.ledger.revision
+
+    def _counts(self) -> dict[Label, int]:
+        revision, counts = self._counted
+        if revision != self.ledger.revision:
+            revision = self.ledger.revision
+            counts = {as_label(value): n for value, n in self.ledger.counts().items() if n}
+            self._counted = revision, counts
+        return counts
+
+    @property
+    def labels(self) -> list[Label]:
+        return sorted(self._counts())
+
+    @property
+    def counts(self) -> Int64s:
+        counts = self._counts()
+        return np.array([counts[label] for label in sorted(counts)], dtype=np.int64)
+
+    @property
+    def n_rows(self) -> int:
+        return self.table.n_alive
+
+    def count(self, target: Any) -> int:
+        return self._counts().get(target, 0) if self._same_kind(target) else 0
+
+    def _known_label(self) -> Label | None:
+        return next(iter(self._counts()), None)
+
+    @property
     def table(self) -> Table:
         """Rows by position, those that left among them; a position holds until ``table.generation`` changes."""
-        return self._entries.kept
+        return self.ledger.kept
 
     def class_places(self, positions: Any = slice(None)) -> NDArray[np.int64]:
         """Place among the sorted classes of the label at each position, or at some of them; of no meaning where a row
         has left.
         """
-        place = {label: at for at, label in enumerate(self.labels)}
-        numbers = self._entries.code_of
+        numbers = self.ledger.number_of
         table = np.zeros(max(numbers.values(), default=-1) + 1, dtype=np.int64)
-        for label, at in place.items():
+        for at, label in enumerate(self.labels):
             table[numbers[label]] = at
         places: NDArray[np.int64] = table[np.minimum(self.table.codes[: self.table.size][positions], table.size - 1)]
         return places
 
     # ---- change, whole or not at all
 
-    def add(self, rows: NDArray[Any], labels: Iterable[Any], *, from_door: bool = False) -> None:
-        """Learn integer rows with their labels; `from_door` as in `Moments.add`."""
-        encoded = self._encoded(rows, labels) if from_door else self._checked(rows, labels)
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
+        encoded = self._encoded(rows, targets) if from_door else self._checked(rows, targets)
         self._check_room(rows.shape[0])
-        draft = self._entries.draft(rows.copy(), encoded, None)
+        draft = self.ledger.draft(rows.copy(), encoded, None)
         with deferred_interrupts():
-            self._entries.record([draft])
-            self._recount()
+            self.ledger.record([draft])
 
-    def subtract(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
-        """Unlearn integer rows with their labels. Raises ValueError, with nothing changed, where one of them is not
-        held under its label, or not so often.
-        """
-        encoded = self._checked(rows, labels)
-        self._check_forgettable(encoded.labels, np.bincount(encoded.codes, minlength=len(encoded.labels)))
-        found = self._entries.find_rows(rows, encoded)
+    def subtract(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
+        encoded = self._checked(rows, targets).used()
+        self._check_forgettable(encoded.values, np.bincount(encoded.codes, minlength=len(encoded.values)))
+        found = self.ledger.find_rows(rows, encoded)
         with deferred_interrupts():
-            self._entries.erase(found)
-            self._recount()
+            self.ledger.erase(found)
 
-    def take_back(self, rows: NDArray[Any], labels: Iterable[Any], sign: int) -> None:
-        """Undo an `add` (sign +1) or a `subtract` (sign -1) that just happened: unchecked."""
+    def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
         if sign < 0:
-            self.add(rows, labels, from_door=True)
+            self.add(rows, targets, from_door=True)
             return
         with deferred_interrupts():
-            self._entries.unrecord([Draft(len(rows), self.table)])
-            self._recount()
+            self.ledger.unrecord([Draft(len(rows), self.table)])
 
     def drop_class(self, label: Label) -> None:
-        """Unlearn all rows of a class."""
         if not self.count(label):
             raise ValueError(f"no rows of class {label!r}")
-        found = self._entries.find_class(label)
+        found = self.ledger.find_target(label)
         with deferred_interrupts():
-            self._entries.erase(found)
-            self._recount()
+            self.ledger.erase(found)
 
-    def merge(self, other: LearnedRows) -> Self:
-        """Take in copies of the rows that another state learned. Returns self; `other` is unchanged."""
-        self.check_mergeable(other)
-        drafts = self._entries.drafts_of(other._entries)
-        with deferred_interrupts():
-            self._entries.record(drafts)
-            self._recount()
-        return self
+    def _absorb(self, other: LearnedRows) -> None:
+        self.ledger.record(self.ledger.drafts_of(other.ledger))
 
-    def check_mergeable(self, other: Any) -> None:
-        """Raise ValueError, saying why, if `merge` would be refused."""
-        if not isinstance(other, LearnedRows):
-            raise ValueError(f"learned rows merge with learned rows only, not with {type(other).__name__}")
-        self._check_same_door_and_room(other)
-
-    def copy(self) -> LearnedRows:
-        """An independent state of the same rows."""
-        return LearnedRows(self.door).merge(self)
-
-    def _recount(self) -> None:
-        counts = {label: n for label, n in self._entries.counts().items() if n}
-        self._place = {label: place for place, label in enumerate(counts)}
-        self._counts = np.fromiter(counts.values(), np.int64, len(counts))
-        self.revision += 1
+    def empty(self) -> Self:
+        return type(self)(self.door)
 
     # ---- identity and disk
 
     def digest(self) -> str:
         """SHA-256 of door, classes that have rows and their rows in order of their bytes, in hexadecimal."""
-        if not self._place:
+        if not self.n_rows:
             return EMPTY
         live = self.table.live()
         by_class = live[np.argsort(self.class_places(live), kind="stable")]
-        rows_of = dict(zip(self.labels, np.split(by_class, np.cumsum(self.counts)[:-1]), strict=True))
-        names = sorted((label_bytes(label), label) for label in self._place)
+        labels = self.labels
+        rows_of = dict(zip(labels, np.split(by_class, np.cumsum(self.counts)[:-1]), strict=True))
+        names = sorted((label_bytes(label), label) for label in labels)
         h = hashlib.sha256(MAGIC)
         h.update(sized(self.door.canonical_bytes()))
         h.update(struct.pack("<q", len(names)))
@@ -156,9 +177,8 @@ class LearnedRows(ClassCounts):
             h.update(in_byte_order(rows).data)
         return h.hexdigest()
 
-    def about(self) -> dict[str, Any]:
-        """What kind of state it is, as JSON values; see `heads.states.empty_state`."""
-        return {"order": self.order, "rows": True}
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "labels": self.labels}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The rows, and for each the place of its label among the sorted classes."""
@@ -166,17 +186,17 @@ class LearnedRows(ClassCounts):
         return {"rows": self.table.payload[live], "row_classes": self.class_places(live).astype(np.int32)}
 
     @classmethod
-    def from_arrays(cls, door: Door, labels: list[Label], arrays: dict[str, NDArray[Any]]) -> LearnedRows:
-        """The state that `to_arrays` described. Raises ValueError where shapes, dtypes or values are wrong."""
+    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        labels = [as_label(label) for label in description["labels"]]
         rows, places = arrays.get("rows"), arrays.get("row_classes")
         if rows is None or rows.dtype != door.dtype or rows.ndim != 2 or rows.shape[1] != door.width:
             raise ValueError(f"array 'rows' is missing, or not {door.dtype} of shape (n, {door.width})")
         if places is None or places.dtype != np.int32 or places.shape != (len(rows),):
             raise ValueError("array 'row_classes' is missing, or not int32, one a row")
-        if encode_labels(labels)[0] != labels or set(np.unique(places).tolist()) != set(range(len(labels))):
+        if encode_labels(labels).values != labels or set(np.unique(places).tolist()) != set(range(len(labels))):
             raise ValueError("class labels are repeated, out of order or without rows")
         state = cls(door)
-        state.add(rows, EncodedLabels(labels, places.astype(np.int64)))
+        state.add(rows, Targets(labels, places.astype(np.int64)))
         return state
 
 

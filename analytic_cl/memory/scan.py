@@ -12,7 +12,7 @@ from analytic_cl._blas import product
 from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
-from analytic_cl.ledger.table import Table
+from analytic_cl.ledger import Table
 
 Positions = NDArray[np.int64]
 Proposals = tuple[NDArray[np.float64], Positions]  # rising distances and positions, shape (n_queries, m); inf and -1

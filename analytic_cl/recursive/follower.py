@@ -59,19 +59,22 @@ class RecursiveRidge:
         self._revision = -1  # of the state that the inverse and what is queued stand for
         self._queued = _Queued()
 
-    def queue(self, changes: list[Change], before: int, after: int) -> None:
+    def queue(self, before: int, after: int, changes: list[Change] | None) -> None:
         """Note changes that took the state from one revision to another."""
         with self._lock:
             if self._inverse is None or self._revision != before:
+                return
+            if changes is None:
+                self._forget()
                 return
             self._queued.n_rows += sum(len(change.rows) for change in changes)
             if self._queued.n_rows > max(BLOCK, self._inverse.p.shape[0] // 2):
                 self._forget()
                 return
             try:
-                for rows, encoded, sign in changes:
+                for rows, targets, sign in changes:
                     self._queued.rows[sign].append(rows.copy())  # the ledger overwrites erased rows in place
-                    self._queued.labels[sign] += [encoded.labels[code] for code in encoded.codes]
+                    self._queued.labels[sign] += targets.of_rows()
             except MemoryError:  # the change itself is done, and must not fail any more
                 self._forget()
                 return

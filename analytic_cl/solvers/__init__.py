@@ -4,6 +4,9 @@ from analytic_cl.solvers.lda import lda as lda
 from analytic_cl.solvers.linear import LinearScores as LinearScores
 from analytic_cl.solvers.nearest_mean import cosine_nearest_mean as cosine_nearest_mean
 from analytic_cl.solvers.nearest_mean import euclidean_nearest_mean as euclidean_nearest_mean
+from analytic_cl.solvers.needs import Solver as Solver
+from analytic_cl.solvers.needs import check_provides as check_provides
+from analytic_cl.solvers.needs import needs as needs
 from analytic_cl.solvers.read_out import READ_OUTS as READ_OUTS
 from analytic_cl.solvers.read_out import ReadOut as ReadOut
 from analytic_cl.solvers.read_out import read_out as read_out

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from analytic_cl.solvers.linear import LinearScores, centre
+from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import shrink_correlations, shrink_to_mean_variance
 from analytic_cl.solvers.spd import Floats, solve_spd
 from analytic_cl.solvers.units import class_means, scatter_matrix
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
 
 
+@needs(CLASS_SUMS, GRAM)
 def lda(moments: Moments, shrinkage: str | float = "oas", priors: Floats | None = None) -> LinearScores:
     """w_c = Sigma^-1 mu_c, b_c = -w_c.mu_c / 2 + log prior_c, Sigma the shrunk within-class covariance Sw / N.
 

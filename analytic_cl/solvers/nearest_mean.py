@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from analytic_cl.solvers.linear import LinearScores, centre
+from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.units import class_means
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import CLASS_SUMS, Moments
 
 
+@needs(CLASS_SUMS)
 def euclidean_nearest_mean(moments: Moments) -> LinearScores:
     """w_c = mu_c, b_c = -|mu_c|^2 / 2: the largest score is that of the closest mean."""
     origin = centre(moments)
@@ -17,6 +19,7 @@ def euclidean_nearest_mean(moments: Moments) -> LinearScores:
     return LinearScores(origin, weights, bias, means, intercept).of_second_class()
 
 
+@needs(CLASS_SUMS)
 def cosine_nearest_mean(moments: Moments) -> LinearScores:
     """w_c = mu_c / |mu_c|, 0 for a mean of zero: ``x @ coef.T`` is |x| times the cosine to each mean."""
     means = class_means(moments)

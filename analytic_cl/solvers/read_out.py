@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_threads
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
+from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.spd import Floats
-from analytic_cl.statistics import KeyCounts
+from analytic_cl.statistics import KEY_COUNTS, KeyCounts
 
 ReadOut = Literal["naive bayes", "mean posterior", "mean log posterior"]
 READ_OUTS: tuple[str, ...] = get_args(ReadOut)
@@ -19,6 +20,7 @@ READ_OUTS: tuple[str, ...] = get_args(ReadOut)
 _WORTH_A_THREAD = 2**20  # counts to look up
 
 
+@needs(KEY_COUNTS)
 def read_out(counts: KeyCounts, keys: NDArray[np.uint16], how: str, smoothing: float) -> Floats:
     """Scores of rows with these keys, shape (n, n_classes), classes sorted.
 
@@ -34,7 +36,7 @@ def read_out(counts: KeyCounts, keys: NDArray[np.uint16], how: str, smoothing: f
     Exactness: a pure function of the counts; sums run over codebooks in order, so a row alone and in a batch get the
     same bits.
     """
-    tables, places = counts._tables, np.array(counts._sorted_places(), dtype=np.int64)
+    tables, places = counts.tables_by_arrival
     n_codebooks, n_keys, _ = tables.shape
     n_classes, out = len(places), np.zeros((len(keys), len(places)))
     totals = np.zeros(len(keys))

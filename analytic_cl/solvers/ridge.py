@@ -11,10 +11,11 @@ from scipy.linalg import eigvalsh_tridiagonal, lapack
 
 from analytic_cl._blas import product
 from analytic_cl.solvers.linear import LinearScores
+from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import shrink_correlations
 from analytic_cl.solvers.spd import Floats, solve_spd, tridiagonal
 from analytic_cl.solvers.units import centred_class_sums, class_means, mean_in_parts, scatter_matrix
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
 
 GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
 
@@ -34,6 +35,7 @@ class NormalEquations:
         return NormalEquations(self.a, self.cross[:, 1:], self.target_squares[1:])
 
 
+@needs(CLASS_SUMS, GRAM)
 def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = True) -> LinearScores:
     """Minimise sum |X w + b - y|^2 + penalty, y = +1 for the class and -1 for all others.
 

@@ -1,16 +1,29 @@
 """The learned state: pure values in integers, no scikit-learn, no files."""
 
+from analytic_cl.statistics.class_state import ClassState as ClassState
 from analytic_cl.statistics.centring import scatter as scatter
 from analytic_cl.statistics.centring import scatter_product as scatter_product
 from analytic_cl.statistics.digest import EMPTY as EMPTY
 from analytic_cl.statistics.interrupts import deferred_interrupts as deferred_interrupts
 from analytic_cl.statistics.key_counts import KeyCounts as KeyCounts
-from analytic_cl.statistics.labels import EncodedLabels as EncodedLabels
+from analytic_cl.statistics.labelled_state import LabelledState as LabelledState
 from analytic_cl.statistics.labels import Label as Label
 from analytic_cl.statistics.labels import as_label as as_label
 from analytic_cl.statistics.labels import encode_labels as encode_labels
 from analytic_cl.statistics.labels import label_bytes as label_bytes
 from analytic_cl.statistics.labels import label_kind as label_kind
-from analytic_cl.statistics.moments import Change as Change
 from analytic_cl.statistics.moments import Moments as Moments
+from analytic_cl.statistics.state import CLASS_SUMS as CLASS_SUMS
+from analytic_cl.statistics.state import GRAM as GRAM
+from analytic_cl.statistics.state import KEY_COUNTS as KEY_COUNTS
+from analytic_cl.statistics.state import ROWS as ROWS
+from analytic_cl.statistics.state import Change as Change
+from analytic_cl.statistics.state import State as State
+from analytic_cl.statistics.state import state_from_arrays as state_from_arrays
+from analytic_cl.statistics.state import state_kind as state_kind
+from analytic_cl.statistics.target_values import Target as Target
+from analytic_cl.statistics.target_values import target_bytes as target_bytes
+from analytic_cl.statistics.target_values import target_from_json as target_from_json
+from analytic_cl.statistics.target_values import target_to_json as target_to_json
+from analytic_cl.statistics.targets import Targets as Targets
 from analytic_cl.statistics.wide import Int64s as Int64s

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from analytic_cl._config import get_threads
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.door import Door, NearestKeys, SignKeys
-from analytic_cl.statistics.class_counts import ClassCounts
+from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.digest import EMPTY, sized
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels, label_bytes
+from analytic_cl.statistics.labels import as_label, encode_labels, label_bytes
+from analytic_cl.statistics.state import KEY_COUNTS
+from analytic_cl.statistics.targets import Targets
 from analytic_cl.statistics.wide import Int64s
 
 MAGIC = b"analytic-cl key counts 1\0"
@@ -25,7 +28,7 @@ MAGIC = b"analytic-cl key counts 1\0"
 _MOST_ROWS = 2**31 - 1  # of a state: counts are int32
 
 
-class KeyCounts(ClassCounts):
+class KeyCounts(ClassState):
     """T[c, k, y] = rows of class y that have key k in codebook c.
 
     Parameters
@@ -43,7 +46,10 @@ class KeyCounts(ClassCounts):
     4 n_codebooks 2^bits bytes a class (twice that while classes grow).
     """
 
-    order = 1  # a class can be dropped without its rows
+    kind = "key counts"
+    provides = frozenset({KEY_COUNTS})
+    can_drop_classes = True
+    _BY_CLASS: ClassVar[dict[str, int]] = {"_tables": 2}
 
     def __init__(self, door: Door, keys: SignKeys | NearestKeys) -> None:
         super().__init__(door)
@@ -58,22 +64,23 @@ class KeyCounts(ClassCounts):
         """Counts, shape (n_codebooks, 2^bits, n_classes), classes sorted."""
         return self._tables[:, :, self._sorted_places()]
 
+    @property
+    def tables_by_arrival(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """`tables` as they lie in memory, without a copy, and where in them each of the sorted classes is."""
+        return self._tables, np.array(self._sorted_places(), dtype=np.int64)
+
     # ---- change, whole or not at all
 
-    def add(self, rows: NDArray[Any], labels: Iterable[Any], *, from_door: bool = False) -> None:
-        """Learn integer rows with their labels; `from_door` as in `Moments.add`."""
-        encoded = self._encoded(rows, labels) if from_door else self._checked(rows, labels)
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
+        encoded = self._encoded(rows, targets) if from_door else self._checked(rows, targets)
         self._check_room(rows.shape[0])
-        keys = self.keys.keys(rows)
-        self._reserve(encoded.labels)
+        keys, encoded = self.keys.keys(rows), encoded.used()
+        self._reserve(encoded.values)
         self._change(keys, encoded, +1)
 
-    def subtract(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
-        """Unlearn integer rows with their labels. Raises ValueError, with nothing changed, when the counts prove that
-        these rows were never all learned.
-        """
-        encoded = self._checked(rows, labels)
-        self._check_forgettable(encoded.labels, np.bincount(encoded.codes, minlength=len(encoded.labels)))
+    def subtract(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
+        encoded = self._checked(rows, targets).used()
+        self._check_forgettable(encoded.values, np.bincount(encoded.codes, minlength=len(encoded.values)))
         keys = self.keys.keys(rows)
         with deferred_interrupts():
             if self._count(keys, encoded, -1) < 0:
@@ -81,44 +88,22 @@ class KeyCounts(ClassCounts):
                 raise ValueError("these rows were never all learned under these labels: a count would be negative")
             self._shift_classes(encoded, -1)
 
-    def take_back(self, rows: NDArray[Any], labels: Iterable[Any], sign: int) -> None:
-        """Undo an `add` (sign +1) or a `subtract` (sign -1) that just happened: unchecked."""
-        self._change(self.keys.keys(rows), encode_labels(labels), -sign)
+    def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
+        self._change(self.keys.keys(rows), encode_labels(targets).used(), -sign)
 
-    def drop_class(self, label: Label) -> None:
-        """Unlearn all rows of a class without seeing them."""
-        if not self.count(label):
-            raise ValueError(f"no rows of class {label!r}")
-        with deferred_interrupts():
-            self._remove_class(label)
-            self.revision += 1
+    def _check_compatible(self, other: KeyCounts) -> None:
+        if self.keys != other.keys:
+            raise ValueError(f"only counts of the same keys can be merged: {self.keys}; {other.keys}")
+        super()._check_compatible(other)
 
-    def merge(self, other: KeyCounts) -> Self:
-        """Add the rows that another state learned. Returns self; `other` is unchanged."""
-        self.check_mergeable(other)
+    def _absorb(self, other: KeyCounts) -> None:
         labels, counts = other.labels, other.counts
         self._reserve(labels)
-        with deferred_interrupts():
-            for label, count in zip(labels, counts.tolist(), strict=True):
-                place = self._place.setdefault(label, len(self._place))
-                self._counts[place] += count
-                self._tables[:, :, place] += other._tables[:, :, other._place[label]]
-            self.revision += 1
-        return self
+        for label, place in zip(labels, self._shift_counts(labels, counts, +1), strict=True):
+            self._tables[:, :, place] += other._tables[:, :, other._place[label]]
 
-    def check_mergeable(self, other: Any) -> None:
-        """Raise ValueError, saying why, if `merge` would be refused."""
-        if not isinstance(other, KeyCounts) or self.keys != other.keys:
-            raise ValueError(
-                f"only counts of the same keys can be merged: {self.keys}; {getattr(other, 'keys', other)}"
-            )
-        self._check_same_door_and_room(other)
-
-    def copy(self) -> KeyCounts:
-        """An independent state of the same rows."""
-        twin = KeyCounts(self.door, self.keys)
-        twin._place, twin._counts, twin._tables = dict(self._place), self._counts.copy(), self._tables.copy()
-        return twin
+    def empty(self) -> Self:
+        return type(self)(self.door, self.keys)
 
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: door, keys, classes that have rows, counts; see `Moments`."""
@@ -138,19 +123,19 @@ class KeyCounts(ClassCounts):
 
     # ---- on disk
 
-    def about(self) -> dict[str, Any]:
-        """What kind of state it is, as JSON values; see `heads.states.empty_state`."""
-        return {"order": self.order, "keys": self.keys.spec()}
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "keys": self.keys.spec(), "labels": self.labels}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Counts of classes and of keys, classes sorted, and what the keys need."""
         return {"counts": self.counts, "tables": np.ascontiguousarray(self.tables), **self.keys.to_arrays()}
 
     @classmethod
-    def from_arrays(
-        cls, door: Door, keys: SignKeys | NearestKeys, labels: list[Label], arrays: dict[str, NDArray[Any]]
-    ) -> KeyCounts:
-        """The state that `to_arrays` described. Raises ValueError where shapes, dtypes or sums are wrong."""
+    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        spec, labels = description["keys"], [as_label(label) for label in description["labels"]]
+        plain = replace(door, source=None)  # keys are made from rows, whatever these come from
+        nearest = spec["kind"] == "nearest"
+        keys = NearestKeys.from_arrays(plain, spec, dict(arrays)) if nearest else SignKeys.from_spec(spec)
         shape = (keys.n_codebooks, 2**keys.bits, len(labels))
         counts, tables = arrays.get("counts"), arrays.get("tables")
         if counts is None or counts.dtype != np.int64 or counts.shape != (len(labels),) or (counts <= 0).any():
@@ -159,7 +144,7 @@ class KeyCounts(ClassCounts):
             raise ValueError(f"array 'tables' is missing, or not int32 of shape {shape} from 0 on")
         if (tables.sum(axis=1, dtype=np.int64) != counts).any() or counts.sum() > _MOST_ROWS:
             raise ValueError("not a possible state: a codebook does not hold as many keys as there are rows")
-        if encode_labels(labels)[0] != labels:
+        if encode_labels(labels).values != labels:
             raise ValueError("class labels are repeated or out of order")
         state = cls(door, keys)
         state._place = {label: place for place, label in enumerate(labels)}
@@ -172,26 +157,17 @@ class KeyCounts(ClassCounts):
         if self.n_rows + n > _MOST_ROWS:
             raise ValueError(f"a state of key counts holds at most {_MOST_ROWS} rows, not {self.n_rows} + {n}")
 
-    def _reserve(self, labels: list[Label]) -> None:
-        """Make room for new classes ahead of the first write."""
-        need = len(self._place) + sum(label not in self._place for label in labels)
-        if need > self._counts.size:
-            capacity = max(need, 2 * self._counts.size)
-            counts, tables = np.zeros(capacity, np.int64), np.zeros((*self._tables.shape[:2], capacity), np.int32)
-            counts[: self._counts.size], tables[:, :, : self._counts.size] = self._counts, self._tables
-            self._counts, self._tables = counts, tables
-
-    def _change(self, keys: NDArray[np.uint16], encoded: EncodedLabels, sign: int) -> None:
-        self._reserve(encoded.labels)
+    def _change(self, keys: NDArray[np.uint16], encoded: Targets, sign: int) -> None:
+        self._reserve(encoded.values)
         self.revision += 1
         with deferred_interrupts():
             self._count(keys, encoded, sign)
             self._shift_classes(encoded, sign)
 
-    def _count(self, keys: NDArray[np.uint16], encoded: EncodedLabels, sign: int) -> int:
+    def _count(self, keys: NDArray[np.uint16], encoded: Targets, sign: int) -> int:
         """Count keys; the lowest count that came out."""
         fresh = iter(range(len(self._place), self._counts.size))
-        places = [self._place[label] if label in self._place else next(fresh) for label in encoded.labels]
+        places = [self._place[label] if label in self._place else next(fresh) for label in encoded.values]
         place_of_row = np.array(places, dtype=np.int64)[encoded.codes]
         by_codebook = np.ascontiguousarray(keys.T)
         tables = self._tables
@@ -199,20 +175,11 @@ class KeyCounts(ClassCounts):
         blocks = row_blocks(keys.shape[1], -(-keys.shape[1] // threads))
         return min(map_blocks(lambda part: _add_up(by_codebook[part], place_of_row, sign, tables[part]), blocks))
 
-    def _shift_classes(self, encoded: EncodedLabels, sign: int) -> None:
-        counts: Int64s = np.bincount(encoded.codes, minlength=len(encoded.labels))
-        for label, count in zip(encoded.labels, counts.tolist(), strict=True):
-            place = self._place.setdefault(label, len(self._place))
-            self._counts[place] += sign * count
-        for label in encoded.labels:
-            if self._counts[self._place[label]] == 0:
-                self._remove_class(label)
+    def _shift_classes(self, encoded: Targets, sign: int) -> None:
+        counts: Int64s = np.bincount(encoded.codes, minlength=len(encoded.values))
+        self._shift_counts(encoded.values, counts, sign)
+        self._drop_empty_classes(encoded.values)
         self.revision += 1
-
-    def _remove_class(self, label: Label) -> None:
-        """Drop a class, moving the last one into its place: not even its name stays."""
-        place, last = self._vacate(label)
-        self._tables[:, :, place], self._tables[:, :, last] = self._tables[:, :, last], 0
 
 
 _WORTH_A_THREAD = 2**20  # keys to count

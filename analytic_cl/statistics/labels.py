@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl.statistics.targets import Targets
+
 Label = int | str | bool
 
 _MAX_BITS = 1024  # of an integer label: Python refuses to print much larger ones
-
-
-class EncodedLabels(NamedTuple):
-    """Distinct labels in sorted order, and for every row the place of its label among them."""
-
-    labels: list[Label]
-    codes: NDArray[np.int64]
 
 
 def as_label(value: object) -> Label:
@@ -41,20 +36,20 @@ def label_kind(label: Label) -> str:
     return "boolean" if isinstance(label, bool) else "integer" if isinstance(label, int) else "string"
 
 
-def encode_labels(y: Iterable[Any] | EncodedLabels) -> EncodedLabels:
-    """Encode labels; raises ValueError for labels of mixed kinds or of none of the three."""
-    if isinstance(y, EncodedLabels):
+def encode_labels(y: Iterable[Any] | Targets) -> Targets:
+    """Labels as targets, in sorted order; raises ValueError for labels of mixed kinds or of none of the three."""
+    if isinstance(y, Targets):
         return y
     values = y if isinstance(y, np.ndarray) else _untouched_array(y)
     if values.dtype.kind in "biufU":
         distinct, codes = np.unique(values, return_inverse=True)
-        return EncodedLabels([as_label(value) for value in distinct.tolist()], codes.astype(np.int64, copy=False))
+        return Targets([as_label(value) for value in distinct.tolist()], codes.astype(np.int64, copy=False))
     labels = [as_label(value) for value in values]
     check_one_kind(labels)
     sorted_labels = sorted(set(labels))
     place = {label: position for position, label in enumerate(sorted_labels)}
     codes = np.fromiter((place[label] for label in labels), dtype=np.int64, count=len(labels))
-    return EncodedLabels(sorted_labels, codes)
+    return Targets(sorted_labels, codes)
 
 
 def _untouched_array(y: Iterable[Any]) -> NDArray[Any]:

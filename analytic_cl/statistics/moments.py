@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.statistics import gram
-from analytic_cl.statistics.class_counts import MAX_ROWS, ClassCounts
+from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, squares
-from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels
+from analytic_cl.statistics.labelled_state import MAX_ROWS
+from analytic_cl.statistics.labels import Label, as_label, encode_labels
+from analytic_cl.statistics.state import CLASS_SUMS, GRAM
+from analytic_cl.statistics.targets import Targets
 from analytic_cl.statistics.wide import Int64s
-
-
-class Change(NamedTuple):
-    """Integer rows that came into a state (sign +1) or went out of it (-1)."""
-
-    rows: NDArray[Any]
-    encoded: EncodedLabels
-    sign: int
 
 
 ClassTotals = tuple[list[Label], Int64s, Int64s]  # labels, rows of each, sum of the rows of each
 
 
-class Moments(ClassCounts):
+class Moments(ClassState):
     """Count and sum of the rows of each class and, at order 2, the Gram matrix of all rows, in integers.
 
     For integer rows x with labels c: n_c rows of class c, S_c their sum, G = sum of x x^T over all rows. Everything
@@ -68,11 +63,16 @@ class Moments(ClassCounts):
     True
     """
 
+    kind = "moments"
+    _BY_CLASS: ClassVar[dict[str, int]] = {"_sums": 0}
+
     def __init__(self, door: Door, order: int = 2) -> None:
         if order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {order!r}")
         super().__init__(door)
         self.order = order
+        self.provides = frozenset({CLASS_SUMS, GRAM} if order == 2 else {CLASS_SUMS})
+        self.can_drop_classes = order == 1
         self._sums = np.zeros((0, door.width), dtype=np.int64)
         self._gram = DeferredGram(door, gram.empty_planes(door.width, door.bits) if order == 2 else [])
 
@@ -98,68 +98,44 @@ class Moments(ClassCounts):
 
     # ---- change, whole or not at all
 
-    def add(self, rows: NDArray[Any], labels: Iterable[Any], *, from_door: bool = False) -> None:
-        """Learn integer rows, shape (n, width) and the door's dtype, with their labels.
-
-        What comes `from_door` is in range, and not looked through again.
-        """
-        encoded = self._encoded(rows, labels) if from_door else self._checked(rows, labels)
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
+        encoded = self._encoded(rows, targets) if from_door else self._checked(rows, targets)
         self._check_room(rows.shape[0])
         self._change(rows, _totals(rows, encoded), +1)
 
-    def subtract(self, rows: NDArray[Any], labels: Iterable[Any]) -> None:
-        """Unlearn integer rows with their labels.
-
-        Raises ValueError, with nothing changed, when the state proves that these rows were never all learned. The
-        state can't prove it of every row: a ledger can.
-        """
-        encoded = self._checked(rows, labels)
-        totals = _totals(rows, encoded)
+    def subtract(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
+        totals = _totals(rows, self._checked(rows, targets))
         self._refuse_contradiction(rows, totals)
         self._change(rows, totals, -1)
 
-    def take_back(self, rows: NDArray[Any], labels: Iterable[Any], sign: int) -> None:
-        """Undo an `add` (sign +1) or a `subtract` (sign -1) that just happened: unchecked, and deaf to Ctrl-C."""
-        self._change(rows, _totals(rows, encode_labels(labels)), -sign, interruptible=False)
+    def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
+        self._change(rows, _totals(rows, encode_labels(targets)), -sign, interruptible=False)
 
-    def drop_class(self, label: Label) -> None:
-        """Unlearn all rows of a class without seeing them: possible at order 1 only."""
-        if self.order == 2:
-            raise ValueError("the Gram matrix mixes all classes: the rows themselves are needed")
-        if not self.count(label):
-            raise ValueError(f"no rows of class {label!r}")
-        place = self._place[label]
-        with deferred_interrupts():
-            self._shift_classes([label], self._counts[[place]], self._sums[[place]], -1)
-
-    def merge(self, other: Moments) -> Self:
-        """Add the rows that another state learned. Returns self; `other` is unchanged."""
-        self.check_mergeable(other)
-        labels, counts, sums = other.labels, other.counts, other.sums
-        self._reserve(labels)
-        with deferred_interrupts():
-            self._gram.merge(other._gram)
-            self._shift_classes(labels, counts, sums, +1)
-        return self
-
-    def check_mergeable(self, other: Moments) -> None:
-        """Raise ValueError, saying why, if `merge` would be refused."""
-        if not isinstance(other, Moments):
-            raise ValueError(f"moments can't be merged with {other!r}")
-        self._check_same_door_and_room(other)
+    def _check_compatible(self, other: Moments) -> None:
         if self.order != other.order:
             raise ValueError(f"states of order {self.order} and {other.order} can't be merged")
+        super()._check_compatible(other)
 
-    def copy(self, order: int | None = None) -> Moments:
-        """An independent state of the same rows, at the same or a lower order."""
-        order = self.order if order is None else order
+    def _absorb(self, other: Moments) -> None:
+        labels, counts, sums = other.labels, other.counts, other.sums
+        self._reserve(labels)
+        self._gram.merge(other._gram)
+        self._shift_classes(labels, counts, sums, +1)
+
+    def empty(self) -> Self:
+        return type(self)(self.door, self.order)
+
+    def of_order(self, order: int) -> Moments:
+        """A copy at the same or a lower order."""
+        if order == self.order:
+            return self.copy()
         if order > self.order:
             raise ValueError(f"a state of order {self.order} can't serve a head that needs order {order}")
-        twin = Moments.__new__(Moments)
-        twin.door, twin.order, twin.revision = self.door, order, 0
-        twin._place, twin._counts, twin._sums = dict(self._place), self._counts.copy(), self._sums.copy()
-        twin._gram = DeferredGram(self.door, [plane.copy() for plane in self.planes] if order == 2 else [])
-        return twin
+        lower = Moments(self.door, order)
+        labels = self.labels
+        lower._reserve(labels)
+        lower._shift_classes(labels, self.counts, self.sums, +1)
+        return lower
 
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: equal digests mean equal states.
@@ -171,9 +147,8 @@ class Moments(ClassCounts):
 
     # ---- on disk
 
-    def about(self) -> dict[str, Any]:
-        """What kind of state it is, as JSON values; see `heads.states.empty_state`."""
-        return {"order": self.order}
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "order": self.order, "labels": self.labels}
 
     def to_arrays(self) -> dict[str, Int64s]:
         """Counts, sums and Gram planes, classes sorted."""
@@ -181,8 +156,8 @@ class Moments(ClassCounts):
         return {"counts": self.counts, "sums": self.sums, **planes}
 
     @classmethod
-    def from_arrays(cls, door: Door, order: int, labels: list[Label], arrays: dict[str, NDArray[Any]]) -> Moments:
-        """The state that `to_arrays` described. Raises ValueError where shapes, dtypes or invariants are wrong."""
+    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        order, labels = description["order"], [as_label(label) for label in description["labels"]]
         packed = (door.width * (door.width + 1) // 2,)
         shapes = {"counts": (len(labels),), "sums": (len(labels), door.width)}
         if order == 2:
@@ -192,7 +167,7 @@ class Moments(ClassCounts):
             if got is None or got.dtype != np.int64 or got.shape != shape:
                 raise ValueError(f"array {name!r} is missing, or not int64 of shape {shape}")
         moments = cls(door, order)
-        if encode_labels(labels)[0] != labels:
+        if encode_labels(labels).values != labels:
             raise ValueError("class labels are repeated or out of order")
         moments._place = {label: place for place, label in enumerate(labels)}
         moments._counts, moments._sums = arrays["counts"].copy(), arrays["sums"].copy()
@@ -232,37 +207,17 @@ class Moments(ClassCounts):
                     raise ValueError("these are as many rows as were learned, but not the same rows")
             self._shift_classes(*totals, sign)
 
-    def _reserve(self, labels: list[Label]) -> None:
-        """Make room for new classes ahead of the first write."""
-        need = len(self._place) + sum(label not in self._place for label in labels)
-        if need > self._counts.size:
-            capacity = max(need, 2 * self._counts.size)
-            counts, sums = np.zeros(capacity, dtype=np.int64), np.zeros((capacity, self.door.width), dtype=np.int64)
-            counts[: self._counts.size], sums[: self._counts.size] = self._counts, self._sums
-            self._counts, self._sums = counts, sums
-
     def _shift_classes(self, labels: list[Label], counts: Int64s, sums: Int64s, sign: int) -> None:
-        emptied = []
-        for label, count, total in zip(labels, counts.tolist(), sums, strict=True):
-            place = self._place.setdefault(label, len(self._place))
-            self._counts[place] += sign * count
+        for place, total in zip(self._shift_counts(labels, counts, sign), sums, strict=True):
             row = self._sums[place]
             if sign > 0:
                 row += total
             else:
                 row -= total
-                if self._counts[place] == 0:
-                    emptied.append(label)
-        for label in emptied:
-            self._remove_class(label)
+        self._drop_empty_classes(labels)
         self.revision += 1
 
-    def _remove_class(self, label: Label) -> None:
-        """Drop an emptied class, moving the last one into its place: not even its name stays."""
-        place, last = self._vacate(label)
-        self._sums[place], self._sums[last] = self._sums[last], 0
 
-
-def _totals(rows: NDArray[Any], encoded: EncodedLabels) -> ClassTotals:
-    labels, codes = encoded
+def _totals(rows: NDArray[Any], encoded: Targets) -> ClassTotals:
+    labels, codes = encoded.used()
     return labels, np.bincount(codes, minlength=len(labels)), class_sums(rows, codes, len(labels))

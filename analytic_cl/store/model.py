@@ -16,7 +16,7 @@ from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import HEADS, Head, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.ledger import Ledger, SampleId
-from analytic_cl.statistics import EMPTY, EncodedLabels, Moments, label_kind
+from analytic_cl.statistics import EMPTY, Targets, Moments, label_kind
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
 from analytic_cl.store.keys import Keys
@@ -27,7 +27,7 @@ class Incoming(NamedTuple):
     """Rows that passed validation and the door."""
 
     rows: NDArray[Any]
-    encoded: EncodedLabels
+    encoded: Targets
     ids: list[SampleId] | None
     door: Door
     n_features: int
@@ -133,9 +133,9 @@ class Model:
         head._check_parameters()
         X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
         door = head.moments_.door if known else resolve_door(head.door, head.projection, X.shape[1])
-        if labels and label_kind(labels[0]) != label_kind(encoded.labels[0]):  # those of restricted rows as well
+        if labels and label_kind(labels[0]) != label_kind(encoded.values[0]):  # those of restricted rows as well
             raise ValueError(
-                f"labels of mixed types: {encoded.labels[0]!r} is a {label_kind(encoded.labels[0])}, the store's are "
+                f"labels of mixed types: {encoded.values[0]!r} is a {label_kind(encoded.values[0])}, the store's are "
                 f"{label_kind(labels[0])}s such as {labels[0]!r}"
             )
         rows = door.quantise(X, warn=True)
@@ -143,7 +143,7 @@ class Model:
         names = getattr(head, "feature_names_in_", None)
         return Incoming(rows, encoded, ids, door, X.shape[1], None if names is None else names.tolist())
 
-    def take_in(self, rows: NDArray[Any], encoded: EncodedLabels, about: dict[str, Any]) -> None:
+    def take_in(self, rows: NDArray[Any], encoded: Targets, about: dict[str, Any]) -> None:
         """Learn rows, within a transaction."""
         self.dirty = True
         self._expect(about)

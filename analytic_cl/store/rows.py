@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
-from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
+from analytic_cl.statistics import Targets, Label, as_label, encode_labels
 from analytic_cl.store.database import Database
 from analytic_cl.store.tombstones import Tombstones
 
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     """Rows to learn, with what is known of each."""
 
     rows: NDArray[Any]
-    encoded: EncodedLabels
+    encoded: Targets
     ids: Sequence[SampleId | None]
     subjects: Sequence[str | None]
     sessions: Sequence[str | None]
@@ -137,7 +137,7 @@ class Rows:
 
     # ---- read
 
-    def chosen_batches(self, door: Door, *, restricted: bool) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
+    def chosen_batches(self, door: Door, *, restricted: bool) -> Iterator[tuple[NDArray[Any], Targets]]:
         """Integer rows and labels of what is chosen."""
         return self._batches(f"{_CHOSEN} WHERE restricted = ?", (int(restricted),), door)
 
@@ -146,11 +146,11 @@ class Rows:
         entries = self._db.run(f"SELECT integers FROM {_CHOSEN} LIMIT 30").fetchall()
         return np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(door)).reshape(-1, door.width)
 
-    def batches(self, door: Door, *, after: int = 0) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
+    def batches(self, door: Door, *, after: int = 0) -> Iterator[tuple[NDArray[Any], Targets]]:
         """Integer rows and labels of the state, those learned after an entry of the log."""
         return self._batches("rows WHERE learned > ? AND restricted = 0", (after,), door)
 
-    def _batches(self, source: str, values: Sequence[Any], door: Door) -> Iterator[tuple[NDArray[Any], EncodedLabels]]:
+    def _batches(self, source: str, values: Sequence[Any], door: Door) -> Iterator[tuple[NDArray[Any], Targets]]:
         labels = self.labels()
         cursor = self._db.run(f"SELECT label, integers FROM {source}", *values)
         while entries := cursor.fetchmany(_at_once(door)):
@@ -201,7 +201,7 @@ class Rows:
             ),
         )
 
-    def replace(self, ids: Sequence[SampleId], rows: NDArray[Any], encoded: EncodedLabels) -> None:
+    def replace(self, ids: Sequence[SampleId], rows: NDArray[Any], encoded: Targets) -> None:
         codes = self._codes(encoded)
         stored = np.ascontiguousarray(rows, dtype=_stored_dtype(rows.dtype))
         self._db.run_many(
@@ -218,10 +218,10 @@ class Rows:
         self._db.run("DELETE FROM chosen")
         self._drop_unused_labels()
 
-    def _codes(self, encoded: EncodedLabels) -> list[int]:
-        self._db.run_many("INSERT OR IGNORE INTO labels (label) VALUES (?)", ((json.dumps(x),) for x in encoded.labels))
+    def _codes(self, encoded: Targets) -> list[int]:
+        self._db.run_many("INSERT OR IGNORE INTO labels (label) VALUES (?)", ((json.dumps(x),) for x in encoded.values))
         code_of = [
-            self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(label)) for label in encoded.labels
+            self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(label)) for label in encoded.values
         ]
         return [code_of[place] for place in encoded.codes.tolist()]
 

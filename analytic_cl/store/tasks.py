@@ -181,7 +181,7 @@ class Rectify:
     def content(self) -> Any:
         rows, encoded, ids, *_ = self.incoming
         assert ids is not None
-        labels = [label_bytes(label).hex() for label in encoded.labels]
+        labels = [label_bytes(label).hex() for label in encoded.values]
         content = [list(map(json.dumps, ids)), [labels[code] for code in encoded.codes]]
         return [*content, hashlib.sha256(rows.tobytes()).hexdigest()]
 

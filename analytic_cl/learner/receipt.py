@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analytic_cl._config import package_versions
-from analytic_cl.statistics import Label, Moments
+from analytic_cl.statistics import LabelledState, State, Target
 
 
 def _now() -> str:
@@ -45,7 +45,7 @@ class Receipt:
 
     requested: int
     removed: int
-    classes_emptied: list[Label]
+    classes_emptied: list[Target]
     door: dict[str, Any]
     dry_run: bool = False
     digest_before: str | None = None
@@ -61,20 +61,20 @@ class Receipt:
 class ReceiptDraft:
     """What a receipt has to remember of the state before a change."""
 
-    def __init__(self, moments: Moments, digests: bool) -> None:
-        self.moments = moments
-        self.labels = moments.labels
-        self.before = moments.digest() if digests else None
+    def __init__(self, state: State, digests: bool) -> None:
+        self._state = state
+        self._labels = state.labels if isinstance(state, LabelledState) else []
+        self._before = state.digest() if digests else None
 
     def receipt(self, requested: int, removed: int, dry_run: bool = False) -> Receipt:
         """The receipt, now that the change is made."""
-        moments = self.moments
+        state = self._state
         return Receipt(
             requested=requested,
             removed=removed,
-            classes_emptied=[label for label in self.labels if not moments.count(label)],
-            door=moments.door.spec(),
+            classes_emptied=[label for label in self._labels if not state.count(label)],
+            door=state.door.spec(),
             dry_run=dry_run,
-            digest_before=self.before,
-            digest_after=None if self.before is None else moments.digest(),
+            digest_before=self._before,
+            digest_after=None if self._before is None else state.digest(),
         )

@@ -1,0 +1,6 @@
+"""A state and its ledger as one thing that learns and forgets, whole or not at all."""
+
+from analytic_cl.learner.learner import Learner as Learner
+from analytic_cl.learner.learner import Listener as Listener
+from analytic_cl.learner.receipt import Receipt as Receipt
+from analytic_cl.learner.receipt import ReceiptDraft as ReceiptDraft

@@ -1,0 +1,251 @@
+"""Learn, forget, rectify and merge integer rows, whole or not at all: what every client of a state goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.door import Door
+from analytic_cl.learner.receipt import Receipt, ReceiptDraft
+from analytic_cl.ledger import Draft, Ledger, RowState, SampleId, Selection, Track
+from analytic_cl.statistics import Change, State, Target, Targets, deferred_interrupts, state_from_arrays, state_kind
+
+Listener = Callable[[int, int, list[Change] | None], None]
+
+
+class Learner:
+    """A state, and the ledger that says which rows are in it.
+
+    Parameters
+    ----------
+    state : State
+    ledger : Ledger, optional
+        With as many rows as the state. By default an empty one for an empty state, that of a `RowState`,
+        or one that knows nothing of the rows of another.
+    track : {"auto", "rows", "digest", "none"}, default="auto"
+        What a new ledger keeps of rows; see `Ledger`.
+
+    Attributes
+    ----------
+    state, ledger
+        As given: to be read. Changes go through the methods.
+    listeners : list of callables
+        Each is called with the state's revision before, its revision after, and a list of `Change`, once a change is
+        made; with None where the rows are not known: after a merge, and for a class that was dropped without its rows.
+        A listener must not raise. For caches that follow the state; they are copied and pickled with the learner.
+
+    Notes
+    -----
+    Rows that are handed to `learn` and `rectify` belong to the learner from then on: the ledger may adopt the array,
+    and overwrites rows as they are erased. So the state and the listeners copy what they keep.
+
+    Exactness: bit for bit. After any sequence of operations the state is that of learning once the rows that are left.
+
+    Cost: that of the state, and of the ledger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analytic_cl import Moments, resolve_door
+    >>> from analytic_cl.learner import Learner
+    >>> from analytic_cl.statistics import encode_labels
+    >>> rows = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int8)
+    >>> door = resolve_door("as-is", None, n_features=2)
+    >>> learner, other = Learner(Moments(door)), Learner(Moments(door))
+    >>> learner.learn(rows.copy(), encode_labels([0, 1, 1]), ["ann", "bob", "cy"])
+    >>> learner.forget(learner.ledger.find_ids(["cy"])).removed
+    1
+    >>> other.learn(rows[:2].copy(), encode_labels([0, 1]))
+    >>> learner.state.digest() == other.state.digest()
+    True
+    """
+
+    def __init__(self, state: State, ledger: Ledger | None = None, *, track: Track = "auto") -> None:
+        if ledger is None and isinstance(state, RowState):
+            ledger = state.ledger
+            ledger.track = track
+        if ledger is None:
+            ledger = Ledger(state.door, track)
+            ledger.untracked = state.n_rows
+        self.state = state
+        self.ledger = ledger
+        self.listeners: list[Listener] = []
+
+    @property
+    def door(self) -> Door:
+        return self.state.door
+
+    @property
+    def _is_its_rows(self) -> bool:
+        """Whether a change of the ledger is the change of the state."""
+        return isinstance(self.state, RowState)
+
+    # ---- learn
+
+    def learn(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None) -> None:
+        """Learn integer rows that came out of the door, with a target and perhaps an id each.
+
+        Raises ValueError, with nothing changed, for ids that the ledger has or can't keep, and for rows or targets that
+        the state can't learn.
+        """
+        self.ledger.check_new(ids)
+        with deferred_interrupts():
+            self.state.check_learnable(rows, targets)
+            draft = self.ledger.draft(rows, targets, ids)
+            before = self.state.revision
+            self._record([draft], lambda: self._add(rows, targets), lambda: self.state.undo(rows, targets, +1))
+            self._tell(before, [Change(rows, targets, +1)])
+
+    def _add(self, rows: NDArray[Any], targets: Targets) -> None:
+        self.state.add(rows, targets, from_door=True)
+
+    def _record(self, drafts: list[Draft], change: Callable[[], Any], undo: Callable[[], Any]) -> None:
+        """Change the state and the ledger, both or neither."""
+        if self._is_its_rows:
+            self.ledger.record(drafts)
+            return
+        change()
+        try:
+            self.ledger.record(drafts)
+        except BaseException:
+            undo()
+            raise
+
+    def _tell(self, before: int, changes: list[Change] | None) -> None:
+        for listener in self.listeners:
+            listener(before, self.state.revision, changes)
+
+    def merge(self, other: Learner) -> Self:
+        """Learn all that another learner has learned. Returns self; `other` is unchanged.
+
+        Raises ValueError, with nothing changed, for ids that both have, and for another kind of state or door.
+        """
+        self.state.check_mergeable(other.state)
+        self.ledger.check_mergeable(other.ledger)
+        with deferred_interrupts():
+            drafts = self.ledger.drafts_of(other.ledger)
+            before = self.state.revision
+            self.ledger.record(drafts)
+            if not self._is_its_rows:
+                try:
+                    self.state.merge(other.state)
+                except BaseException:
+                    self.ledger.unrecord(drafts)
+                    raise
+            self._tell(before, None)
+        return self
+
+    # ---- forget
+
+    def find(
+        self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None
+    ) -> Selection:
+        """These rows in the ledger, or, with ids, those of the ids, which must be these. Raises NotLearnedError."""
+        with deferred_interrupts():  # NumPy's sorting turns a KeyboardInterrupt into errors of its own
+            if ids is None:
+                return self.ledger.find_rows(rows, targets)
+            return self.ledger.find_ids_with_rows(ids, rows, targets)
+
+    def forget(
+        self,
+        found: Selection,
+        rows: NDArray[Any] | None = None,
+        targets: Targets | None = None,
+        *,
+        dry_run: bool = False,
+        digests: bool = False,
+    ) -> Receipt:
+        """Unlearn what was found. Rows and targets are those of the ledger, if it keeps them, or are given.
+
+        Raises ValueError, with nothing changed, where the state proves that these rows were never all learned.
+        """
+        if rows is None or targets is None:
+            rows, targets = self.ledger.rows_of(found)
+        return self._remove(found, rows, targets, dry_run, digests)
+
+    def forget_class(self, label: Target, *, dry_run: bool = False, digests: bool = False) -> Receipt:
+        """Unlearn all rows of a class: by the ledger's rows, or without them where the state can drop a class."""
+        count = self.state.count(label)
+        if not count:
+            raise ValueError(f"no rows of class {label!r} were learned")
+        found = self.ledger.find_target(label)
+        if self.state.can_drop_classes:
+            everything = Selection(found.kept, found.hashed, count - len(found))
+            return self._remove(everything, None, Targets([label], np.zeros(count, np.int64)), dry_run, digests)
+        if found.kept.size < count:
+            raise ValueError(
+                f"the ledger keeps {found.kept.size} of the {count} rows of class {label!r}: pass the rows to "
+                "forget(X, y), or learn with sample_id or track='rows'"
+            )
+        return self.forget(found, dry_run=dry_run, digests=digests)
+
+    def _remove(
+        self, found: Selection, rows: NDArray[Any] | None, targets: Targets, dry_run: bool, digests: bool
+    ) -> Receipt:
+        state = self.state.copy() if dry_run else self.state
+        draft = ReceiptDraft(state, digests)
+        with deferred_interrupts():
+            before = state.revision
+            if self._is_its_rows and not dry_run:
+                pass  # to erase them is to unlearn them
+            elif rows is None:
+                state.drop_class(targets.values[0])
+            else:
+                state.subtract(rows, targets)
+            if not dry_run:
+                self.ledger.erase(found)
+                self._tell(before, None if rows is None else [Change(rows, targets, -1)])
+        return draft.receipt(targets.codes.size, len(found), dry_run)
+
+    def rectify(
+        self, ids: list[SampleId], rows: NDArray[Any], targets: Targets, *, digests: bool = False
+    ) -> Receipt:
+        """Put other rows and targets in the place of those of known ids, whose rows the ledger keeps."""
+        found = self.ledger.find_ids(ids)
+        old_rows, old = self.ledger.rows_of(found)
+        draft = ReceiptDraft(self.state, digests)
+        with deferred_interrupts():
+            self.state.check_learnable(rows, targets)
+            numbers = self.ledger.numbers(targets)
+            before = self.state.revision
+            if not self._is_its_rows:
+                self._add(rows, targets)
+                try:
+                    self.state.subtract(old_rows, old)
+                except BaseException:
+                    self.state.undo(rows, targets, +1)
+                    raise
+            self.ledger.replace(found, rows, numbers)
+            self._tell(before, [Change(rows, targets, +1), Change(old_rows, old, -1)])
+        return draft.receipt(len(ids), len(found))
+
+    # ---- on disk
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"listeners": []}  # caches can be made again
+
+    def describe(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """All that was learned and is on record, as JSON values and arrays, with the state's digest."""
+        ledger, arrays = self.ledger.to_arrays()
+        if not self._is_its_rows:
+            arrays |= self.state.to_arrays()
+        return {"state": self.state.describe(), "ledger": ledger, "state_digest": self.state.digest()}, arrays
+
+    @classmethod
+    def from_description(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The learner that `describe` described. Raises an error where it is not a possible one."""
+        ledger = Ledger.from_arrays(door, description["ledger"], arrays)
+        kind = state_kind(description["state"]["kind"])
+        if issubclass(kind, RowState):
+            state: State = kind.over(ledger, door)
+        else:
+            state = state_from_arrays(door, description["state"], arrays)
+        if state.digest() != description["state_digest"]:
+            raise ValueError("the state does not have the digest that it was saved with")
+        recorded = ledger.counts()
+        if ledger.n_rows != state.n_rows or any(n > state.count(value) for value, n in recorded.items()):
+            raise ValueError("its ledger records other rows than its state holds")
+        return cls(state, ledger)
