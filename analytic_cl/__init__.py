@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from analytic_cl.heads import NearestNeighborsClassifier as NearestNeighborsClassifier
     from analytic_cl.heads import RLSClassifier as RLSClassifier
     from analytic_cl.heads import load as load
-    from analytic_cl.ledger import NotLearnedError as NotLearnedError
     from analytic_cl.learner import Receipt as Receipt
+    from analytic_cl.ledger import NotLearnedError as NotLearnedError
     from analytic_cl.statistics import Moments as Moments
     from analytic_cl.store import Store as Store
     from analytic_cl.store import StoreReceipt as StoreReceipt

@@ -10,32 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytic_cl import (
-    DoorWarning,
-    FixedPoint,
-    KeyValueBottleneckClassifier,
-    LDAClassifier,
-    NearestMeanClassifier,
-    NearestNeighborsClassifier,
-    RandomProjection,
-    RLSClassifier,
-)
+from analytic_cl import DoorWarning
+from analytic_cl.heads import head_entries
 
+# Of every registered head: with default parameters, but for wide projections, and as its entry's examples have it.
 HEADS = [
-    NearestMeanClassifier(),
-    NearestMeanClassifier("euclidean", door=FixedPoint(16)),
-    LDAClassifier(),
-    LDAClassifier(shrinkage=0.1, door="embedding", track="rows"),
-    RLSClassifier(),
-    RLSClassifier(alpha="gcv", track="digest"),
-    RLSClassifier(alpha=1.0, fit_intercept=False, door=FixedPoint(8, bounds=(-6, 6)), track="none"),
-    RLSClassifier(projection=RandomProjection(20)),
-    KeyValueBottleneckClassifier(n_codebooks=16),
-    KeyValueBottleneckClassifier(8, 3, "mean posterior", door="embedding", random_state=3, track="rows"),
-    NearestNeighborsClassifier(3, "majority"),
-    NearestNeighborsClassifier(5, index="flat", door="embedding", track="digest"),
-    RLSClassifier(alpha=1.0, solver="recursive"),
-    RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, door="embedding"),
+    head
+    for entry in head_entries().values()
+    for head in (() if getattr(entry.make(0), "projection", None) else (entry.make(0),)) + entry.examples
 ]
 
 # For generated rows that lose much at the door, where that is beside the point.

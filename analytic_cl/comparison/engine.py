@@ -24,7 +24,7 @@ from analytic_cl.comparison.documents import (
 from analytic_cl.comparison.features import Features, as_features
 from analytic_cl.comparison.integer_rows import IntegerRows
 from analytic_cl.comparison.judging import summarise
-from analytic_cl.comparison.methods import HEADS, Method, choose
+from analytic_cl.comparison.methods import Method, choose, head_methods
 from analytic_cl.comparison.peer_runs import run_peer
 from analytic_cl.comparison.peers import PEERS
 from analytic_cl.comparison.settings import in_order, settings
@@ -135,7 +135,7 @@ def run(
     """As `compare`, but returns the runs as their files have them, by method and then by seed."""
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ValueError(f"seeds must be a whole number, at least 1, got {seeds!r}")
-    methods = choose(heads, HEADS, "head") + choose(peers, PEERS, "peer")
+    methods = choose(heads, head_methods(), "head") + choose(peers, PEERS, "peer")
     if not methods:
         raise ValueError("neither heads nor peers are named: there is nothing to compare")
     plan = _Plan(as_features(features), scenario, tune)

@@ -7,16 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
 
-from analytic_cl.door import RandomProjection
-from analytic_cl.heads import (
-    KeyValueBottleneckClassifier,
-    LDAClassifier,
-    NearestMeanClassifier,
-    NearestNeighborsClassifier,
-    RLSClassifier,
-)
-
-COMPONENTS = 5000  # random features of the projected heads
+from analytic_cl.heads import head_entries
 
 Way = Literal["state", "partial_fit", "replay", "joint"]
 
@@ -57,54 +48,12 @@ class Method:
         return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
 
 
-_SHRINKAGE = {"shrinkage": ("oas", 0.001, 0.01, 0.1, 0.5)}
-_ALPHA = {"alpha": ("oas", 0.01, 0.1, 1.0, 10.0)}
-
-
-def _projection(seed: int) -> RandomProjection:
-    return RandomProjection(COMPONENTS, random_state=seed)
-
-
-HEADS = {
-    method.name: method
-    for method in (
-        Method("nearest-mean", "nearest mean", "state", lambda _: NearestMeanClassifier()),
-        Method(
-            "nearest-mean-euclidean", "nearest mean, Euclidean", "state", lambda _: NearestMeanClassifier("euclidean")
-        ),
-        Method("lda", "LDA", "state", lambda _: LDAClassifier(), _SHRINKAGE),
-        Method("ridge", "ridge", "state", lambda _: RLSClassifier(), _ALPHA),
-        Method("ridge-gcv", "ridge, GCV", "state", lambda _: RLSClassifier("gcv")),
-        Method(
-            "lda-rp",
-            f"LDA, {COMPONENTS:,} random features",
-            "state",
-            lambda seed: LDAClassifier(projection=_projection(seed)),
-            _SHRINKAGE,
-        ),
-        Method(
-            "ridge-rp",
-            f"ridge, {COMPONENTS:,} random features",
-            "state",
-            lambda seed: RLSClassifier(projection=_projection(seed)),
-            _ALPHA,
-        ),
-        Method(
-            "key-value",
-            "key-value bottleneck",
-            "state",
-            lambda seed: KeyValueBottleneckClassifier(random_state=seed),
-            {"read_out": ("naive bayes", "mean posterior"), "smoothing": (0.05, 0.01, 0.2, 1.0)},
-        ),
-        Method(
-            "neighbors",
-            "nearest neighbours",
-            "state",
-            lambda _: NearestNeighborsClassifier(),
-            {"n_neighbors": (20, 5, 50), "temperature": (0.1, 0.03, 0.3)},
-        ),
-    )
-}
+def head_methods() -> dict[str, Method]:
+    """All registered heads as methods, by name."""
+    return {
+        entry.name: Method(entry.name, entry.label, "state", entry.make, dict(entry.grid))
+        for entry in head_entries().values()
+    }
 
 
 def choose(names: str | Iterable[str], known: dict[str, Method], what: str) -> list[Method]:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from analytic_cl.comparison.documents import Document
-from analytic_cl.comparison.methods import HEADS, Method
+from analytic_cl.comparison.methods import Method, head_methods
 from analytic_cl.comparison.peers import PEERS
 
 
 def in_order(runs: Iterable[Document]) -> list[Document]:
     """Runs in the order in which methods are known, and then of seeds."""
-    known = [*HEADS, *PEERS]
+    known = [*head_methods(), *PEERS]
     return sorted(runs, key=lambda run: (known.index(run["method"]), run["seed"]))
 
 
@@ -22,7 +22,9 @@ def settings(
 ) -> Document:
     """The settings file: what was asked for now, and by earlier calls whose runs are there; `words` of the command."""
     names = {method.name for method in methods} | {run["method"] for run in runs}
-    chosen = {what: [name for name in known if name in names] for what, known in (("heads", HEADS), ("peers", PEERS))}
+    chosen = {
+        what: [name for name in known if name in names] for what, known in (("heads", head_methods()), ("peers", PEERS))
+    }
     n = max([seeds, *(run["seed"] + 1 for run in runs)])
     named = [word for what, of_kind in chosen.items() for word in (f"--{what}", ",".join(of_kind) or "none")]
     return {

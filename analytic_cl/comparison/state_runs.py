@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from analytic_cl.comparison.judging import blank, judge, share_right
 from analytic_cl.comparison.stream import Rows, Stream
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import Head
-from analytic_cl.ledger import Ledger
+from analytic_cl.learner import Learner
+from analytic_cl.statistics import CLASS_SUMS, LabelledState, encode_labels
 
 _CHUNK = 8192  # rows that are learned at a time
 _QUICK = 2048  # features up to which a solve more doesn't matter
@@ -28,34 +30,31 @@ class SharedState:
     Parameters
     ----------
     door : Door
-    about : dict
-        What kind of state it is.
     heads : dict
         By the name of their method.
     """
 
     door: Door
-    about: dict[str, Any]
     heads: dict[str, Head] = field(default_factory=dict)
 
     @property
     def own(self) -> bool:
         """Whether the state belongs to one kind of head: then its update is that head's learning."""
-        return "keys" in self.about or "rows" in self.about
+        return CLASS_SUMS not in self.new().state.provides
 
-    def new(self) -> Any:
-        """A state without rows."""
-        return next(iter(self.heads.values()))._empty_state(self.door)
+    def new(self) -> Learner:
+        """Of a state without rows. It keeps no record of rows: the stream says which to forget."""
+        return Learner(next(iter(self.heads.values())).empty_state(self.door), track="none")
 
 
 def shared_states(heads: dict[str, Head], n_features: int) -> list[SharedState]:
     """Heads grouped by what they learn: one state for all whose door and kind of state are equal."""
     found: dict[Any, SharedState] = {}
     for name, head in heads.items():
-        head._check_parameters()
+        head.check_parameters()
         door = resolve_door(head.door, head.projection, n_features)
-        about = head._empty_state(door).about()
-        found.setdefault((door, repr(about)), SharedState(door, about)).heads[name] = head
+        kind = json.dumps(head.empty_state(door).describe(), sort_keys=True)
+        found.setdefault((door, kind), SharedState(door)).heads[name] = head
     return list(found.values())
 
 
@@ -102,56 +101,60 @@ class _Run:
     def __init__(self, shared: SharedState, features: Features, train: Split, test: Split) -> None:
         self.shared, self.features, self.train, self.test = shared, features, train, test
         self._warm_up()
-        self.state = shared.new()
-        self._adopt(self.state)
+        self.learner = shared.new()
+        self._serve(self.learner)
+
+    @property
+    def state(self) -> LabelledState:
+        return cast(LabelledState, self.learner.state)
 
     def _warm_up(self) -> None:
         """Compile what is going to be timed."""
-        state, some = self.shared.new(), slice(0, 32)
-        state.add(self.train.rows[some], self.features.y_train[some], from_door=True)
-        self._adopt(state)
+        learner = self.shared.new()
+        self._add(learner, np.arange(min(32, len(self.train.rows))))
+        self._serve(learner)
         for name in self.shared.heads if self.shared.door.width <= _QUICK else ():
             self.labels(name, self.train.rows[:1])
 
-    def _adopt(self, state: Any) -> None:
+    def _serve(self, learner: Learner) -> None:
         for head in self.shared.heads.values():
-            head.n_features_in_ = self.shared.door.n_features
-            head._adopt(state, Ledger(self.shared.door, "none"))
+            head.adopt(learner)
 
     def learn(self, rows: Rows) -> float:
         start = time.perf_counter()
-        self._add(self.state, rows)
+        self._add(self.learner, rows)
         return time.perf_counter() - start + self.train.seconds_a_row * len(rows)
 
-    def _add(self, state: Any, rows: Rows) -> None:
+    def _add(self, learner: Learner, rows: Rows) -> None:
         for first in range(0, len(rows), _CHUNK):
             part = rows[first : first + _CHUNK]
-            state.add(self.train.rows[part], self.features.y_train[part], from_door=True)
+            learner.learn(self.train.rows[part], encode_labels(self.features.y_train[part]))
 
     def subtract(self, rows: Rows) -> float:
         start = time.perf_counter()
-        self.state.subtract(self.train.rows[rows], self.features.y_train[rows])
+        integers, targets = self.train.rows[rows], encode_labels(self.features.y_train[rows])
+        self.learner.forget(self.learner.find(integers, targets), integers, targets)
         return time.perf_counter() - start
 
     def solve(self, name: str) -> float:
         start = time.perf_counter()
         if self.state.n_rows:
-            self.shared.heads[name]._prepared()
+            self.shared.heads[name].prepare()
         return time.perf_counter() - start
 
     def labels(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
         head = self.shared.heads[name]
-        return head._labels(head._scored_integers(rows))
+        return head.labels_of(head.scores_of(rows))
 
     def judged(self, name: str, stream: Stream, i: int) -> dict[str, Any]:
         head, tested = self.shared.heads[name], stream.steps[i].tested
         start = time.perf_counter()
-        scores = head._scored_integers(self.test.rows[tested])
-        y_pred = head._labels(scores)
+        scores = head.scores_of(self.test.rows[tested])
+        y_pred = head.labels_of(scores)
         seconds = time.perf_counter() - start + self.test.seconds_a_row * len(tested)
         proba = None
-        if hasattr(head, "_probabilities"):
-            proba = head._probabilities(scores), self.state.classes
+        if hasattr(head, "probabilities_of"):
+            proba = head.probabilities_of(scores), self.state.classes
         return {**judge(self.features, stream, i, y_pred, proba), "seconds_predict": seconds}
 
     def forget_all(self, i: int, stream: Stream, records: dict[str, dict[str, Any]]) -> None:
@@ -182,7 +185,7 @@ class _Run:
         retrained = self.shared.new()
         self._add(retrained, np.flatnonzero(step.held))
         seconds = time.perf_counter() - start + self.train.seconds_a_row * int(step.held.sum())
-        identical = retrained.digest() == self.state.digest()
+        identical = retrained.state.digest() == self.state.digest()
         for name, record in records.items():
             record["requests"][-1] |= {
                 "seconds_retrain": seconds + self.solve_again(name),
@@ -191,6 +194,5 @@ class _Run:
 
     def solve_again(self, name: str) -> float:
         """What weights cost from the state as it is, which a retrained state equals."""
-        head = self.shared.heads[name]
-        head._solved.pop("current", None)
+        self.shared.heads[name].drop_caches()
         return self.solve(name)

@@ -19,7 +19,7 @@ from analytic_cl.extractors.batches import check_batch_size, extract, item, n_in
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
 from analytic_cl.extractors.resolve import as_extractor
-from analytic_cl.heads import HEADS, Head, persistence
+from analytic_cl.heads import Head, head_classes, persistence
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
 from analytic_cl.statistics import as_label, deferred_interrupts
@@ -278,7 +278,7 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         cache, progress
             As for a new pipeline. They are not in the file.
         """
-        head, saved = persistence.load_described(path, HEADS)
+        head, saved = persistence.load_described(path, head_classes())
         if saved is None:
             raise ValueError(f"{path} holds a head that was saved without an extractor: read it with analytic_cl.load")
         pipeline = cls(extractor, head, batch_size=saved["batch_size"], cache=cache, progress=progress)

@@ -11,22 +11,14 @@ from analytic_cl.heads.linear import LinearHead as LinearHead
 from analytic_cl.heads.nearest_mean import NearestMeanClassifier as NearestMeanClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier as NearestNeighborsClassifier
 from analytic_cl.heads.nearest_neighbors import Neighbors as Neighbors
+from analytic_cl.heads.registry import HeadEntry as HeadEntry
+from analytic_cl.heads.registry import head_classes as head_classes
+from analytic_cl.heads.registry import head_entries as head_entries
 from analytic_cl.heads.rls import RLSClassifier as RLSClassifier
-
-HEADS: dict[str, type[Head]] = {
-    head.__name__: head
-    for head in (
-        KeyValueBottleneckClassifier,
-        LDAClassifier,
-        NearestMeanClassifier,
-        NearestNeighborsClassifier,
-        RLSClassifier,
-    )
-}
 
 
 def load(path: str | os.PathLike[str]) -> Head:
-    """Read any head of this package that `Head.save` wrote, and return it as the class that it was.
+    """Read any registered head that `Head.save` wrote, and return it as the class that it was.
 
     Raises ValueError saying what is wrong with a truncated, altered or foreign file. Nothing in a file is executed.
 
@@ -41,4 +33,4 @@ def load(path: str | os.PathLike[str]) -> Head:
     >>> analytic_cl.load(path).state_digest() == head.state_digest()
     True
     """
-    return persistence.load(path, HEADS)
+    return persistence.load(path, head_classes())

@@ -14,6 +14,7 @@ from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.learner import Receipt
+from analytic_cl.memory import LearnedRows
 from analytic_cl.statistics import Label, as_label, encode_labels
 from analytic_cl.statistics.labels import check_one_kind, label_array
 

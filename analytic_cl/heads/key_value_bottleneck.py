@@ -118,9 +118,7 @@ class KeyValueBottleneckClassifier(Head):
             )
         keys = self._keys()
         if self.__sklearn_is_fitted__() and keys != self._state.keys:
-            raise ValueError(
-                f"keys changed since the first rows were learned with {self._state.keys}: fit a new head"
-            )
+            raise ValueError(f"keys changed since the first rows were learned with {self._state.keys}: fit a new head")
 
     def _keys(self) -> SignKeys | NearestKeys:
         if isinstance(self.keys, NearestKeys):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from operator import index as as_integer
-from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, cast, get_args
+from typing import Any, Literal, NamedTuple, NoReturn, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.door import rows_named
-from analytic_cl.statistics import Targets, Label, encode_labels
+from analytic_cl.statistics import Label, Targets, encode_labels
 
 
 def label_input(y: Any) -> Any:

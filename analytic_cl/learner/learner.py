@@ -140,9 +140,7 @@ class Learner:
 
     # ---- forget
 
-    def find(
-        self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None
-    ) -> Selection:
+    def find(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None) -> Selection:
         """These rows in the ledger, or, with ids, those of the ids, which must be these. Raises NotLearnedError."""
         with deferred_interrupts():  # NumPy's sorting turns a KeyboardInterrupt into errors of its own
             if ids is None:
@@ -200,9 +198,7 @@ class Learner:
                 self._tell(before, None if rows is None else [Change(rows, targets, -1)])
         return draft.receipt(targets.codes.size, len(found), dry_run)
 
-    def rectify(
-        self, ids: list[SampleId], rows: NDArray[Any], targets: Targets, *, digests: bool = False
-    ) -> Receipt:
+    def rectify(self, ids: list[SampleId], rows: NDArray[Any], targets: Targets, *, digests: bool = False) -> Receipt:
         """Put other rows and targets in the place of those of known ids, whose rows the ledger keeps."""
         found = self.ledger.find_ids(ids)
         old_rows, old = self.ledger.rows_of(found)

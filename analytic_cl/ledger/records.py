@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.door import Door
-from analytic_cl.ledger.digests import Digests, row_digests
-from analytic_cl.ledger.row_index import Positions
+from analytic_cl.ledger.digests import row_digests
+from analytic_cl.ledger.row_index import Digests, Positions
 from analytic_cl.ledger.table import Table
 from analytic_cl.statistics import Target, Targets
 

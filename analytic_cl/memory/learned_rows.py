@@ -154,8 +154,9 @@ class LearnedRows(RowState, LabelledState):
     def _absorb(self, other: LearnedRows) -> None:
         self.ledger.record(self.ledger.drafts_of(other.ledger))
 
-    def empty(self) -> Self:
-        return type(self)(self.door)
+    @classmethod
+    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
+        return cls(door)
 
     # ---- identity and disk
 

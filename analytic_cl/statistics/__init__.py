@@ -1,8 +1,8 @@
 """The learned state: pure values in integers, no scikit-learn, no files."""
 
-from analytic_cl.statistics.class_state import ClassState as ClassState
 from analytic_cl.statistics.centring import scatter as scatter
 from analytic_cl.statistics.centring import scatter_product as scatter_product
+from analytic_cl.statistics.class_state import ClassState as ClassState
 from analytic_cl.statistics.digest import EMPTY as EMPTY
 from analytic_cl.statistics.interrupts import deferred_interrupts as deferred_interrupts
 from analytic_cl.statistics.key_counts import KeyCounts as KeyCounts
@@ -19,6 +19,7 @@ from analytic_cl.statistics.state import KEY_COUNTS as KEY_COUNTS
 from analytic_cl.statistics.state import ROWS as ROWS
 from analytic_cl.statistics.state import Change as Change
 from analytic_cl.statistics.state import State as State
+from analytic_cl.statistics.state import empty_state as empty_state
 from analytic_cl.statistics.state import state_from_arrays as state_from_arrays
 from analytic_cl.statistics.state import state_kind as state_kind
 from analytic_cl.statistics.target_values import Target as Target

@@ -105,6 +105,10 @@ class KeyCounts(ClassState):
     def empty(self) -> Self:
         return type(self)(self.door, self.keys)
 
+    @classmethod
+    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
+        return cls(door, SignKeys.from_spec(description["keys"]))
+
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: door, keys, classes that have rows, counts; see `Moments`."""
         if not self._place:

@@ -22,7 +22,6 @@ from analytic_cl.statistics.state import CLASS_SUMS, GRAM
 from analytic_cl.statistics.targets import Targets
 from analytic_cl.statistics.wide import Int64s
 
-
 ClassTotals = tuple[list[Label], Int64s, Int64s]  # labels, rows of each, sum of the rows of each
 
 
@@ -122,8 +121,9 @@ class Moments(ClassState):
         self._gram.merge(other._gram)
         self._shift_classes(labels, counts, sums, +1)
 
-    def empty(self) -> Self:
-        return type(self)(self.door, self.order)
+    @classmethod
+    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
+        return cls(door, description["order"])
 
     def of_order(self, order: int) -> Moments:
         """A copy at the same or a lower order."""

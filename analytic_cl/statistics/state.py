@@ -151,9 +151,9 @@ class State(ABC):
     def _absorb(self, other: Any) -> None:
         """Add the rows of a state that `check_mergeable` accepts: take memory first, then write."""
 
-    @abstractmethod
     def empty(self) -> Self:
         """A state of the same kind, without rows."""
+        return self.described(self.door, self.describe())
 
     def copy(self) -> Self:
         """An independent state of the same rows."""
@@ -171,6 +171,11 @@ class State(ABC):
 
     @classmethod
     @abstractmethod
+    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
+        """A state without rows of the kind that `describe` described."""
+
+    @classmethod
+    @abstractmethod
     def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The state that `describe` and `to_arrays` described. Raises an error where it is not a possible one."""
 
@@ -184,6 +189,11 @@ def state_kind(kind: str) -> type[State]:
             f"there is no kind of state {kind!r}; there are {', '.join(_KINDS)}. Is the package that defines it "
             "installed?"
         ) from None
+
+
+def empty_state(door: Door, description: Mapping[str, Any]) -> State:
+    """A state without rows of the kind that `State.describe` described."""
+    return state_kind(description["kind"]).described(door, description)
 
 
 def state_from_arrays(door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> State:

@@ -16,7 +16,7 @@ from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import HEADS, Head, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.ledger import Ledger, SampleId
-from analytic_cl.statistics import EMPTY, Targets, Moments, label_kind
+from analytic_cl.statistics import EMPTY, Moments, Targets, label_kind
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
 from analytic_cl.store.keys import Keys

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
-from analytic_cl.statistics import Targets, Label, as_label, encode_labels
+from analytic_cl.statistics import Label, Targets, as_label, encode_labels
 from analytic_cl.store.database import Database
 from analytic_cl.store.tombstones import Tombstones
 
