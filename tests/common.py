@@ -13,12 +13,7 @@ import pytest
 from analytic_cl import DoorWarning
 from analytic_cl.heads import head_entries
 
-# Of every registered head: with default parameters, but for wide projections, and as its entry's examples have it.
-HEADS = [
-    head
-    for entry in head_entries().values()
-    for head in (() if getattr(entry.make(0), "projection", None) else (entry.make(0),)) + entry.examples
-]
+HEADS = [head for entry in head_entries().values() for head in entry.examples]
 
 # For generated rows that lose much at the door, where that is beside the point.
 ignore_door = pytest.mark.filterwarnings(f"ignore::{DoorWarning.__module__}.{DoorWarning.__name__}")

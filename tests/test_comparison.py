@@ -18,7 +18,7 @@ from analytic_cl.comparison import compare, methods, summary
 from analytic_cl.comparison.engine import run
 from analytic_cl.comparison.features import as_features
 from analytic_cl.comparison.judging import summarise
-from analytic_cl.comparison.methods import HEADS, choose
+from analytic_cl.comparison.methods import choose, head_methods
 from analytic_cl.comparison.peer_runs import BUFFER, _balanced
 from analytic_cl.comparison.peers import PEERS
 from analytic_cl.comparison.stream import MOST_SESSIONS, make_stream
@@ -69,13 +69,13 @@ def test_shared_states_give_the_accuracies_and_digests_of_heads_fitted_by_themse
     runs = run(given, text, "all", "none", 2 if d == 20 else 1)
     features = as_features(given)
 
-    assert {one["method"] for one in runs} == set(HEADS)
+    assert {one["method"] for one in runs} == set(head_methods())
     for one in runs:
         stream = make_stream(features, scenarios.parse(text), one["seed"])
         for step, session in zip(stream.steps, one["sessions"], strict=True):
             if not step.held.any():
                 continue
-            head = HEADS[one["method"]].make(one["seed"]).fit(features.X_train[step.held], features.y_train[step.held])
+            head = head_methods()[one["method"]].make(one["seed"]).fit(features.X_train[step.held], features.y_train[step.held])
             seen = np.isin(features.y_test, head.classes_)
 
             assert session["accuracy_seen"] == head.score(features.X_test[seen], features.y_test[seen])
@@ -172,7 +172,7 @@ def test_time_ordered_rows_are_predicted_before_they_are_learned():
     given = data(times_train=np.arange(300)[::-1])
     one, peer = run(given, "time-ordered:3", "lda", "sgd", 1)
     order = np.arange(300)[::-1]
-    head = HEADS["lda"].make(0).fit(given["X_train"][order[:100]], given["y_train"][order[:100]])
+    head = head_methods()["lda"].make(0).fit(given["X_train"][order[:100]], given["y_train"][order[:100]])
 
     assert one["sessions"][0]["accuracy_ahead"] is None
     expected = head.score(given["X_train"][order[100:200]], given["y_train"][order[100:200]])
@@ -185,7 +185,7 @@ def test_with_domains_sessions_are_tested_on_rows_of_their_domain():
     (one,) = run(given, "domain-incremental:seed=1", "nearest-mean", "none", 1)
     first = one["sessions"][0]
     train, test = (given[f"domains_{split}"] == first["name"] for split in ("train", "test"))
-    head = HEADS["nearest-mean"].make(0).fit(given["X_train"][train], given["y_train"][train])
+    head = head_methods()["nearest-mean"].make(0).fit(given["X_train"][train], given["y_train"][train])
 
     assert first["accuracy"] == [head.score(given["X_test"][test], given["y_test"][test]), None]
     assert None not in one["sessions"][1]["accuracy"]
@@ -325,7 +325,7 @@ def test_tuning_on_half_of_the_classes_evaluates_on_the_other_half():
     evaluated = {tuple(sorted(one["class_order"])) for one in runs}
     assert len(evaluated) == 1 and len(evaluated.pop()) == 4
     for one in runs:
-        method = {**HEADS, **PEERS}[one["method"]]
+        method = {**head_methods(), **PEERS}[one["method"]]
         assert one["features"]["n_classes"] == 4 and one["tune"] == "holdout"
         assert one["tuned"] is None if not method.grid else one["tuned"] in method.settings()
 
@@ -334,11 +334,11 @@ def test_tuning_on_other_features_takes_what_is_best_there():
     noise = data(n=60)
     settled = run(data(), "class-incremental:2", "lda", "none", 1, tune=noise)[0]
     scores = []
-    for parameters in HEADS["lda"].settings():
-        head = HEADS["lda"].make(0).set_params(**parameters).fit(noise["X_train"], noise["y_train"])
+    for parameters in head_methods()["lda"].settings():
+        head = head_methods()["lda"].make(0).set_params(**parameters).fit(noise["X_train"], noise["y_train"])
         scores.append(head.score(noise["X_test"], noise["y_test"]))
 
-    assert settled["tuned"] == HEADS["lda"].settings()[int(np.argmax(scores))]
+    assert settled["tuned"] == head_methods()["lda"].settings()[int(np.argmax(scores))]
     assert settled["tune"]["n_train"] == 60
     with pytest.raises(ValueError, match="the same features"):
         run(noise, "class-incremental:2", "lda", "none", 1, tune=noise)
@@ -380,8 +380,8 @@ def test_rows_with_nan_are_named():
 
 
 def test_names_choose_methods_once_and_in_order():
-    assert [method.name for method in choose("ridge, lda,ridge", HEADS, "head")] == ["ridge", "lda"]
-    assert choose("all", HEADS, "head") == list(HEADS.values())
+    assert [method.name for method in choose("ridge, lda,ridge", head_methods(), "head")] == ["ridge", "lda"]
+    assert choose("all", head_methods(), "head") == list(head_methods().values())
     assert {method.name for method in choose("default", PEERS, "peer")} < set(PEERS)
 
 

@@ -169,7 +169,7 @@ def test_names_of_classes_without_rows_are_not_kept(tmp_path):
     head.rectify(X[1:2], ["bob"], sample_id=[1])
     head.save(tmp_path / "head")
 
-    assert head.learner_.ledger.code_of.keys() == {"bob"}
+    assert head.learner_.ledger.number_of.keys() == {"bob"}
     assert b"alice" not in (tmp_path / "head").read_bytes()
     assert b"carl" not in (tmp_path / "head").read_bytes()
 

@@ -161,7 +161,7 @@ def test_a_ledger_that_fails_half_way_leaves_the_rows_that_are_to_be_taken_back(
     monkeypatch.undo()
     assert head.state_digest() == before
     assert head.learner_.ledger.n_rows == 150
-    assert not head.learner_.ledger.to_arrays()[0]["labels"]
+    assert not head.learner_.ledger.to_arrays()[0]["targets"]
     assert head.partial_fit(X[150:], Y[150:], sample_id=range(150)).forget(sample_id=range(150)).removed == 150
 
 

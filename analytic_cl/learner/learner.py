@@ -233,12 +233,13 @@ class Learner:
     @classmethod
     def from_description(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The learner that `describe` described. Raises an error where it is not a possible one."""
-        ledger = Ledger.from_arrays(door, description["ledger"], arrays)
         kind = state_kind(description["state"]["kind"])
         if issubclass(kind, RowState):
+            ledger = Ledger.from_arrays(door, description["ledger"], arrays)
             state: State = kind.over(ledger, door)
         else:
             state = state_from_arrays(door, description["state"], arrays)
+            ledger = Ledger.from_arrays(door, description["ledger"], arrays)
         if state.digest() != description["state_digest"]:
             raise ValueError("the state does not have the digest that it was saved with")
         recorded = ledger.counts()

@@ -25,6 +25,7 @@ from analytic_cl.statistics import (
     label_bytes,
 )
 from analytic_cl.statistics.digest import sized
+from analytic_cl.statistics.labelled_state import labels_from_array, labels_to_array
 
 MAGIC = b"analytic-cl learned rows 1\0"
 
@@ -179,23 +180,24 @@ class LearnedRows(RowState, LabelledState):
         return h.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "labels": self.labels}
+        return {"kind": self.kind}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The rows, and for each the place of its label among the sorted classes."""
         live = self.table.live()
-        return {"rows": self.table.payload[live], "row_classes": self.class_places(live).astype(np.int32)}
+        places = self.class_places(live).astype(np.int32)
+        return {"labels": labels_to_array(self.labels), "rows": self.table.payload[live], "row_classes": places}
 
     @classmethod
     def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        labels = [as_label(label) for label in description["labels"]]
+        labels = labels_from_array(arrays.get("labels"))
         rows, places = arrays.get("rows"), arrays.get("row_classes")
         if rows is None or rows.dtype != door.dtype or rows.ndim != 2 or rows.shape[1] != door.width:
             raise ValueError(f"array 'rows' is missing, or not {door.dtype} of shape (n, {door.width})")
         if places is None or places.dtype != np.int32 or places.shape != (len(rows),):
             raise ValueError("array 'row_classes' is missing, or not int32, one a row")
-        if encode_labels(labels).values != labels or set(np.unique(places).tolist()) != set(range(len(labels))):
-            raise ValueError("class labels are repeated, out of order or without rows")
+        if set(np.unique(places).tolist()) != set(range(len(labels))):
+            raise ValueError("there are class labels without rows")
         state = cls(door)
         state.add(rows, Targets(labels, places.astype(np.int64)))
         return state

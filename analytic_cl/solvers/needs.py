@@ -40,6 +40,5 @@ def check_provides(state: Any, needs: frozenset[str], who: str) -> None:
     """Raise ValueError, saying what is missing, unless a state provides all of it."""
     missing = needs - state.provides
     if missing:
-        raise ValueError(
-            f"{who} needs {' and '.join(sorted(needs))}; this state has no {' and no '.join(sorted(missing))}: {state!r}"
-        )
+        wanted, lacks = " and ".join(sorted(needs)), " and no ".join(sorted(missing))
+        raise ValueError(f"{who} needs {wanted}; this state has no {lacks}: {state!r}")

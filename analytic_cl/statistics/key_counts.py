@@ -18,7 +18,8 @@ from analytic_cl.door import Door, NearestKeys, SignKeys
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.digest import EMPTY, sized
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from analytic_cl.statistics.labels import as_label, encode_labels, label_bytes
+from analytic_cl.statistics.labelled_state import labels_from_array, labels_to_array
+from analytic_cl.statistics.labels import encode_labels, label_bytes
 from analytic_cl.statistics.state import KEY_COUNTS
 from analytic_cl.statistics.targets import Targets
 from analytic_cl.statistics.wide import Int64s
@@ -128,15 +129,20 @@ class KeyCounts(ClassState):
     # ---- on disk
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "keys": self.keys.spec(), "labels": self.labels}
+        return {"kind": self.kind, "keys": self.keys.spec()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Counts of classes and of keys, classes sorted, and what the keys need."""
-        return {"counts": self.counts, "tables": np.ascontiguousarray(self.tables), **self.keys.to_arrays()}
+        return {
+            "labels": labels_to_array(self.labels),
+            "counts": self.counts,
+            "tables": np.ascontiguousarray(self.tables),
+            **self.keys.to_arrays(),
+        }
 
     @classmethod
     def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        spec, labels = description["keys"], [as_label(label) for label in description["labels"]]
+        spec, labels = description["keys"], labels_from_array(arrays.get("labels"))
         plain = replace(door, source=None)  # keys are made from rows, whatever these come from
         nearest = spec["kind"] == "nearest"
         keys = NearestKeys.from_arrays(plain, spec, dict(arrays)) if nearest else SignKeys.from_spec(spec)
@@ -148,8 +154,6 @@ class KeyCounts(ClassState):
             raise ValueError(f"array 'tables' is missing, or not int32 of shape {shape} from 0 on")
         if (tables.sum(axis=1, dtype=np.int64) != counts).any() or counts.sum() > _MOST_ROWS:
             raise ValueError("not a possible state: a codebook does not hold as many keys as there are rows")
-        if encode_labels(labels).values != labels:
-            raise ValueError("class labels are repeated or out of order")
         state = cls(door, keys)
         state._place = {label: place for place, label in enumerate(labels)}
         state._counts, state._tables = counts.copy(), tables.copy()

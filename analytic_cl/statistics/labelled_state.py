@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -9,13 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.statistics.labels import Label, encode_labels, label_array, label_kind
+from analytic_cl.statistics.labels import Label, as_label, encode_labels, label_array, label_kind
 from analytic_cl.statistics.state import State
 from analytic_cl.statistics.targets import Targets
 from analytic_cl.statistics.wide import Int64s
 
 # Rows that a state can hold before an int64 of it could overflow; centring stays exact up to there too.
 MAX_ROWS = {8: 2**48, 16: 2**32, 32: 2**31}
+
+
+def labels_to_array(labels: list[Label]) -> NDArray[np.uint8]:
+    """Labels as an array of bytes, for files."""
+    return np.frombuffer(json.dumps(labels).encode(), dtype=np.uint8)
+
+
+def labels_from_array(array: NDArray[Any] | None) -> list[Label]:
+    """The labels that `labels_to_array` wrote. Raises ValueError where they are not sorted labels of one kind."""
+    if array is None or array.dtype != np.uint8:
+        raise ValueError("array 'labels' is missing, or not bytes")
+    labels = [as_label(label) for label in json.loads(array.tobytes())]
+    if encode_labels(labels).values != labels:
+        raise ValueError("class labels are repeated or out of order")
+    return labels
 
 
 class LabelledState(State):

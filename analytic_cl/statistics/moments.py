@@ -16,8 +16,8 @@ from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, squares
-from analytic_cl.statistics.labelled_state import MAX_ROWS
-from analytic_cl.statistics.labels import Label, as_label, encode_labels
+from analytic_cl.statistics.labelled_state import MAX_ROWS, labels_from_array, labels_to_array
+from analytic_cl.statistics.labels import Label, encode_labels
 from analytic_cl.statistics.state import CLASS_SUMS, GRAM
 from analytic_cl.statistics.targets import Targets
 from analytic_cl.statistics.wide import Int64s
@@ -148,16 +148,16 @@ class Moments(ClassState):
     # ---- on disk
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "order": self.order, "labels": self.labels}
+        return {"kind": self.kind, "order": self.order}
 
     def to_arrays(self) -> dict[str, Int64s]:
         """Counts, sums and Gram planes, classes sorted."""
         planes = {f"gram_{shift}": p for shift, p in zip(gram.PLANE_SHIFTS[self.door.bits], self.planes, strict=False)}
-        return {"counts": self.counts, "sums": self.sums, **planes}
+        return {"labels": labels_to_array(self.labels), "counts": self.counts, "sums": self.sums, **planes}
 
     @classmethod
     def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        order, labels = description["order"], [as_label(label) for label in description["labels"]]
+        order, labels = description["order"], labels_from_array(arrays.get("labels"))
         packed = (door.width * (door.width + 1) // 2,)
         shapes = {"counts": (len(labels),), "sums": (len(labels), door.width)}
         if order == 2:
@@ -167,8 +167,6 @@ class Moments(ClassState):
             if got is None or got.dtype != np.int64 or got.shape != shape:
                 raise ValueError(f"array {name!r} is missing, or not int64 of shape {shape}")
         moments = cls(door, order)
-        if encode_labels(labels).values != labels:
-            raise ValueError("class labels are repeated or out of order")
         moments._place = {label: place for place, label in enumerate(labels)}
         moments._counts, moments._sums = arrays["counts"].copy(), arrays["sums"].copy()
         if order == 2:

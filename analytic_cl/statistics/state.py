@@ -144,7 +144,7 @@ class State(ABC):
             )
         self._check_compatible(other)
 
-    def _check_compatible(self, other: Any) -> None:
+    def _check_compatible(self, other: Any) -> None:  # noqa: B027  (most kinds have nothing to add)
         """Raise ValueError where a state of the same kind and door can't be merged all the same."""
 
     @abstractmethod
@@ -163,11 +163,11 @@ class State(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What kind of state it is, and its targets, as JSON values: with `to_arrays` all that there is to it."""
+        """What kind of state it is, as JSON values, and nothing of what it learned; `described` makes an empty one."""
 
     @abstractmethod
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Its integers, in an order that arrival has no part in."""
+        """All that it learned, in an order that arrival has no part in."""
 
     @classmethod
     @abstractmethod
