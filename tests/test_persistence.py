@@ -177,7 +177,10 @@ FORGERIES = {
     "a sum": (lambda about, arrays: arrays["sums"].__setitem__((0, 0), 1), "digest|possible"),
     "a Gram entry": (lambda about, arrays: arrays["gram_0"].__setitem__(3, 1), "digest|possible"),
     "another door": (lambda about, arrays: about["door"].update(scale=(2.0).hex()), "digest"),
-    "a class name": (lambda about, arrays: about["state"]["labels"].__setitem__(0, 77), "out of order|digest"),
+    "a class name": (
+        lambda about, arrays: arrays.update(labels=np.frombuffer(b"[77, 1, 2, 3]", np.uint8).copy()),
+        "out of order|digest",
+    ),
     "a lost ledger row": (lambda about, arrays: about["ledger"].update(untracked=1), "ledger records other rows"),
     "more rows of a class": (lambda about, arrays: arrays["ledger_kept_codes"].__setitem__(0, 3), "records other rows"),
     "a label twice": (lambda about, arrays: about["ledger"].update(targets=[0, 1, 2, 2]), "ids or labels|fit each"),

@@ -150,8 +150,8 @@ class Moments(ClassState):
     def describe(self) -> dict[str, Any]:
         return {"kind": self.kind, "order": self.order}
 
-    def to_arrays(self) -> dict[str, Int64s]:
-        """Counts, sums and Gram planes, classes sorted."""
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Labels, counts, sums and Gram planes, classes sorted."""
         planes = {f"gram_{shift}": p for shift, p in zip(gram.PLANE_SHIFTS[self.door.bits], self.planes, strict=False)}
         return {"labels": labels_to_array(self.labels), "counts": self.counts, "sums": self.sums, **planes}
 
