@@ -18,6 +18,7 @@ ROOMS = [
     "cli",
     "comparison",
     "store",
+    "reading",
     "datasets",
     "scenarios",
     "metrics",

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from analytic_cl.cli.columns import text_ids, text_label
 from analytic_cl.cli.documents import parse_json
-from analytic_cl.cli.files import read_table
 from analytic_cl.cli.output import as_json_text, write_text
+from analytic_cl.reading import read_records
 
 if TYPE_CHECKING:
     from analytic_cl.store import Store
@@ -40,10 +40,9 @@ def read_batch(path: Path, integer_ids: bool, kind_of_labels: str, skip_unknown:
 
 
 def _lines_of_csv(path: Path, integer_ids: bool, kind_of_labels: str) -> Iterator[tuple[str, Request]]:
-    header, rows = read_table(path)
-    for number, row in enumerate(rows, start=1):
+    for number, record in enumerate(read_records(path), start=1):
         place = f"{path}, row {number}"
-        line: Request = {name: cell for name, cell in zip(header, row, strict=True) if cell}
+        line: Request = {name: cell for name, cell in record.items() if cell}
         if "sample_id" in line:
             line["sample_id"] = text_ids([line["sample_id"]], integer_ids, place)
         if "label" in line:

@@ -121,6 +121,17 @@ class StoreReader:
         """Rows in the state."""
         return self._model.n_rows
 
+    @property
+    def feature_names(self) -> list[str] | None:
+        """Names of the columns that were learned from, in order; None where they had none."""
+        about = self._db.about("rows")
+        return None if about is None else about["feature_names"]
+
+    @property
+    def other_columns(self) -> list[str]:
+        """Names of the columns that stood beside the features, such as that of the labels."""
+        return list((self._db.about("rows") or {}).get("other_columns", []))
+
     def _serving(self) -> Head:
         if not self._model.n_rows:
             raise NotFittedError(f"the store {self.path} has no rows in use: its model is not fitted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -139,6 +139,8 @@ class Store(StoreReader):
         subject: Any = None,
         session: Any = None,
         allow_erased: bool = False,
+        feature_names: Sequence[str] | None = None,
+        other_columns: Sequence[str] = (),
     ) -> int:
         """Learn rows; what comes back is how many.
 
@@ -152,11 +154,13 @@ class Store(StoreReader):
             Whom a row is about, and when or from where it came; one for all rows, or one each.
         allow_erased : bool, default=False
             Learn rows although their id or subject was erased, and lift the tombstones.
+        feature_names, other_columns : sequence of str, optional
+            Names of the columns of X, if it is no data frame, and of those beside them, as the labels'; kept, compared.
 
         Raises
         ------
         ValueError
-            Bad rows or labels, or ids that the store has. Nothing is learned.
+            Bad rows or labels, other feature names, or ids that the store has. Nothing is learned.
         AlreadyErasedError
             Ids or subjects that were erased.
 
@@ -165,7 +169,7 @@ class Store(StoreReader):
         Exactness: bit for bit as `Head.partial_fit`. Committed when the call returns.
         """
         self._check_writable()
-        incoming = self._model.incoming(X, y, sample_id)
+        incoming = self._model.incoming(X, y, sample_id, feature_names, other_columns)
         n = len(incoming.rows)
         ids: list[SampleId | None] = [None] * n if incoming.ids is None else list(incoming.ids)
         subjects, sessions = _spread("subject", subject, n), _spread("session", session, n)
@@ -177,8 +181,7 @@ class Store(StoreReader):
         """Learn batches of rows, all or none."""
         model, n = self._model, 0
         with deferred_interrupts(), self._whole():
-            if self._db.about("rows") is None:
-                self._db.set_about("rows", about)
+            model.note(about)
             number, time = self._audit.last()[0] + 1, now()
             for batch in batches:
                 ids = [name for name in batch.ids if name is not None]
