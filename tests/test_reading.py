@@ -46,11 +46,14 @@ def test_labels_have_headers_by_the_same_rule(folder):
     assert read_column(written(folder, "1\n2\n", "x.txt")).values == ["1", "2"]  # plain text has none
 
 
-def test_a_header_of_numbers_is_one_where_a_column_of_it_is_named(folder):
-    name = written(folder, "2019,2020,7\n1,2,a\n3,4,b\n")
+def test_a_header_of_numbers_is_one_where_it_has_the_columns_of_the_model(folder):
+    name = written(folder, "2020,2019,7\n1,2,0\n3,4,1\n")
 
-    assert read_column(f"{name}:7").values == ["a", "b"]
-    assert read_features(name, beside=[f"{name}:7"]).values.tolist() == [[1, 2], [3, 4]]
+    assert read_features(name, known=["2019", "2020"], others=["7"]).values.tolist() == [[2, 1], [4, 3]]
+    with pytest.raises(ValueError, match="the first line is numbers"):
+        read_features(name, known=["2019", "2021"])
+    with pytest.raises(ValueError, match="the first line is numbers"):
+        read_column(f"{name}:7")  # or the seventh column
 
 
 def test_columns_without_a_header_are_named_by_their_numbers(folder):
@@ -260,3 +263,10 @@ def test_metadata_of_pandas_that_is_none_is_no_index(folder):
     pyarrow.parquet.write_table(table, "x.parquet")
 
     assert read_features("x.parquet")[1:] == (["a", "b"], [])
+
+
+def test_folders_are_no_columns(folder):
+    (folder / "year=2020").mkdir()
+    FRAME.to_parquet("year=2020/x.parquet")
+
+    assert read_features("year=2020/x.parquet").names == ["a", "b"]

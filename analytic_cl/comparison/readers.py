@@ -67,7 +67,7 @@ def read(name: str, extractor: str = "", *, header: bool | None = None, progress
     suffix, notes = path.suffix.lower(), list[str]()
     if label and suffix == ".npz":
         raise ValueError(f"{name}: features and labels are both read from {path}: leave out :{label}")
-    table = open_table(path, header, [label]) if suffix == ".csv" else None
+    table = open_table(path, header) if suffix == ".csv" else None
     if path.is_dir() and (path / "train").is_dir():
         given = _images(path, extractor)
     elif isinstance(table, CsvTable) and "text" in table.names and label in ("", "label"):

@@ -35,7 +35,7 @@ def read_column(name: str, header: bool | None = None) -> Column:
     path, member = split_name(name)
     suffix, title = path.suffix.lower(), ""
     if suffix in ENDINGS:
-        table = open_table(path, header, [member])
+        table = open_table(path, header)
         title = member or (table.names[0] if len(table.names) == 1 else "")
         values = table.column(title)
         title = title if table.has_names else ""

@@ -25,8 +25,8 @@ class CsvTable:
     path : Path
     header : bool or None
         Whether the first line names the columns. None: it does, but where it is all numbers the file is refused.
-    mentioned : collection of str
-        Columns that somebody named; a first line that has one of them is a header.
+    expected : collection of str
+        Columns of a model; a first line that has them all is a header.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class CsvTable:
 
     index: frozenset[str] = frozenset()
 
-    def __init__(self, path: Path, header: bool | None, mentioned: Collection[str] = ()) -> None:
+    def __init__(self, path: Path, header: bool | None, expected: Collection[str] = ()) -> None:
         self.path = path
         with open_text(path) as file:
             _, first = next(_records(file, path), (0, None))
@@ -50,7 +50,8 @@ class CsvTable:
                 f"{path}: line 1 is empty; it should be the {'first row' if header is False else 'header'}"
             )
         cells = [cell.strip() for cell in first]
-        if header is None and all(map(_is_numeric, cells)) and not set(cells) & set(mentioned):
+        foreseen = bool(expected) and set(expected) <= set(cells)
+        if header is None and all(map(_is_numeric, cells)) and not foreseen:
             shown = ", ".join(cells[:4]) + (", ..." if len(cells) > 4 else "")
             raise ValueError(
                 f"{path}: the first line is numbers ({shown}), so it may be names of columns or a row: give --header "
@@ -124,10 +125,19 @@ class CsvTable:
     def _carefully(self, places: list[int]) -> NDArray[np.float64]:
         rows, parts, done = self.rows(), [np.empty((0, len(places)))], 0
         while block := list(islice(rows, _BLOCK)):
-            numbers = [self._floats(row, places, number) for number, row in enumerate(block, start=done + 1)]
-            parts.append(np.array(numbers, dtype=np.float64))
+            parts.append(self._block(block, places, done + 1))
             done += len(block)
         return np.concatenate(parts)
+
+    def _block(self, rows: list[list[str]], places: list[int], first: int) -> NDArray[np.float64]:
+        cells = [row[place] for row in rows for place in places]
+        try:
+            numbers = np.fromiter(map(float, cells), np.float64, len(cells))
+        except ValueError:
+            numbers = np.full(1, np.nan)
+        if not np.isfinite(numbers).all() or "_" in "".join(cells):  # cell by cell, to say which
+            numbers = np.array([self._floats(row, places, number) for number, row in enumerate(rows, start=first)])
+        return numbers.reshape(len(rows), len(places))
 
     def _floats(self, row: list[str], places: list[int], number: int) -> list[float]:
         found = []

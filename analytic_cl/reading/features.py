@@ -65,7 +65,7 @@ def read_features(
     if suffix not in ENDINGS:
         raise ValueError(f"{name}: features are read from .npy, .npz, {', '.join(ENDINGS)} files")
     named = [column for file, column in map(split_name, filter(None, beside)) if _is_same(file, path)]
-    table = open_table(path, header, [*named, *(known or ()), *others])
+    table = open_table(path, header, known or ())
     if member:  # a column of lists
         return _checked(name, _lists(table, member), known)
     kept, notes = feature_columns(table, [*named, *(column for column in others if column not in (known or ()))])

@@ -69,6 +69,6 @@ def _read(path: Path) -> Any:
             f"{path}: Parquet files are read with the package pyarrow: pip install 'analytic-cl[parquet]'"
         ) from None
     try:
-        return pyarrow.parquet.read_table(path)
+        return pyarrow.parquet.read_table(path, partitioning=None)  # else folders named a=1 are columns
     except pyarrow.ArrowInvalid as error:
         raise ValueError(f"{path} is not a Parquet file: {error}") from None

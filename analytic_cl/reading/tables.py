@@ -13,6 +13,6 @@ Table = CsvTable | ParquetTable
 ENDINGS = (".csv", ".parquet")
 
 
-def open_table(path: Path, header: bool | None = None, mentioned: Collection[str] = ()) -> Table:
-    """A .csv or .parquet file; `header` and `mentioned` as of `CsvTable`."""
-    return ParquetTable(path) if path.suffix.lower() == ".parquet" else CsvTable(path, header, mentioned)
+def open_table(path: Path, header: bool | None = None, expected: Collection[str] = ()) -> Table:
+    """A .csv or .parquet file; `header` and `expected` as of `CsvTable`."""
+    return ParquetTable(path) if path.suffix.lower() == ".parquet" else CsvTable(path, header, expected)
