@@ -169,7 +169,7 @@ def test_a_feature_stays_one_though_labels_elsewhere_have_its_name(folder):
         ("a,b\n1,2\n\n3,4\n", "line 3 is empty, and rows follow"),
         ("\na,b\n1,2\n", "line 1 is empty; it should be the header"),
         (" \n1,2\n", "line 1 is empty"),
-        ("a;b\n1;2\n", "with commas between"),
+        ("a;b\n1;2\n", "there must be commas between columns"),
         ('a,b\n1,"2\n3,4\n', "line 3: unexpected end of data"),
         ('a,b\n"1"2,3\n', "line 2: ',' expected"),
         ("", "is empty: it needs a header"),

@@ -141,7 +141,7 @@ def as_features(given: Any, name: str = "", source: str | None = None, notes: tu
 def _in_two(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Both splits of rows that came as one, and what there is to say about it."""
     labels = labels_of(one_a_row(given["y"], "y"), "y")
-    test = test_rows(labels)
+    test = _for_testing(labels)
     arrays = {"classes": given["classes"]} if given.get("classes") is not None else {}
     for key in ("X", "y", "domains", "subjects", "times"):
         if given.get(key) is None:
@@ -153,7 +153,7 @@ def _in_two(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     return arrays, f"no split: {test.sum():,} of {len(test):,} rows, a fifth of each class, drawn once, are for testing"
 
 
-def test_rows(labels: NDArray[Any]) -> NDArray[np.bool_]:
+def _for_testing(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Which rows are for testing: a fifth of each class, at least one where it has two, the same in every call."""
     random, test = np.random.default_rng([0, 5]), np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):

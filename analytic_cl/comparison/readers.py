@@ -102,7 +102,7 @@ def _table(table: Table, label: str) -> tuple[dict[str, NDArray[Any]], list[str]
     if label not in table.names:
         raise ValueError(
             f"{table.path}: there is no column {label!r}; name the one with the labels, {table.path.name}:NAME. There "
-            f"are {', '.join(table.names)}"
+            f"are {table.names}"
         )
     about = [name for name in (*_COLUMNS, *_NO_FEATURES) if name in table.names and name != label]
     kept, notes = feature_columns(table, [label, *about])

@@ -64,8 +64,15 @@ class CsvTable:
         """Where a column is; ValueError listing the columns where no single one has this name."""
         if self.names.count(name) != 1:
             there = f"there are {self.names}" if self.has_names else f"they are numbered 1 to {len(self.names)}"
-            raise ValueError(f"{self.path}: name one of its columns after a colon, {self.path.name}:NAME; {there}")
+            raise ValueError(
+                f"{self.path}: name one of its columns after a colon, {self.path.name}:NAME; {there}{self._hint()}"
+            )
         return self.names.index(name)
+
+    def _hint(self) -> str:
+        """Of another mark between columns than the comma."""
+        marks = any(mark in self.names[0] for mark in ";\t|") if len(self.names) == 1 else False
+        return "; there must be commas between columns" if marks else ""
 
     def rows(self) -> Iterator[list[str]]:
         """Cells of each row."""
@@ -152,13 +159,12 @@ class CsvTable:
     def _not_a_number(self, row: list[str], places: list[int], place: int, number: int) -> str:
         cell = row[place].strip()
         text = f"{self.path}: row {number}, column {self.names[place]!r}: "
-        text += f"{cell!r} is not a finite number" if cell else "it is empty"
+        shown = repr(cell if len(cell) <= 40 else f"{cell[:40]}...")
+        text += f"{shown} is not a finite number" if cell else "it is empty"
         text += "; features are numbers in every column"
         if number == 1 and self.has_names and not any(_is_numeric(row[place]) for place in places):
             text += ", below a header of one line"
-        if len(self.names) == 1 and any(mark in cell for mark in ";\t|"):
-            text += ", with commas between"
-        return text
+        return text + self._hint()
 
 
 def read_records(path: Path) -> Iterator[dict[str, str]]:
