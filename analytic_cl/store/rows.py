@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
+from analytic_cl.ledger.ids import other_kind
 from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
 from analytic_cl.store.database import Database
 from analytic_cl.store.tombstones import Tombstones
@@ -78,6 +79,22 @@ class Rows:
         ids = list(ids)
         known = set(self.known(ids))
         return [name for name in ids if name not in known]
+
+    def of_another_kind(self, unknown: Sequence[SampleId]) -> str:
+        """What to say where text was asked for and the ids are integers, or the other way round; else nothing."""
+        others = [other for name in unknown if (other := other_kind(name)) is not None]
+        texts = any(isinstance(name, str) for name in unknown)
+        known = bool(self.known(others))
+        if not known and not (others and self._has_ids(text=not texts) and not self._has_ids(text=texts)):
+            return ""
+        if texts:
+            return "; the store's ids are integers, and these are text (on the command line, give --integer-ids)"
+        return "; the store's ids are text, and these are integers (on the command line, leave out --integer-ids)"
+
+    def _has_ids(self, *, text: bool) -> bool:
+        """Whether there are ids that are text, or integers: by how `text_of` begins."""
+        first, end = ('"', "#") if text else ("#", "$")
+        return self._db.one("SELECT 1 FROM rows WHERE sample >= ? AND sample < ? LIMIT 1", first, end) is not None
 
     def choose_samples(self, ids: Iterable[SampleId]) -> None:
         self._db.run("DELETE FROM chosen")
