@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from common import HEADS, blobs, head_name, ignore_door, needs
 
-from analytic_cl import ContinualPipeline, ErrorMemory, LDAClassifier, NearestMeanClassifier, Store, load, metrics
+from analytic_cl import ContinualPipeline, ErrorMemory, LDAClassifier, Store, load, metrics
 from analytic_cl.cli.main import main
 from analytic_cl.ledger import NotLearnedError, as_ids
 from analytic_cl.scenarios import class_incremental
-from analytic_cl.store import AlreadyErasedError, RefusedError
+from analytic_cl.store import AlreadyErasedError, RefusedError, StoreError
 
 X, Y = blobs(24, 4, 3)
 COMPOSED, DECOMPOSED = "Jos\u00e9 \u00c5", unicodedata.normalize("NFD", "Jos\u00e9 \u00c5")
@@ -202,6 +202,27 @@ def test_a_merged_store_and_head_bring_names_in_the_same_spelling(tmp_path, stor
         other.learn(X[3:4], Y[3:4], subject=f" {DECOMPOSED}")
         store.merge(other)
     assert len(store.access(COMPOSED)["rows"]) == 1
+
+
+@pytest.mark.parametrize("column", ["sample", "subject", "session", "label"])
+def test_a_store_of_an_earlier_version_with_names_in_other_spellings_is_refused(store, column):
+    store.learn(X[:3], ["a", "b", "c"], sample_id=["u", "v", "w"], subject="Ann", session="Monday")
+    store._db.run("DELETE FROM about WHERE name = 'spelling'")
+    store.close()
+    for how in ({"read_only": True}, {}):
+        with Store.open(store.path, **how) as opened:  # all names are as they would be now
+            assert opened.n_rows == 3
+    with Store.open(store.path) as opened:
+        assert opened._db.about("spelling") == "NFC"
+        opened._db.run("DELETE FROM about WHERE name = 'spelling'")
+        if column == "label":
+            opened._db.run("UPDATE labels SET label = ? WHERE code = 1", json.dumps("a "))
+        else:
+            opened._db.run(f"UPDATE rows SET {column} = ? WHERE row = 1", json.dumps(DECOMPOSED))
+        opened._loaded = None
+    for how in ({"read_only": True}, {}):
+        with pytest.raises(StoreError, match="learn its rows into a new store"):
+            Store.open(store.path, **how)
 
 
 def test_labels_of_a_store_have_one_spelling_also_behind_forgetting(store):

@@ -248,7 +248,7 @@ def test_ctrl_c_while_another_thread_works_leaves_the_store_usable(tmp_path):
 # ---- fork
 
 FORKED = """
-import os, sys, threading, time, warnings
+import os, sys, threading, warnings
 import numpy as np
 from analytic_cl import LDAClassifier, Store
 from analytic_cl.store import StoreError
@@ -286,6 +286,15 @@ if pid == 0:
     with store:
         pass
     assert refused == 14, refused
+    for how in ({}, {"read_only": True}):
+        try:
+            Store.open(sys.argv[1], **how)
+        except StoreError as error:
+            refused += "forked" in str(error) or "being written to" in str(error)
+    assert refused == 16, refused
+    with Store.create(sys.argv[1] + " of the child", LDAClassifier()) as own:
+        own.learn(X, y)
+        assert own.verify(retrain=True).rows == 60
     del store, reader  # freed, and later the interpreter ends: the parent's files must not feel it
     sys.exit(7)
 go.set()
@@ -300,15 +309,27 @@ except StoreError as error:
     assert str(os.getpid()) in str(error), error  # the lock is there, with its holder's name
 else:
     raise AssertionError("two writers")
+hear, tell = os.pipe()
 pid = os.fork()
 if pid == 0:
-    time.sleep(60)  # lives on
+    os.read(hear, 1)  # until the parent has closed
+    try:
+        Store.open(sys.argv[1], read_only=True)  # SQLite would hold on to what its parent's connection saw
+    except StoreError as error:
+        os._exit(8 if "can't be opened in it" in str(error) else 1)
     os._exit(0)
 store.close()
 reader.close()
 with Store.open(sys.argv[1]) as again:  # although the child is there still
     assert again.verify(retrain=True).rows == 60
-os.kill(pid, 9)
+    os.write(tell, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 8
+pid = os.fork()  # of a process that has closed the store
+if pid == 0:
+    with Store.open(sys.argv[1]) as own:
+        own.forget(sample_id=[100])
+    os._exit(9)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 print("right")
 """
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.errors import StoreError
-from analytic_cl.store.turns import keep_from_children, leak
+from analytic_cl.store.turns import identity_of, keep_from_children, leave, let_go, refuse_inherited
 
 FORMAT_VERSION = 1
 
@@ -49,9 +49,11 @@ class Database:
 
     def __init__(self, path: Path, *, read_only: bool, create: bool = False) -> None:
         self.path = path
+        refuse_inherited(path)
         mode = "ro" if read_only else "rwc" if create else "rw"
         try:
             self._sql = self._connection(f"mode={mode}")
+            self._identity = identity_of(path)
             keep_from_children(self)
             if create:
                 self._sql.execute(f"PRAGMA application_id = {_APPLICATION}")
@@ -141,10 +143,10 @@ class Database:
 
     def close(self) -> None:
         self._sql.close()
+        let_go(self)
 
     def leave_to_parent(self) -> None:
-        """In a forked process: closing the connection, as freeing it would, may work on the parent's files."""
-        leak(self._sql)
+        leave(self._sql, self._identity)
 
 
 class Transaction:

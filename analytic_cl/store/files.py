@@ -12,7 +12,7 @@ from typing import Any
 
 from analytic_cl._files import sync_directory
 from analytic_cl.store.errors import StoreLockedError
-from analytic_cl.store.turns import keep_from_children
+from analytic_cl.store.turns import keep_from_children, let_go
 
 
 def canonical(value: Any) -> bytes:
@@ -65,6 +65,7 @@ class WriterLock:
         if not self._file.closed:
             self._file.truncate(0)
             self._file.close()
+            let_go(self)
 
     def leave_to_parent(self) -> None:
         """In a forked process: without its copy of the file, the lock ends with the parent."""

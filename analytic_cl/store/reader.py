@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from analytic_cl.heads import Head
 from analytic_cl.ledger import as_name
 from analytic_cl.store.audit import Audit
-from analytic_cl.store.creation import DATABASE, KEYS, LOCK, SNAPSHOTS
+from analytic_cl.store.creation import DATABASE, KEYS, LOCK, SNAPSHOTS, SPELLING
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import RefusedError, StoreError
 from analytic_cl.store.files import WriterLock, size_of
@@ -54,6 +54,7 @@ class StoreReader:
             self._tombstones = Tombstones(self._db, self._keys, self._db.about("tombstone_days"))
             self._audit = Audit(self._db)
             self._seen = (0, "", "")
+            self._check_spelling()
             if not read_only:
                 self._recover()
         except BaseException as error:
@@ -62,6 +63,20 @@ class StoreReader:
             if isinstance(error, OSError):
                 raise StoreError(f"{self.path} can't be written to: {error}; open it with read_only=True") from error
             raise
+
+    def _check_spelling(self) -> None:
+        """Refuse what an earlier version may have written: names that nobody would be found under."""
+        if self._db.about("spelling") == SPELLING:
+            return
+        odd = self._rows.odd_names()
+        if odd:
+            raise StoreError(
+                f"{self.path} was made by an earlier version and holds names with spaces around them or in another "
+                f"Unicode form, such as {odd[0]!r}, which would not be found: learn its rows into a new store"
+            )
+        if not self.read_only:
+            with self._db.transaction():
+                self._db.set_about("spelling", SPELLING)
 
     @classmethod
     def open(cls, path: Any, *, read_only: bool = False) -> Self:

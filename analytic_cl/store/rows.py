@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._text import plain_text
 from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import other_kind
@@ -55,6 +56,16 @@ class Rows:
         labels = self.labels()
         query = "SELECT label, count(*) FROM rows WHERE restricted = 0 GROUP BY label"
         return {labels[code]: count for code, count in self._db.run(query)}
+
+    def odd_names(self) -> list[str]:
+        """Ids, subjects, sessions and labels that are not in their one spelling."""
+        names = [
+            name_of(text)
+            for column in ("sample", "subject", "session")
+            for (text,) in self._db.run(f"SELECT DISTINCT {column} FROM rows WHERE {column} NOT NULL")
+        ]
+        names += [json.loads(text) for (text,) in self._db.run("SELECT label FROM labels")]
+        return [name for name in names if isinstance(name, str) and name != plain_text(name)]
 
     # ---- choose
 
