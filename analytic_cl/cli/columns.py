@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from analytic_cl._text import plain_text
 from analytic_cl.cli.output import tell
 from analytic_cl.reading import Column, integers_if_all, is_integer, read_column, split_name
 
@@ -32,7 +33,7 @@ def read_ids(name: str, integers: bool, n_rows: int | None = None, header: bool 
 
 def text_ids(values: list[str], integers: bool, source: str) -> list[int] | list[str]:
     """Ids written as text."""
-    values = [value.strip() for value in values]
+    values = list(map(plain_text, values))
     for place, value in enumerate(values, start=1):
         if not value:
             raise ValueError(f"{source}: value {place} is empty; it should be an id")
@@ -59,7 +60,7 @@ def _text_labels(column: Column, kind: str, name: str) -> list[Any]:
 
 def text_label(text: str, kind: str) -> Any:
     """A label written as text."""
-    text = text.strip()
+    text = plain_text(text)
     if kind == "boolean":
         if text.lower() not in ("true", "false"):
             raise ValueError(f"the store's labels are true and false; {text!r} is neither")
@@ -78,7 +79,8 @@ def kind_of_labels(store: Store) -> str:
 
 def read_names(name: str, n_rows: int, header: bool | None = None) -> list[str | None]:
     """A person or another name for each row; an empty line means none."""
-    values = [str(value) or None for value in read_column(name, header).values]
+    column = read_column(name, header)
+    values = [_name(value, f"{name}: value {place}") for place, value in enumerate(column.values, start=1)]
     if len(values) != n_rows:
         raise ValueError(f"there are {n_rows} rows but {len(values)} names in {name}")
     return values
@@ -87,3 +89,12 @@ def read_names(name: str, n_rows: int, header: bool | None = None) -> list[str |
 def names_of_columns(*files: str | None) -> list[str]:
     """The columns that labels, ids and names of people are read from, where they have names."""
     return [member for path, member in map(split_name, filter(None, files)) if member and path.suffix.lower() != ".npz"]
+
+
+def _name(value: Any, place: str) -> str | None:
+    """Text, or an integer as text. Not a float: 12.0 was a person's number before a missing value made it a float."""
+    import numpy as np
+
+    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | np.integer):
+        raise ValueError(f"{place} is {value!r}; names are text or integers, and integers with gaps become floats")
+    return plain_text(str(value)) or None

@@ -144,6 +144,11 @@ def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     if "door" not in about:
         return head
     door, labels = Door.from_spec(about["door"]), [as_label(label) for label in about["labels"]]
+    if labels != about["labels"]:
+        raise ValueError(
+            "it was saved by version 0.1, in which labels with spaces around them, or in another Unicode form, were "
+            f"labels of their own: {[label for label in about['labels'] if label not in labels][:5]}; learn it again"
+        )
     moments = state_from_arrays(door, about, labels, arrays)
     if moments.digest() != about["state_digest"]:
         raise ValueError("the state does not have the digest that it was saved with")
