@@ -13,9 +13,10 @@ demo: .venv/ready
 test: .venv/ready-test
 	$(BIN)/python -m pytest -n auto
 
-# Long: 300 kills and 600 interrupts of a process that writes to a store.
+# Long: 300 kills and 600 interrupts of a process that writes to a store, and 1,000 rounds of eight threads in one.
 soak: .venv/ready-test
 	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py -n auto
+	ANALYTIC_CL_THREAD_ROUNDS=1000 $(BIN)/python -m pytest tests/test_store_threads.py -k eight_threads
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check .

@@ -22,9 +22,9 @@ from analytic_cl import (
     Store,
 )
 from analytic_cl.cli import learning_commands
-from analytic_cl.cli.files import read_features
 from analytic_cl.cli.main import main
 from analytic_cl.datasets import load_clinc150
+from analytic_cl.reading import read_features
 from analytic_cl.store.report import report
 
 README = Path(__file__).parents[1] / "README.md"
@@ -145,7 +145,7 @@ def test_learning_in_chunks_gives_the_state_of_learning_at_once(data):
 
 
 def test_an_npy_file_stays_on_disk_and_a_chunk_is_about_64_megabytes(data):
-    X = read_features("features.npy")
+    X = read_features("features.npy").values
 
     assert isinstance(X, np.memmap)
     assert learning_commands.rows_at_a_time(X) * X[0].nbytes == pytest.approx(2**26, rel=0.001)
@@ -155,6 +155,7 @@ def write_features(X, labels):
     np.savez("data.npz", X_train=X, X_test=X[:5], y=labels)
     np.savez("one.npz", X=X, y=labels)
     np.savetxt("plain.csv", X, delimiter=",", fmt="%.17g")
+    Path("plain-labels.csv").write_text("".join(f"{name}\n" for name in labels))
     header = ",".join(f"f{j}" for j in range(X.shape[1]))
     np.savetxt("named.csv", X, delimiter=",", fmt="%.17g", header=header, comments="")
     columns = {f"f{j}": X[:, j] for j in range(X.shape[1])}
@@ -172,14 +173,14 @@ def test_every_kind_of_file_gives_the_same_state(data):
         ("features.npy", "labels.npy"),
         ("data.npz:X_train", "data.npz:y"),
         ("one.npz", "one.npz"),
-        ("plain.csv", "rows.csv:intent"),
-        ("named.csv", "labels.txt"),
+        ("plain.csv", "plain-labels.csv", "--no-header"),
+        ("named.csv", "rows.csv:intent"),
         ("wide.parquet", "rows.parquet:intent"),
         ("rows.parquet:embedding", "labels.txt"),
     ]
-    for number, (features, names) in enumerate(pairs):
+    for number, files in enumerate(pairs):
         call("init", f"store{number}")
-        call("learn", f"store{number}", features, names)
+        call("learn", f"store{number}", *files)
 
     assert {digest(f"store{number}") for number in range(len(pairs))} == {retrained(data, np.arange(N))}
 

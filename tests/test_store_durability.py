@@ -154,7 +154,7 @@ for operation, held in life(10 * wanted + 100):
         except KeyboardInterrupt:
             sys.setprofile(None)
             hit += 1
-            assert not store._db._mutex.locked(), ("locked for ever", operation, hit)
+            assert not store._turns._lock._is_owned(), ("locked for ever", operation, hit)
             assert not store._db._sql.in_transaction, ("in a transaction for ever", operation, hit)
             assert interrupts._active is None
         finally:

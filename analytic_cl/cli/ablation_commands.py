@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analytic_cl.cli.errors import StoreCommand
-from analytic_cl.cli.output import progress
+from analytic_cl.cli.output import progress, tell
 
 if TYPE_CHECKING:
     from analytic_cl.comparison import Features
@@ -103,7 +103,9 @@ def _drawn(features: str, rows: int, test_rows: int, seed: int) -> Features:
     from analytic_cl.comparison.features import as_features
     from analytic_cl.comparison.subsets import drawn
 
-    return drawn(as_features(features), rows, test_rows, seed)
+    given = as_features(features)
+    tell(given.notes)
+    return drawn(given, rows, test_rows, seed)
 
 
 def _finish(out: Path, drawn: bool) -> None:

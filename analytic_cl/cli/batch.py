@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from analytic_cl._text import plain_text
 from analytic_cl.cli.columns import text_ids, text_label
 from analytic_cl.cli.documents import parse_json
-from analytic_cl.cli.files import read_table
 from analytic_cl.cli.output import as_json_text, write_text
+from analytic_cl.reading import read_records
 
 if TYPE_CHECKING:
     from analytic_cl.store import Store
@@ -31,19 +32,30 @@ def read_batch(path: Path, integer_ids: bool, kind_of_labels: str, skip_unknown:
     requests: dict[str, Request] = {}
     for place, line in lines:
         _check_line(line, place)
-        name = line["request_id"]
+        name = line["request_id"] = plain_text(line["request_id"])
         if name in requests:
             _join(requests[name], line, place)
         else:
             requests[name] = {**line, "skip_unknown": skip_unknown}
+    for name, request in requests.items():
+        if "sample_id" in request:
+            request["sample_id"] = _ids(request["sample_id"], f"{path}: request {name!r}")
     return list(requests.values())
 
 
+def _ids(values: list[Any], place: str) -> list[Any]:
+    from analytic_cl.ledger import as_ids
+
+    try:
+        return as_ids(values)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
 def _lines_of_csv(path: Path, integer_ids: bool, kind_of_labels: str) -> Iterator[tuple[str, Request]]:
-    header, rows = read_table(path)
-    for number, row in enumerate(rows, start=1):
+    for number, record in enumerate(read_records(path), start=1):
         place = f"{path}, row {number}"
-        line: Request = {name: cell for name, cell in zip(header, row, strict=True) if cell}
+        line: Request = {name: cell for name, cell in record.items() if cell}
         if "sample_id" in line:
             line["sample_id"] = text_ids([line["sample_id"]], integer_ids, place)
         if "label" in line:
@@ -71,7 +83,10 @@ def _check_line(line: Request, place: str) -> None:
     unknown = sorted(line.keys() - {"request_id", *SELECTORS})
     if unknown:
         raise ValueError(f"{place}: unknown column {unknown[0]!r}; there are request_id, {', '.join(SELECTORS)}")
-    if not isinstance(line.get("request_id"), str):
+    for name in ("request_id", "subject", "session"):
+        if name in line and not (isinstance(line[name], str) and line[name].strip()):
+            raise ValueError(f"{place}: {name} must be text with something in it, got {line[name]!r}")
+    if "request_id" not in line:
         raise ValueError(f"{place}: it needs a request_id, as text")
     if len(line) != 2:
         raise ValueError(f"{place}: it needs exactly one of {', '.join(SELECTORS)}")

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analytic_cl.cli.files import Column, is_integer, read_column
+from analytic_cl._text import plain_text
+from analytic_cl.cli.output import tell
+from analytic_cl.reading import Column, integers_if_all, is_integer, read_column, split_name
 
 if TYPE_CHECKING:
     from analytic_cl.store import Store
 
 
-def read_ids(name: str, integers: bool, n_rows: int | None = None) -> list[Any]:
+def read_ids(name: str, integers: bool, n_rows: int | None = None, header: bool | None = None) -> list[Any]:
     """Ids from a file, all different; as many as there are rows."""
     from analytic_cl.ledger import as_ids
 
-    column = read_column(name)
+    column = read_column(name, header)
     values = column.values if column.typed else text_ids([str(value) for value in column.values], integers, name)
+    if n_rows is None and column.name:  # no number of rows would tell that the first id was taken as a header
+        tell([f"{name}: the ids are those of the column {column.name!r}, below the header"])
     try:
         return as_ids(values, n_rows)
     except ValueError as error:
@@ -29,7 +33,7 @@ def read_ids(name: str, integers: bool, n_rows: int | None = None) -> list[Any]:
 
 def text_ids(values: list[str], integers: bool, source: str) -> list[int] | list[str]:
     """Ids written as text."""
-    values = [value.strip() for value in values]
+    values = list(map(plain_text, values))
     for place, value in enumerate(values, start=1):
         if not value:
             raise ValueError(f"{source}: value {place} is empty; it should be an id")
@@ -38,11 +42,11 @@ def text_ids(values: list[str], integers: bool, source: str) -> list[int] | list
     return [int(value) for value in values] if integers else values
 
 
-def read_labels(name: str, n_rows: int, kind: str) -> Any:
+def read_labels(name: str, n_rows: int, kind: str, header: bool | None = None) -> Any:
     """Labels from a file, one a row; `kind` is what `kind_of_labels` gives, or "" where nothing is known."""
-    column = read_column(name)
+    column = read_column(name, header)
     if len(column.values) != n_rows:
-        raise ValueError(f"{name}: {n_rows} rows but {len(column.values)} labels")
+        raise ValueError(f"there are {n_rows} rows but {len(column.values)} labels in {name}")
     return column.values if column.typed else _text_labels(column, kind, name)
 
 
@@ -51,14 +55,12 @@ def _text_labels(column: Column, kind: str, name: str) -> list[Any]:
     empty = next((place for place, value in enumerate(values, start=1) if not value), None)
     if empty is not None:
         raise ValueError(f"{name}: value {empty} is empty; it should be a label")
-    if not kind:
-        kind = "integer" if all(map(is_integer, values)) else "string"
-    return [text_label(value, kind) for value in values]
+    return [text_label(value, kind) for value in values] if kind else list(integers_if_all(values))
 
 
 def text_label(text: str, kind: str) -> Any:
     """A label written as text."""
-    text = text.strip()
+    text = plain_text(text)
     if kind == "boolean":
         if text.lower() not in ("true", "false"):
             raise ValueError(f"the store's labels are true and false; {text!r} is neither")
@@ -75,9 +77,24 @@ def kind_of_labels(store: Store) -> str:
     return label_kind(store.head.moments_.labels[0]) if store.n_rows else ""
 
 
-def read_names(name: str, n_rows: int) -> list[str | None]:
+def read_names(name: str, n_rows: int, header: bool | None = None) -> list[str | None]:
     """A person or another name for each row; an empty line means none."""
-    values = [str(value) or None for value in read_column(name).values]
+    column = read_column(name, header)
+    values = [_name(value, f"{name}: value {place}") for place, value in enumerate(column.values, start=1)]
     if len(values) != n_rows:
-        raise ValueError(f"{name}: {n_rows} rows but {len(values)} names")
+        raise ValueError(f"there are {n_rows} rows but {len(values)} names in {name}")
     return values
+
+
+def names_of_columns(*files: str | None) -> list[str]:
+    """The columns that labels, ids and names of people are read from, where they have names."""
+    return [member for path, member in map(split_name, filter(None, files)) if member and path.suffix.lower() != ".npz"]
+
+
+def _name(value: Any, place: str) -> str | None:
+    """Text, or an integer as text. Not a float: 12.0 was a person's number before a missing value made it a float."""
+    import numpy as np
+
+    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | np.integer):
+        raise ValueError(f"{place} is {value!r}; names are text or integers, and integers with gaps become floats")
+    return plain_text(str(value)) or None

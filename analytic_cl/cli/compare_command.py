@@ -9,16 +9,18 @@ from typing import Any
 import click
 
 from analytic_cl.cli.errors import NOT_VERIFIED, Failure, StoreCommand
-from analytic_cl.cli.output import as_json_text, json_option
+from analytic_cl.cli.output import as_json_text, header_option, json_option, tell
 
 HELP = """Compare closed-form heads with each other, and with other libraries.
 
 All methods learn the same stream, session by session, and are judged after each on the same test rows. Heads that learn
 the same integers share one state, so that another head costs what its weights cost.
 
-FEATURES is a .npz file or a folder of .npy files (X_train, y_train, X_test, y_test), a .parquet file with the columns
-label and split, a folder with train.parquet and test.parquet, a .csv file of sentences with the columns text and label
-(and --extractor), or a folder of images in train/CLASS and test/CLASS. Without it, the packaged CLINC150 is used.
+FEATURES is a .npz file or a folder of .npy files (X_train, y_train, X_test, y_test; or X, y), a .csv or .parquet file
+with a column label and perhaps split (FILE.csv:NAME where the labels are in another column), a folder with
+train.parquet and test.parquet, a .csv file of sentences with the columns text and label (and --extractor), or a folder
+of images in train/CLASS and test/CLASS. Without a split, a fifth of each class is for testing. Without FEATURES, the
+packaged CLINC150 is used.
 
 With --out, every finished run is written to the folder at once, and the same command goes on where it was stopped. The
 folder then holds results.csv and, with the extra plots, report.html.
@@ -54,19 +56,29 @@ folder then holds results.csv and, with the extra plots, report.html.
     metavar="DATA",
     help='Choose parameters on other data first: "holdout" (half of the classes), or features.',
 )
+@header_option
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for runs, results and report.")
 @json_option
 def compare(
-    features: str | None, extractor: str, out: Path | None, as_json: bool, tune: str | None, **what: Any
+    features: str | None,
+    extractor: str,
+    header: bool | None,
+    out: Path | None,
+    as_json: bool,
+    tune: str | None,
+    **what: Any,
 ) -> None:
     from analytic_cl.comparison.engine import run
     from analytic_cl.comparison.readers import read
     from analytic_cl.comparison.summary import summary
 
     watched = sys.stderr.isatty()
-    given = _packaged() if features is None else read(features, extractor, progress=watched)
+    given = _packaged() if features is None else read(features, extractor, header=header, progress=watched)
+    tell(given.notes)
+    tune_on: Any = tune if tune in (None, "holdout") else read(tune, header=header)
+    tell(tune_on.notes if tune_on is not tune else ())
     try:
-        runs = run(given, out=out, tune=tune, progress=watched, **what)
+        runs = run(given, out=out, tune=tune_on, progress=watched, **what)
     except KeyboardInterrupt:
         if out is not None:
             click.echo(f"Stopped. Finished runs are in {out / 'runs'}; the same command goes on from there.", err=True)

@@ -82,4 +82,6 @@ def _short_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.showwarning = show
+        # What a command reads is compared with the model's columns by name, and comes as an array.
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
         yield

@@ -56,18 +56,33 @@ def access(store: Path, subject: str, out: Path | None, as_json: bool) -> None:
     """Show all that a store holds about a person.
 
     On the screen without the integers of the rows; --json and --out have them. The log notes that someone asked, under
-    a hash of the name.
+    a hash of the name, unless the store can't be written to. The exit code is 3 if nothing is held about the person.
     """
-    from analytic_cl.store import Store
-
     check_can_write(out)
-    with Store.open(store) as opened:
+    with _open_to_ask(store) as opened:
         found = opened.access(subject)
     if out is not None:
         write_text(out, as_json_text(found) + "\n")
         show({"rows": len(found["rows"]), "written": str(out)}, f"{len(found['rows'])} rows: {out}", as_json)
     else:
         show(found, "\n".join([f"{len(found['rows'])} rows", *map(_row_line, found["rows"])]), as_json)
+
+
+def _open_to_ask(path: Path) -> Store:
+    """For writing, because the log notes who asks; for reading where the volume allows no more."""
+    from analytic_cl.store import Store, StoreError, StoreLockedError
+
+    try:
+        return Store.open(path)
+    except StoreLockedError:
+        raise
+    except StoreError as error:
+        try:
+            opened = Store.open(path, read_only=True)
+        except StoreError:
+            raise error from None
+        click.echo("The store can't be written to: its log does not note that someone asked.", err=True)
+        return opened
 
 
 def _row_line(row: dict[str, Any]) -> str:

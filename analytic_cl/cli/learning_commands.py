@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analytic_cl.cli.errors import StoreCommand
-from analytic_cl.cli.output import check_can_write, json_option, lines, out_option, progress, show
+from analytic_cl.cli.output import check_can_write, header_option, json_option, lines, out_option, progress, show, tell
 from analytic_cl.cli.request_commands import finish, request_options, store_argument
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ LEARN_HELP = """Learn rows.
 
 FEATURES is a matrix in a .npy, .npz, .parquet or .csv file, one row a sample. LABELS holds one label a row: a text file
 (one a line), .npy, .npz, .csv or .parquet. An array or column is named after a colon: data.npz:X, rows.csv:intent.
+
+A .csv file begins with a header. One file may hold all: columns that LABELS, --ids or --subjects name in it are no
+features. The names of the features are kept with the model: rows that come later must have the same, in any order.
 
 A chunk (--chunk) is the unit that is learned whole or not at all. When something is wrong, the message says which rows
 are in, and --start continues after them. Wrong numbers of labels or ids, and ids given twice, are refused before
@@ -128,6 +131,7 @@ def _strength(text: str | None) -> Any:
 @click.option("--subject", metavar="NAME", help="The person that all of these rows are about.")
 @click.option("--session", metavar="NAME", help="When or from where these rows came.")
 @string_labels_option
+@header_option
 @click.option("--chunk", type=click.IntRange(min=1), metavar="N", help="Rows read at a time; about 64 MB by default.")
 @click.option("--start", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the first N rows.")
 @click.option("--allow-erased", is_flag=True, help="Learn rows although their id or subject was erased.")
@@ -142,29 +146,60 @@ def learn(
     subject: str | None,
     session: str | None,
     string_labels: bool,
+    header: bool | None,
     chunk: int | None,
     start: int,
     allow_erased: bool,
     as_json: bool,
 ) -> None:
-    from analytic_cl.cli.columns import kind_of_labels, read_ids, read_labels, read_names
-    from analytic_cl.cli.files import read_features
+    from analytic_cl.cli.columns import kind_of_labels, names_of_columns, read_ids, read_labels, read_names
     from analytic_cl.store import Store
 
     if subjects is not None and subject is not None:
         raise click.UsageError("give --subjects or --subject, not both")
-    X = read_features(features)
-    n = len(X)
-    names = None if ids is None else read_ids(ids, integer_ids, n)
-    people: Any = subject if subjects is None else read_names(subjects, n)
-    if start and start >= n:
-        raise click.UsageError(f"--start {start} leaves none of {n} rows")
     with Store.open(store) as opened:
-        y = read_labels(labels, n, "string" if string_labels else kind_of_labels(opened))
-        about = {"sample_id": names, "subject": people, "session": session}
-        learned = _learn_in_chunks(opened, X, y, about, start, chunk or rows_at_a_time(X), allow_erased)
+        X, named = _features_for(opened, features, header, labels, ids, subjects)
+        n = len(X)
+        if start and start >= n:
+            raise click.UsageError(f"--start {start} leaves none of {n} rows")
+        y = read_labels(labels, n, "string" if string_labels else kind_of_labels(opened), header)
+        about = {
+            "sample_id": None if ids is None else read_ids(ids, integer_ids, n, header),
+            "subject": subject if subjects is None else read_names(subjects, n, header),
+            "session": session,
+        }
+        columns = {"feature_names": named, "other_columns": names_of_columns(labels, ids, subjects)}
+        learned = _learn_in_chunks(opened, X, y, about, columns, start, chunk or rows_at_a_time(X), allow_erased)
         rows = opened.n_rows
     show({"learned": learned, "rows": rows}, f"{learned:,} rows learned; the state has {rows:,}.", as_json)
+
+
+def _features_for(
+    store: Store, features: str, header: bool | None, *beside: str | None
+) -> tuple[Any, list[str] | None]:
+    """Features for the model of a store, its columns where they have names, and the names of the columns."""
+    from analytic_cl.reading import read_features
+
+    known = store.feature_names
+    found = read_features(features, header=header, beside=beside, known=known, others=store.other_columns)
+    tell(found.notes)
+    if not len(found.values):
+        raise ValueError(f"{features} has no rows")
+    if known is None and found.names is not None and beside:
+        tell(_first_names(store, features, found.names))
+    return found.values, found.names or known
+
+
+# Names that are hardly those of features.
+_DOUBTFUL = ("id", "ids", "sample_id", "subject", "session", "label", "class", "target", "split", "index")
+
+
+def _first_names(store: Store, features: str, names: list[str]) -> list[str]:
+    """What there is to say when a model is told what its columns are called."""
+    doubtful = [name for name in names if name.lower() in _DOUBTFUL]
+    notes = [f"{features}: learned as features: {', '.join(doubtful)}. If they are none, take them out"]
+    named = f"{features}: the rows learned before had no names of columns; they are taken to be these, in this order"
+    return [*(notes if doubtful else []), *([named] if store.n_rows else [])]
 
 
 def rows_at_a_time(X: Any) -> int:
@@ -173,15 +208,22 @@ def rows_at_a_time(X: Any) -> int:
 
 
 def _learn_in_chunks(
-    store: Store, X: Any, y: Any, about: dict[str, Any], start: int, chunk: int, allow_erased: bool
+    store: Store,
+    X: Any,
+    y: Any,
+    about: dict[str, Any],
+    columns: dict[str, Any],
+    start: int,
+    chunk: int,
+    allow_erased: bool,
 ) -> int:
     before = store.status()["rows"]
     try:
         with progress("learning", len(X) - start) as done:
-            for first in range(start, max(len(X), start + 1), chunk):  # once where there are no rows: it is refused
+            for first in range(start, len(X), chunk):
                 part = slice(first, first + chunk)
                 here = {name: value[part] if isinstance(value, list) else value for name, value in about.items()}
-                done(store.learn(X[part], y[part], **here, allow_erased=allow_erased))
+                done(store.learn(X[part], y[part], **here, **columns, allow_erased=allow_erased))
     except BaseException:
         _say_what_is_in(store.n_rows - before, start)
         raise
@@ -204,6 +246,7 @@ def _say_what_is_in(learned: int, start: int) -> None:
 @click.option("--ids", metavar="FILE", required=True, help="The ids whose rows are replaced.")
 @integer_ids_option
 @string_labels_option
+@header_option
 @request_options
 @json_option
 def rectify(
@@ -213,6 +256,7 @@ def rectify(
     ids: str,
     integer_ids: bool,
     string_labels: bool,
+    header: bool | None,
     request_id: str | None,
     certificate: Path | None,
     as_json: bool,
@@ -222,14 +266,13 @@ def rectify(
     Files are read as by `learn`. Subjects and sessions stay. All rows are replaced, or none.
     """
     from analytic_cl.cli.columns import kind_of_labels, read_ids, read_labels
-    from analytic_cl.cli.files import read_features
     from analytic_cl.store import Store
 
     check_can_write(certificate)
-    X = read_features(features)
-    names = read_ids(ids, integer_ids, len(X))
     with Store.open(store) as opened:
-        y = read_labels(labels, len(X), "string" if string_labels else kind_of_labels(opened))
+        X, _ = _features_for(opened, features, header, labels, ids)
+        names = read_ids(ids, integer_ids, len(X), header)
+        y = read_labels(labels, len(X), "string" if string_labels else kind_of_labels(opened), header)
         receipt = opened.rectify(X, y, sample_id=names, request_id=request_id)
     finish(receipt, certificate, as_json)
 
@@ -238,22 +281,24 @@ def rectify(
 @store_argument
 @click.argument("features")
 @out_option("Where to write the labels: .npy, else text, one a line. On the screen by default.")
+@header_option
 @json_option
-def predict(store: Path, features: str, out: Path | None, as_json: bool) -> None:
+def predict(store: Path, features: str, out: Path | None, header: bool | None, as_json: bool) -> None:
     """Give each row of FEATURES a label.
 
-    FEATURES is read as by `learn`. Nothing is changed, and a process that writes to the store is not in the way.
+    FEATURES is read as by `learn`: its columns must be those that were learned from, in any order; columns from which
+    labels, ids or people were learned may stand beside them. Nothing is changed, and a process that writes to the store
+    is not in the way.
     """
     import numpy as np
 
-    from analytic_cl.cli.files import read_features
     from analytic_cl.store import Store
 
     check_can_write(out)
-    X = read_features(features)
     with Store.open(store, read_only=True) as opened:
+        X, _ = _features_for(opened, features, header)
         head, chunk = opened.head, rows_at_a_time(X)
-        parts = [head.predict(X[first : first + chunk]) for first in range(0, max(1, len(X)), chunk)]
+        parts = [head.predict(X[first : first + chunk]) for first in range(0, len(X), chunk)]
     labels = np.concatenate(parts)
     if out is not None:
         _write_labels(out, labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,11 @@ from typing import Any
 import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+header_option = click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether .csv files begin with names of columns. They do, and a first line of numbers is refused.",
+)
 
 
 def out_option(help_text: str, *names: str, required: bool = False) -> Callable[[Any], Any]:
@@ -27,6 +32,12 @@ def as_json_text(value: Any) -> str:
 def show(result: Any, text: str, as_json: bool) -> None:
     """The result for a program, or the text for people."""
     click.echo(as_json_text(result) if as_json else text)
+
+
+def tell(notes: Iterable[str]) -> None:
+    """What somebody should know of a result that is right, one line each on standard error."""
+    for note in notes:
+        click.echo(note, err=True)
 
 
 def lines(values: Mapping[str, Any]) -> str:

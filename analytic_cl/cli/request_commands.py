@@ -12,6 +12,7 @@ from analytic_cl.cli.errors import REFUSED, StoreCommand
 from analytic_cl.cli.output import (
     as_json_text,
     check_can_write,
+    header_option,
     json_option,
     lines,
     out_option,
@@ -43,6 +44,7 @@ def request_options(command: Any) -> Any:
 def selecting(command: Any) -> Any:
     """Options that say which rows."""
     for option in (
+        header_option,
         click.option("--session", metavar="S", help="Rows of this session."),
         click.option("--label", metavar="L", help="Rows of this class."),
         click.option("--subject", metavar="NAME", help="Rows about this person; with ids: they must all be."),
@@ -62,6 +64,7 @@ def selection(
     subject: str | None,
     label: str | None,
     session: str | None,
+    header: bool | None,
 ) -> dict[str, Any]:
     """Arguments of `Store.forget`."""
     from analytic_cl.cli.columns import kind_of_labels, read_ids, text_ids, text_label
@@ -70,7 +73,7 @@ def selection(
     if sample_id:
         named = text_ids(list(sample_id), integer_ids, "--id")
     elif ids is not None:
-        named = read_ids(ids, integer_ids)
+        named = read_ids(ids, integer_ids, header=header)
     value = None if label is None else text_label(label, kind_of_labels(store))
     return {"sample_id": named, "subject": subject, "label": value, "session": session}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analytic_cl.cli.errors import StoreCommand
-from analytic_cl.cli.output import json_option, lines, progress, show
+from analytic_cl.cli.output import header_option, json_option, lines, progress, show, tell
 
 if TYPE_CHECKING:
     from analytic_cl.store.verification import Verification
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     "--retrain", nargs=2, metavar="FEATURES LABELS", help="For a certificate: train on these rows, and compare."
 )
 @click.option("--string-labels", is_flag=True, help="With --retrain: labels written as text stay text.")
+@header_option
 @json_option
 def verify(
     target: Path,
@@ -37,6 +38,7 @@ def verify(
     store: Path | None,
     retrain: tuple[str, str] | None,
     string_labels: bool,
+    header: bool | None,
     as_json: bool,
 ) -> None:
     """Check a store, or a certificate.
@@ -57,7 +59,7 @@ def verify(
     else:
         if not (keys or store):
             raise click.UsageError("to check a certificate, give --keys FILE or --store DIR")
-        _verify_certificate(target, keys, store, retrain, string_labels, as_json)
+        _verify_certificate(target, keys, store, retrain, string_labels, header, as_json)
 
 
 def _verify_store(path: Path, head: str | None, full: bool, as_json: bool) -> None:
@@ -83,6 +85,7 @@ def _verify_certificate(
     store: Path | None,
     retrain: tuple[str, str] | None,
     string_labels: bool,
+    header: bool | None,
     as_json: bool,
 ) -> None:
     from analytic_cl.cli.documents import read_certificate, read_keys
@@ -107,7 +110,7 @@ def _verify_certificate(
     else:
         check_certificate(certificate, public)
     if retrain is not None:
-        rows = _retrain(certificate, secret, retrain, "string" if string_labels else "")
+        rows = _retrain(certificate, secret, retrain, "string" if string_labels else "", header)
         result |= {"retrained_rows": rows}
         said |= {"retrained": f"{rows:,} rows give, bit for bit, the certified state"}
     result |= {name: certificate[name] for name in ("request", "kind", "removed", "time", "not_covered")}
@@ -116,19 +119,22 @@ def _verify_certificate(
     show(result, lines({"request": what, **said, "not covered": missing, "result": "verified"}), as_json)
 
 
-def _retrain(certificate: dict[str, Any], keys: dict[str, str], files: tuple[str, str], kind: str) -> int:
+def _retrain(
+    certificate: dict[str, Any], keys: dict[str, str], files: tuple[str, str], kind: str, header: bool | None
+) -> int:
     """Train behind the certificate's door and compare; how many rows."""
     from analytic_cl.cli.columns import read_labels
-    from analytic_cl.cli.files import read_features
     from analytic_cl.cli.learning_commands import rows_at_a_time
     from analytic_cl.door import Door
     from analytic_cl.heads.states import empty_state
+    from analytic_cl.reading import read_features
     from analytic_cl.store.certificate import check_retrained
 
     if not keys:
         raise ValueError("these are public keys only; --retrain needs the auditor's file, of `export STORE keys`")
-    X = read_features(files[0])
-    y = read_labels(files[1], len(X), kind)
+    X, _, notes = read_features(files[0], header=header, beside=files[1:])
+    tell(notes)
+    y = read_labels(files[1], len(X), kind, header)
     door = Door.from_spec(certificate["door"])
     if len(X) and X.shape[1] != door.n_features:
         raise ValueError(f"{files[0]} has {X.shape[1]} columns, the certified model takes {door.n_features}")

@@ -35,6 +35,8 @@ class Features:
         One value a row, for the scenarios that need them.
     source : str, optional
         What comes after ``--features`` on the command line: a file, and perhaps an extractor.
+    notes : tuple of str, optional
+        What was left out of a file, and how its rows were split, in a line each.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Features:
     subjects_train: NDArray[Any] | None = None
     times_train: NDArray[Any] | None = None
     source: str | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def labels(self) -> NDArray[Any]:
@@ -98,8 +101,10 @@ class Features:
         return Features(name, **parts, source=self.source)
 
 
-def as_features(given: Any, name: str = "", source: str | None = None) -> Features:
+def as_features(given: Any, name: str = "", source: str | None = None, notes: tuple[str, ...] = ()) -> Features:
     """Check what a user gives: `Features`, a path (see `readers.read`), a mapping, or four arrays.
+
+    Of a mapping with ``X`` and ``y`` a fifth of each class is for testing, drawn with a fixed seed.
 
     Raises ValueError naming what is missing or wrong.
     """
@@ -115,6 +120,9 @@ def as_features(given: Any, name: str = "", source: str | None = None) -> Featur
         given = dict(zip(REQUIRED, given, strict=True))
     if not isinstance(given, Mapping):
         raise TypeError(f"features must be a path, a mapping or four arrays, got {type(given).__name__}")
+    if {"X", "y"} <= given.keys() and not given.keys() & set(REQUIRED):
+        given, note = _in_two(given)
+        notes = (*notes, f"{source or name or 'features'}: {note}")
     missing = [key for key in REQUIRED if key not in given]
     if missing:
         raise ValueError(f"features have no {', '.join(missing)}; there are {', '.join(map(str, given)) or 'none'}")
@@ -127,7 +135,32 @@ def as_features(given: Any, name: str = "", source: str | None = None) -> Featur
                 raise ValueError(f"X_{split} has {len(X)} rows, {key} has {len(values)}")
             arrays[key] = values if key == "times_train" else labels_of(values, key)
     _check_together(arrays)
-    return Features(name or "features", **arrays, source=source)
+    return Features(name or "features", **arrays, source=source, notes=notes)
+
+
+def _in_two(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Both splits of rows that came as one, and what there is to say about it."""
+    labels = labels_of(one_a_row(given["y"], "y"), "y")
+    test = _for_testing(labels)
+    arrays = {"classes": given["classes"]} if given.get("classes") is not None else {}
+    for key in ("X", "y", "domains", "subjects", "times"):
+        if given.get(key) is None:
+            continue
+        values = np.asarray(given[key])
+        if len(values) != len(test):
+            raise ValueError(f"y has {len(test)} rows, {key} has {len(values)}")
+        arrays |= {f"{key}_train": values[~test], f"{key}_test": values[test]}
+    return arrays, f"no split: {test.sum():,} of {len(test):,} rows, a fifth of each class, drawn once, are for testing"
+
+
+def _for_testing(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows are for testing: a fifth of each class, at least one where it has two, the same in every call."""
+    random, test = np.random.default_rng([0, 5]), np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        if len(rows) > 1:
+            test[random.permutation(rows)[: max(1, round(len(rows) / 5))]] = True
+    return test
 
 
 def _check_together(arrays: dict[str, Any]) -> None:

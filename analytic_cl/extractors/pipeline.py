@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,6 +20,7 @@ from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
 from analytic_cl.extractors.resolve import as_extractor
 from analytic_cl.heads import Head, head_classes, persistence
+from analytic_cl.heads.prediction import LabelScore
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
 from analytic_cl.statistics import as_label, deferred_interrupts
@@ -48,7 +49,7 @@ def _head_has(method: str) -> Callable[[Method], Method]:
     return has
 
 
-class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A frozen extractor in front of a head: learns, forgets and merges from raw inputs.
 
     The extractor's name and fingerprint become part of the head's state, its digest, receipts and files. A state behind

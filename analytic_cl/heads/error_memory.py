@@ -6,12 +6,13 @@ from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
+from analytic_cl.heads.prediction import LabelScore
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.learner import Receipt
 from analytic_cl.memory import LearnedRows
@@ -23,7 +24,7 @@ _ROWS = 8192  # that are shown to the base at a time
 _NO_ROWS = "gamma below 1 needs a memory of neighbours: buckets don't know the rows behind them"
 
 
-class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A frozen base model, corrected by the errors that it makes on the nearest rows of a memory.
 
     The base is never touched; the memory learns new rows and classes at once, and forgets exactly. The downside: the
@@ -243,5 +244,6 @@ def _spread(proba: NDArray[Any], labels: NDArray[Any], classes: list[Label]) -> 
     """Columns of some labels at their places among all classes."""
     place = {label: at for at, label in enumerate(classes)}
     out = np.zeros((len(proba), len(classes)))
-    out[:, [place[as_label(label)] for label in labels]] = proba
+    for column, label in enumerate(labels):
+        out[:, place[as_label(label)]] += proba[:, column]  # two spellings of one label are one class
     return out

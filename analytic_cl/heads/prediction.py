@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from analytic_cl._text import plain_texts
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.validation import plain_rows, refuse_times
 from analytic_cl.learner import Learner, Listener
@@ -35,7 +36,17 @@ def shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
 
 
-class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class LabelScore(ClassifierMixin):  # type: ignore[misc]  # scikit-learn ships no types
+    """Accuracy by labels in their one spelling, which is what `predict` gives."""
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Share of rows whose predicted class is the given one."""
+        values = np.asarray(y)
+        spelled = plain_texts(values)
+        return float(super().score(X, y if spelled is values else spelled, sample_weight))
+
+
+class Prediction(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The half of a head that only reads the state."""
 
     needs: ClassVar[frozenset[str]] = frozenset()

@@ -1,5 +1,6 @@
 from analytic_cl.ledger.ids import SampleId as SampleId
 from analytic_cl.ledger.ids import as_ids as as_ids
+from analytic_cl.ledger.ids import as_name as as_name
 from analytic_cl.ledger.ledger import Draft as Draft
 from analytic_cl.ledger.ledger import Ledger as Ledger
 from analytic_cl.ledger.ledger import Selection as Selection

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.ledger.digests import row_digests
-from analytic_cl.ledger.ids import SampleId, as_ids, named
+from analytic_cl.ledger.ids import SampleId, as_ids, named, other_kind
 from analytic_cl.ledger.records import KEY_BYTES, Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.search import NotLearnedError, find_rows
@@ -103,10 +103,18 @@ class Ledger(Records):
         """The rows of these ids. Raises NotLearnedError naming unknown ones."""
         unknown = [name for name in ids if name not in self.kept.by_id and name not in self.hashed.by_id]
         if unknown:
-            raise NotLearnedError(f"sample ids never learned, or already forgotten: {named(unknown)}")
+            raise NotLearnedError(
+                f"sample ids never learned, or already forgotten: {named(unknown)}{self._of_another_kind(unknown)}"
+            )
         kept = [self.kept.by_id[name] for name in ids if name in self.kept.by_id]
         hashed = [self.hashed.by_id[name] for name in ids if name in self.hashed.by_id]
         return Selection(np.array(kept, dtype=np.int64), np.array(hashed, dtype=np.int64))
+
+    def _of_another_kind(self, unknown: list[SampleId]) -> str:
+        """Text that stands for an integer id that was learned, or the other way round."""
+        others = [other for name in unknown if (other := other_kind(name)) is not None]
+        known = [name for name in others if name in self.kept.by_id or name in self.hashed.by_id]
+        return f"; learned were {named(known)}: integers and text are different ids" if known else ""
 
     def find_ids_with_rows(self, ids: list[SampleId], rows: NDArray[Any], targets: Targets) -> Selection:
         """As `find_ids`, checking that the rows and labels of these ids, in order, are the given ones."""
@@ -284,7 +292,8 @@ class Ledger(Records):
         names = json.loads(arrays["ledger_ids"].tobytes())
         given = [name for name in names if name is not None]
         if given:
-            as_ids(given)
+            spelled = iter(as_ids(given))  # version 0.1 wrote ids down as they were given
+            names = [None if name is None else next(spelled) for name in names]
         for title, table in (("kept", ledger.kept), ("hashed", ledger.hashed)):
             payload, codes, keys = (arrays[f"ledger_{title}_{column}"] for column in ("payload", "codes", "keys"))
             n = len(codes)

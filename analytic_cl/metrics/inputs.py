@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._text import plain_texts
+
 Floats = NDArray[np.float64]
 
 
@@ -28,7 +30,7 @@ def numbers(name: str, values: ArrayLike, shape: tuple[int | None, ...], *, gaps
 
 def one_a_row(name: str, values: Any, n_rows: int | None = None) -> NDArray[Any]:
     """A non-empty array of one value a row."""
-    array = np.asarray(values)
+    array = plain_texts(np.asarray(values))
     if array.ndim != 1 or not len(array) or n_rows not in (None, len(array)):
         raise ValueError(f"{name} must have shape ({'n_rows' if n_rows is None else n_rows},), got shape {array.shape}")
     if array.dtype.kind == "f" and np.isnan(array).any():

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._text import plain_texts
+
 Rows = NDArray[np.int64]
 
 
@@ -161,6 +163,7 @@ def labels_of(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     values = one_a_row(y, name)
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
         values = values.astype(str)
+    values = plain_texts(values)
     if values.dtype.kind == "O" and all(
         isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values
     ):

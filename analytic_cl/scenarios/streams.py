@@ -19,6 +19,7 @@ from analytic_cl.scenarios.session import (
     sessions_of,
     whole,
 )
+from analytic_cl.scenarios.times import in_order_of
 
 
 def domain_incremental(y: ArrayLike, domains: ArrayLike, seed: int | None = None) -> list[Session]:
@@ -73,7 +74,8 @@ def time_ordered(y: ArrayLike, times: ArrayLike, n_sessions: int = 10) -> list[S
     y : array-like of shape (n_rows,)
         Labels: integers, strings or booleans.
     times : array-like of shape (n_rows,)
-        When each row came: numbers, strings that sort as they should, or datetime64. Rows of equal time stay in order.
+        When each row came: numbers, datetime64, dates or datetimes (with time zones: compared as moments), or text,
+        which is sorted by characters: write 2026-01-31 09:05. Rows of equal time stay in order.
     n_sessions : int, default=10
         Number of blocks; sizes differ by at most one row.
 
@@ -85,7 +87,8 @@ def time_ordered(y: ArrayLike, times: ArrayLike, n_sessions: int = 10) -> list[S
     Raises
     ------
     ValueError
-        If a time is missing (NaN or NaT), or there are fewer rows than blocks.
+        If a time is missing (NaN or NaT), text is plainly a time but does not sort as one ("9:00" comes after "10:00"),
+        some times have a zone and others none, or there are fewer rows than blocks.
 
     Notes
     -----
@@ -110,12 +113,7 @@ def time_ordered(y: ArrayLike, times: ArrayLike, n_sessions: int = 10) -> list[S
     """
     names = encoded(y)
     times = one_a_row(times, "times", len(names.codes))
-    if times.dtype.kind == "O":
-        raise ValueError("times must be numbers, strings or datetime64 of one kind, got Python objects")
-    missing = np.flatnonzero(np.isnat(times) if times.dtype.kind in "mM" else times != times)  # noqa: PLR0124  (NaN)
-    if missing.size:
-        raise ValueError(f"times must all be known: row {missing[0]} has {times[missing[0]]}")
-    blocks = np.array_split(np.argsort(times, kind="stable"), whole("n_sessions", n_sessions, 1, len(times)))
+    blocks = np.array_split(in_order_of(times), whole("n_sessions", n_sessions, 1, len(times)))
     return sessions_of(names, blocks, tests=[blocks[0][:0], *blocks[1:]])
 
 

@@ -10,14 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh, solve_triangular
 
-from analytic_cl.solvers.lda import within_covariance
-from analytic_cl.solvers.linear import centre
-from analytic_cl.solvers.needs import needs
-from analytic_cl.solvers.spd import Floats, factor_spd
-from analytic_cl.solvers.units import class_means
-from analytic_cl.statistics import CLASS_SUMS, GRAM, Int64s, Moments
+from analytic_cl.solvers.spd import Floats
+from analytic_cl.statistics import Int64s
 
 _FLAT = 1e-10  # share of the largest eigenvalue below which a direction tells no classes apart
 _LEAST = 1e-9  # variance between classes that is always granted, so that equal classes are still ordered

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._text import plain_text
 from analytic_cl.statistics.targets import Targets
 
 Label = int | str | bool
@@ -16,13 +17,16 @@ _MAX_BITS = 1024  # of an integer label: Python refuses to print much larger one
 
 
 def as_label(value: object) -> Label:
-    """The Python value of one label. Integral floats are integers; booleans stay apart from 0 and 1."""
+    """The Python value of one label. Integral floats are integers; booleans stay apart from 0 and 1.
+
+    Text has one spelling: a label with spaces around it, or in another Unicode form, is the same label.
+    """
     if isinstance(value, np.generic) and value.dtype.kind in "biufU":
         value = value.item()
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str.__str__(value)  # the text itself, also of a subclass such as an enumeration
+        return plain_text(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and value.bit_length() <= _MAX_BITS:
@@ -43,13 +47,22 @@ def encode_labels(y: Iterable[Any] | Targets) -> Targets:
     values = y if isinstance(y, np.ndarray) else _untouched_array(y)
     if values.dtype.kind in "biufU":
         distinct, codes = np.unique(values, return_inverse=True)
-        return Targets([as_label(value) for value in distinct.tolist()], codes.astype(np.int64, copy=False))
+        given = distinct.tolist()
+        labels = [as_label(value) for value in given]
+        if labels == given:
+            return Targets(labels, codes.astype(np.int64, copy=False))
+        found = _encoded(labels)  # two spellings may have become one label, or sort in another order
+        return Targets(found.values, found.codes[codes])
     labels = [as_label(value) for value in values]
     check_one_kind(labels)
-    sorted_labels = sorted(set(labels))
-    place = {label: position for position, label in enumerate(sorted_labels)}
+    return _encoded(labels)
+
+
+def _encoded(labels: list[Label]) -> Targets:
+    distinct = sorted(set(labels))
+    place = {label: position for position, label in enumerate(distinct)}
     codes = np.fromiter((place[label] for label in labels), dtype=np.int64, count=len(labels))
-    return Targets(sorted_labels, codes)
+    return Targets(distinct, codes)
 
 
 def _untouched_array(y: Iterable[Any]) -> NDArray[Any]:

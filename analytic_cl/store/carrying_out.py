@@ -13,6 +13,7 @@ from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.tasks import Refusal, Task
 
 if TYPE_CHECKING:
+    from analytic_cl.store.model import Model
     from analytic_cl.store.store import Store
 
 Result = StoreReceipt | RefusedError
@@ -42,15 +43,18 @@ def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
                 try:
                     asked, unknown = task.choose(store._rows)
                 except Refusal as refusal:
-                    store._requests.refuse(task.request, refusal.reason)
-                    store._audit.append("refused", request=_request_hash(store, task))
+                    if refusal.for_the_record:
+                        store._requests.refuse(task.request, refusal.reason)
+                        store._audit.append("refused", request=_request_hash(store, task))
+                    else:
+                        store._requests.withdraw(task.request)
                     results[place] = refusal
                     continue
                 labels, model.dirty = set(model.labels()), True
                 changed = task.apply(store._rows, model, store._tombstones, erased)
                 applied[place] = _Counts(asked, changed, unknown, len(labels.difference(model.labels())))
             if applied:
-                results |= _conclude(store, tasks, applied, before)
+                results |= _conclude(store, model, tasks, applied, before)
                 store._db.set_about("cleaning", store._db.about("cleaning") or erased.any)
         if applied:
             model.since, model.damaged = 0, ""
@@ -77,9 +81,11 @@ def _receive(store: Store, tasks: list[Task], first_of: dict[str, int]) -> dict[
     return results
 
 
-def _conclude(store: Store, tasks: list[Task], applied: dict[int, _Counts], before: str) -> dict[int, Result]:
+def _conclude(
+    store: Store, model: Model, tasks: list[Task], applied: dict[int, _Counts], before: str
+) -> dict[int, Result]:
     """Snapshot, log, certificates and receipts of applied requests, within their transaction."""
-    model, results = store._model, {}
+    results: dict[int, Result] = {}
     after = state_hash(store._keys, model.digest())
     door = (store._db.about("rows") or {}).get("door")
     kind = model.moments.about() if door else {}
@@ -104,7 +110,7 @@ def _conclude(store: Store, tasks: list[Task], applied: dict[int, _Counts], befo
     if not store._rows.any():
         store._db.run("DELETE FROM about WHERE name = 'rows'")  # the next rows may be of any width
     model.point_to(model.write_snapshot(), store._audit.last()[0])
-    return dict(results)
+    return results
 
 
 def _request_hash(store: Store, task: Task) -> str:

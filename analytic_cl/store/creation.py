@@ -17,6 +17,8 @@ from analytic_cl.store.errors import StoreError
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model, seal_text
 
+SPELLING = "NFC"  # of all names: see `names`
+
 DATABASE, KEYS, LOCK, SNAPSHOTS = "store.sqlite", "keys.json", "writer.lock", "snapshots"
 
 
@@ -48,6 +50,7 @@ def create_directory(target: Path, head: Head, tombstone_days: float | None) -> 
         with database.transaction():
             Model.describe(database, empty)
             database.set_about("tombstone_days", tombstone_days)
+            database.set_about("spelling", SPELLING)
             database.set_about("snapshot", {"name": "empty.safetensors", "after": 0, "seal": seal})
             Audit(database).append("create", public_keys=keys.public_keys())
         database.empty_log()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from typing import Any
 
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.errors import StoreError
+from analytic_cl.store.turns import identity_of, keep_from_children, leave, let_go, refuse_inherited
 
 FORMAT_VERSION = 1
 
@@ -49,10 +49,12 @@ class Database:
 
     def __init__(self, path: Path, *, read_only: bool, create: bool = False) -> None:
         self.path = path
-        self._mutex = threading.Lock()  # threads take turns
+        refuse_inherited(path)
         mode = "ro" if read_only else "rwc" if create else "rw"
         try:
             self._sql = self._connection(f"mode={mode}")
+            self._identity = identity_of(path)
+            keep_from_children(self)
             if create:
                 self._sql.execute(f"PRAGMA application_id = {_APPLICATION}")
                 self._sql.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -80,6 +82,7 @@ class Database:
 
     def _connection(self, how: str) -> sqlite3.Connection:
         address = f"{self.path.absolute().as_uri()}?{how}"
+        # Threads of a store take turns: see `turns`.
         return sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
 
     def _check_version(self, path: Path) -> None:
@@ -140,10 +143,14 @@ class Database:
 
     def close(self) -> None:
         self._sql.close()
+        let_go(self)
+
+    def leave_to_parent(self) -> None:
+        leave(self._sql, self._identity)
 
 
 class Transaction:
-    """A transaction of a database, one at a time, deaf to Ctrl-C until it is over.
+    """A transaction of a database, deaf to Ctrl-C until it is over.
 
     A class, because a generator can itself be interrupted on its way in or out.
     """
@@ -156,12 +163,7 @@ class Transaction:
     def __enter__(self) -> None:
         self._guard.__enter__()
         try:
-            self._db._mutex.acquire()
-            try:
-                self._db.run(f"BEGIN {self._kind}")
-            except BaseException:
-                self._db._mutex.release()
-                raise
+            self._db.run(f"BEGIN {self._kind}")
         except BaseException as error:
             self._guard.__exit__()
             raise self._explained(error) from error
@@ -179,7 +181,6 @@ class Transaction:
             finally:
                 if self._db.in_transaction:
                     self._db.run("ROLLBACK")
-                self._db._mutex.release()
         except sqlite3.OperationalError as late:
             raise self._explained(late) from late
         finally:

@@ -6,11 +6,13 @@ import json
 import os
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from analytic_cl._files import sync_directory
 from analytic_cl.store.errors import StoreLockedError
+from analytic_cl.store.turns import keep_from_children, let_go
 
 
 def canonical(value: Any) -> bytes:
@@ -32,6 +34,15 @@ def write_private(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a folder; another process may remove some meanwhile."""
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size if path.is_file() else 0
+    return size
+
+
 class WriterLock:
     """Held by the one process that may write. The operating system releases it when the process ends, however."""
 
@@ -45,6 +56,7 @@ class WriterLock:
             raise StoreLockedError(
                 f"{path.parent} is being written to by {holder}: wait for it, or open the store with read_only=True"
             ) from None
+        keep_from_children(self)
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
         self._file.flush()
@@ -53,6 +65,11 @@ class WriterLock:
         if not self._file.closed:
             self._file.truncate(0)
             self._file.close()
+            let_go(self)
+
+    def leave_to_parent(self) -> None:
+        """In a forked process: without its copy of the file, the lock ends with the parent."""
+        self._file.close()
 
 
 def _lock(handle: int) -> None:

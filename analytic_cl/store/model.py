@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,10 +34,16 @@ class Incoming(NamedTuple):
     door: Door
     n_features: int
     feature_names: list[str] | None
+    other_columns: list[str]
 
     def about(self) -> dict[str, Any]:
         """What has to be written down to read such rows again."""
-        return {"door": self.door.spec(), "n_features": self.n_features, "feature_names": self.feature_names}
+        return {
+            "door": self.door.spec(),
+            "n_features": self.n_features,
+            "feature_names": self.feature_names,
+            "other_columns": self.other_columns,
+        }
 
 
 class Model:
@@ -123,13 +131,22 @@ class Model:
 
     # ---- learn
 
-    def incoming(self, X: Any, y: Any, sample_id: Any) -> Incoming:
+    def incoming(
+        self,
+        X: Any,
+        y: Any,
+        sample_id: Any,
+        feature_names: Sequence[str] | None = None,
+        other_columns: Sequence[str] = (),
+    ) -> Incoming:
         """Validate rows and take them through the door, changing nothing."""
         about, labels = self._db.about("rows"), list(self._rows.labels().values())
         known = about is not None
         if known:
             self._expect(about)
         head = self.head if known else clone(self.head)
+        if feature_names is not None:
+            head = _compared(head, feature_names)
         head._check_parameters()
         X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
         door = head.moments_.door if known else resolve_door(head.door, head.projection, X.shape[1])
@@ -141,7 +158,19 @@ class Model:
         rows = door.quantise(X, warn=True)
         (head.moments_ if known else Moments(door, 1)).check_learnable(rows, encoded)
         names = getattr(head, "feature_names_in_", None)
-        return Incoming(rows, encoded, ids, door, X.shape[1], None if names is None else names.tolist())
+        if feature_names is not None and len(feature_names) != X.shape[1]:
+            raise ValueError(f"X has {X.shape[1]} columns, but feature_names names {len(feature_names)}")
+        given = list(feature_names) if feature_names is not None else None if names is None else names.tolist()
+        return Incoming(rows, encoded, ids, door, X.shape[1], given, sorted(set(other_columns)))
+
+    def note(self, about: dict[str, Any]) -> None:
+        """Write down what is new about rows that come, within a transaction: the first names of columns are kept."""
+        known = self._db.about("rows")
+        if known is not None:
+            others = sorted({*known.get("other_columns", []), *about.get("other_columns", [])})
+            about = known | {"feature_names": known["feature_names"] or about["feature_names"], "other_columns": others}
+        if about != known:
+            self._db.set_about("rows", about)
 
     def take_in(self, rows: NDArray[Any], encoded: Targets, about: dict[str, Any]) -> None:
         """Learn rows, within a transaction."""
@@ -173,6 +202,20 @@ class Model:
             if path.name != current:
                 path.unlink(missing_ok=True)
         sync_directory(self._folder)
+
+
+def _compared(head: Head, names: Sequence[str]) -> Head:
+    """A head over the same state that needn't be told the names of columns, because they are compared here."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        raise ValueError("feature_names must be strings, all different")
+    known = getattr(head, "feature_names_in_", None)
+    if known is not None and known.tolist() != list(names):
+        raise ValueError(
+            f"the store learned from other columns, or in another order: {known.tolist()[:10]} and {list(names)[:10]}"
+        )
+    head = copy(head)
+    head.__dict__.pop("feature_names_in_", None)
+    return head
 
 
 def seal_text(digest: str) -> bytes:

@@ -13,26 +13,32 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
 from analytic_cl.heads import Head
+from analytic_cl.ledger import as_name
 from analytic_cl.store.audit import Audit
-from analytic_cl.store.creation import DATABASE, KEYS, LOCK, SNAPSHOTS
+from analytic_cl.store.creation import DATABASE, KEYS, LOCK, SNAPSHOTS, SPELLING
 from analytic_cl.store.database import Database
-from analytic_cl.store.errors import StoreError
-from analytic_cl.store.files import WriterLock
+from analytic_cl.store.errors import RefusedError, StoreError
+from analytic_cl.store.files import WriterLock, size_of
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.requests import Requests
 from analytic_cl.store.rows import Rows
 from analytic_cl.store.tombstones import Tombstones
+from analytic_cl.store.turns import Turns, in_turn
 from analytic_cl.store.verification import Verification, verify
 
 
 class StoreReader:
-    """What `Store` can do without changing anything but the log of who asked."""
+    """What `Store` can do without changing anything but the log of who asked.
+
+    Every public operation takes its turn (`in_turn`); what is private expects to be called within one.
+    """
 
     def __init__(self, path: Any, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.read_only = read_only
+        self._turns = Turns()
         self._lock: WriterLock | None = None
         self._open: Database | None = None
         self._loaded: Model | None = None
@@ -48,6 +54,7 @@ class StoreReader:
             self._tombstones = Tombstones(self._db, self._keys, self._db.about("tombstone_days"))
             self._audit = Audit(self._db)
             self._seen = (0, "", "")
+            self._check_spelling()
             if not read_only:
                 self._recover()
         except BaseException as error:
@@ -57,13 +64,35 @@ class StoreReader:
                 raise StoreError(f"{self.path} can't be written to: {error}; open it with read_only=True") from error
             raise
 
+    def _check_spelling(self) -> None:
+        """Refuse what an earlier version may have written: names that nobody would be found under."""
+        if self._db.about("spelling") == SPELLING:
+            return
+        odd = self._rows.odd_names()
+        if odd:
+            raise StoreError(
+                f"{self.path} was made by an earlier version and holds names with spaces around them or in another "
+                f"Unicode form, such as {odd[0]!r}, which would not be found: learn its rows into a new store"
+            )
+        if not self.read_only:
+            with self._db.transaction():
+                self._db.set_about("spelling", SPELLING)
+
     @classmethod
     def open(cls, path: Any, *, read_only: bool = False) -> Self:
         """Open a store that is there. Raises StoreError, or StoreLockedError naming the process that writes to it."""
         return cls(path, read_only=read_only)
 
     def close(self) -> None:
-        """Write down what was learned since the last snapshot, and let other processes write."""
+        """Write down what was learned since the last snapshot, and let other processes write.
+
+        In a process that was forked from the one that opened the store, this does nothing.
+        """
+        if self._turns.at_home:
+            self._close()
+
+    @in_turn
+    def _close(self) -> None:
         try:
             if self._loaded is not None and self._loaded.since and not self.read_only:
                 with suppress(OSError, StoreError):  # it only saves the next one to open the store some work
@@ -112,28 +141,48 @@ class StoreReader:
         raise AssertionError
 
     @property
+    @in_turn
     def head(self) -> Head:
-        """The head as it is now. To read from: what changes it goes through the store."""
+        """The head as it is now. To read from: what changes it goes through the store.
+
+        Other threads may learn and forget while you use it: in several threads, ask the store itself.
+        """
         return self._model.head
 
     @property
+    @in_turn
     def n_rows(self) -> int:
         """Rows in the state."""
         return self._model.n_rows
 
-    def _serving(self) -> Head:
-        if not self._model.n_rows:
-            raise NotFittedError(f"the store {self.path} has no rows in use: its model is not fitted")
-        return self._model.head
+    @property
+    def feature_names(self) -> list[str] | None:
+        """Names of the columns that were learned from, in order; None where they had none."""
+        about = self._db.about("rows")
+        return None if about is None else about["feature_names"]
 
+    @property
+    def other_columns(self) -> list[str]:
+        """Names of the columns that stood beside the features, such as that of the labels."""
+        return list((self._db.about("rows") or {}).get("other_columns", []))
+
+    def _serving(self) -> Head:
+        model = self._model
+        if not model.n_rows:
+            raise NotFittedError(f"the store {self.path} has no rows in use: its model is not fitted")
+        return model.head
+
+    @in_turn
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
         return self._serving().predict(X)
 
+    @in_turn
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row, as the head gives them."""
         return self._serving().decision_function(X)
 
+    @in_turn
     def state_digest(self) -> str:
         """SHA-256 of the state; keep it to yourself: see `Moments.digest` and the threat model."""
         return self._model.digest()
@@ -146,11 +195,18 @@ class StoreReader:
 
     # ---- look
 
+    @in_turn
     def access(self, subject: str) -> dict[str, Any]:
         """All that the store holds about a subject: rows with ids, labels, sessions, times and integers.
 
         The log, where it is written to, notes that someone asked, under a hash of the subject.
+
+        Raises
+        ------
+        RefusedError
+            Nothing is held about the subject: never learned, or erased.
         """
+        subject = as_name("subject", subject)
         model = self._model
         with self._db.transaction("DEFERRED" if self.read_only else "IMMEDIATE"):
             about = self._db.about("rows")
@@ -158,25 +214,32 @@ class StoreReader:
             rows = [] if about is None else list(self._rows.about_chosen(model.door()))
             if not self.read_only:
                 self._audit.append("access", subject=self._keys.hash("ledger", subject.encode()), rows=len(rows))
-        return {"subject": subject, "door": None if about is None else about["door"], "rows": rows}
+        if about is None or not rows:
+            raise RefusedError(f"no rows of subject {subject!r} are in the store: never learned, or erased")
+        return {"subject": subject, "door": about["door"], "rows": rows}
 
+    @in_turn
     def requests(self) -> list[dict[str, Any]]:
         """Id, kind, status, times and reason of every request, oldest first."""
         return self._requests.all()
 
+    @in_turn
     def receipt(self, request_id: str) -> StoreReceipt | None:
         """The receipt of an applied request."""
-        return self._requests.receipt(request_id)
+        return self._requests.receipt(as_name("request_id", request_id))
 
+    @in_turn
     def audit(self) -> list[dict[str, Any]]:
         """The entries of the audit log, oldest first."""
         return list(self._audit.entries())
 
     @property
+    @in_turn
     def audit_head(self) -> str:
         """Number and hash of the last entry: publish it, and later pass it to `verify`."""
         return self._audit.head
 
+    @in_turn
     def status(self) -> dict[str, Any]:
         """What the store holds, in counts."""
         model = self._model
@@ -191,25 +254,29 @@ class StoreReader:
             "cleaning_due": bool(self._db.about("cleaning")),
             "tombstones": int(self._db.one("SELECT count(*) FROM tombstones")),
             "audit_head": self.audit_head,
-            "size_bytes": sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
+            "size_bytes": size_of(self.path),
         }
 
+    @in_turn
     def verify(
         self, *, head: str | None = None, certificate: Mapping[str, Any] | None = None, retrain: bool = False
     ) -> Verification:
         """Check the log, the state against the rows, and a certificate; see `verification.verify`."""
         return verify(self, head, certificate, retrain)
 
+    @in_turn
     def public_keys(self) -> dict[str, str]:
         """Public keys of the certificates by id: give them to everyone who checks one."""
         self._keys.reload()
         return self._keys.public_keys()
 
+    @in_turn
     def certificate_keys(self) -> dict[str, str]:
         """Keys of the certificates' state hashes by id: give them to an auditor, over a private channel."""
         self._keys.reload()
         return self._keys.certificate_keys()
 
+    @in_turn
     def export_tombstones(self) -> list[list[str | None]]:
         """Keyed hashes of what was erased, and when each expires: keep them apart from the backups."""
         return self._tombstones.export()

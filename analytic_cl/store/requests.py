@@ -57,6 +57,10 @@ class Requests:
             "UPDATE requests SET status = 'refused', finished = ?, reason = ? WHERE request = ?", now(), reason, request
         )
 
+    def withdraw(self, request: str) -> None:
+        """Forget a request that came to nothing, so that its id can be used."""
+        self._db.run("DELETE FROM requests WHERE request = ?", request)
+
     def all(self) -> list[dict[str, Any]]:
         columns = ("request", "kind", "status", "received", "finished", "reason")
         query = f"SELECT {', '.join(columns)} FROM requests ORDER BY received, request"

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._text import plain_text
 from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
+from analytic_cl.ledger.ids import other_kind
 from analytic_cl.statistics import Label, Targets, as_label, encode_labels
 from analytic_cl.store.database import Database
 from analytic_cl.store.tombstones import Tombstones
@@ -55,6 +57,16 @@ class Rows:
         query = "SELECT label, count(*) FROM rows WHERE restricted = 0 GROUP BY label"
         return {labels[code]: count for code, count in self._db.run(query)}
 
+    def odd_names(self) -> list[str]:
+        """Ids, subjects, sessions and labels that are not in their one spelling."""
+        names = [
+            name_of(text)
+            for column in ("sample", "subject", "session")
+            for (text,) in self._db.run(f"SELECT DISTINCT {column} FROM rows WHERE {column} NOT NULL")
+        ]
+        names += [json.loads(text) for (text,) in self._db.run("SELECT label FROM labels")]
+        return [name for name in names if isinstance(name, str) and name != plain_text(name)]
+
     # ---- choose
 
     def known(self, ids: Iterable[SampleId]) -> list[SampleId]:
@@ -78,6 +90,22 @@ class Rows:
         ids = list(ids)
         known = set(self.known(ids))
         return [name for name in ids if name not in known]
+
+    def of_another_kind(self, unknown: Sequence[SampleId]) -> str:
+        """What to say where text was asked for and the ids are integers, or the other way round; else nothing."""
+        others = [other for name in unknown if (other := other_kind(name)) is not None]
+        texts = any(isinstance(name, str) for name in unknown)
+        known = bool(self.known(others))
+        if not known and not (others and self._has_ids(text=not texts) and not self._has_ids(text=texts)):
+            return ""
+        if texts:
+            return "; the store's ids are integers, and these are text (on the command line, give --integer-ids)"
+        return "; the store's ids are text, and these are integers (on the command line, leave out --integer-ids)"
+
+    def _has_ids(self, *, text: bool) -> bool:
+        """Whether there are ids that are text, or integers: by how `text_of` begins."""
+        first, end = ('"', "#") if text else ("#", "$")
+        return self._db.one("SELECT 1 FROM rows WHERE sample >= ? AND sample < ? LIMIT 1", first, end) is not None
 
     def choose_samples(self, ids: Iterable[SampleId]) -> None:
         self._db.run("DELETE FROM chosen")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
 
 from analytic_cl.heads import Head
-from analytic_cl.ledger import SampleId, as_ids
+from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import named
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.carrying_out import carry_out
@@ -23,10 +21,13 @@ from analytic_cl.store.creation import DATABASE, create_directory
 from analytic_cl.store.erasure import Erased, clean_file
 from analytic_cl.store.errors import AlreadyErasedError, LeftoverWarning, RefusedError, StoreError
 from analytic_cl.store.merging import check_keeps_rows, merge_head, merge_store
+from analytic_cl.store.names import named_request, selection, spread
 from analytic_cl.store.reader import StoreReader
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.rows import Batch
-from analytic_cl.store.tasks import Forget, Rectify, Replay, Restrict, Selector, Task, check_text
+from analytic_cl.store.tasks import Forget, Rectify, Replay, Restrict, Task
+from analytic_cl.store.turns import in_turn
+from analytic_cl.store.whole import Whole, level_of_caller
 
 # Rows that opening the store may have to add to the snapshot; when there are more, a new one is written.
 SNAPSHOT_EVERY = 50_000
@@ -113,6 +114,7 @@ class Store(StoreReader):
             self._tombstones.expire()
         self._clean()
 
+    @in_turn
     def snapshot(self) -> None:
         """Write the state to disk, so that opening the store has nothing to add."""
         self._check_writable()
@@ -130,6 +132,7 @@ class Store(StoreReader):
 
     # ---- learn
 
+    @in_turn
     def learn(
         self,
         X: ArrayLike,
@@ -139,6 +142,8 @@ class Store(StoreReader):
         subject: Any = None,
         session: Any = None,
         allow_erased: bool = False,
+        feature_names: Sequence[str] | None = None,
+        other_columns: Sequence[str] = (),
     ) -> int:
         """Learn rows; what comes back is how many.
 
@@ -152,11 +157,13 @@ class Store(StoreReader):
             Whom a row is about, and when or from where it came; one for all rows, or one each.
         allow_erased : bool, default=False
             Learn rows although their id or subject was erased, and lift the tombstones.
+        feature_names, other_columns : sequence of str, optional
+            Names of the columns of X, if it is no data frame, and of those beside them, as the labels'; kept, compared.
 
         Raises
         ------
         ValueError
-            Bad rows or labels, or ids that the store has. Nothing is learned.
+            Bad rows or labels, other feature names, or ids that the store has. Nothing is learned.
         AlreadyErasedError
             Ids or subjects that were erased.
 
@@ -165,10 +172,10 @@ class Store(StoreReader):
         Exactness: bit for bit as `Head.partial_fit`. Committed when the call returns.
         """
         self._check_writable()
-        incoming = self._model.incoming(X, y, sample_id)
+        incoming = self._model.incoming(X, y, sample_id, feature_names, other_columns)
         n = len(incoming.rows)
         ids: list[SampleId | None] = [None] * n if incoming.ids is None else list(incoming.ids)
-        subjects, sessions = _spread("subject", subject, n), _spread("session", session, n)
+        subjects, sessions = spread("subject", subject, n), spread("session", session, n)
         return self._insert(
             incoming.about(), [Batch(incoming.rows, incoming.encoded, ids, subjects, sessions)], allow_erased
         )
@@ -177,8 +184,7 @@ class Store(StoreReader):
         """Learn batches of rows, all or none."""
         model, n = self._model, 0
         with deferred_interrupts(), self._whole():
-            if self._db.about("rows") is None:
-                self._db.set_about("rows", about)
+            model.note(about)
             number, time = self._audit.last()[0] + 1, now()
             for batch in batches:
                 ids = [name for name in batch.ids if name is not None]
@@ -213,8 +219,8 @@ class Store(StoreReader):
                     "allow_erased=True"
                 )
 
-    def _whole(self) -> _Whole:
-        return _Whole(self)
+    def _whole(self) -> Whole:
+        return Whole(self)
 
     def _clean(self, erased: Erased | None = None) -> None:
         """Remove from the directory what the last commit left behind of erased rows."""
@@ -230,7 +236,7 @@ class Store(StoreReader):
                 f"a reader keeps the log of {self.path} from being emptied: bytes of erased rows stay in it until the "
                 "next request, or the next time that the store is opened",
                 LeftoverWarning,
-                stacklevel=5,
+                stacklevel=level_of_caller(),
             )
 
     def merge(self, other: Store | Head) -> int:
@@ -238,11 +244,20 @@ class Store(StoreReader):
 
         Raises ValueError for ids that both have and for another door, AlreadyErasedError for what was erased here.
         """
-        self._check_writable()
-        return merge_store(self, other) if isinstance(other, Store) else merge_head(self, other)
+        if isinstance(other, Store):
+            if other is self:
+                raise ValueError("a store has its own rows already: merge another one")
+            first, second = sorted((self, other), key=id)  # one order for all threads, or two could wait for each other
+            with first._turns.mine(), second._turns.mine():
+                self._check_writable()
+                return merge_store(self, other)
+        with self._turns.mine():
+            self._check_writable()
+            return merge_head(self, other)
 
     # ---- requests
 
+    @in_turn
     def forget(
         self,
         *,
@@ -305,9 +320,11 @@ class Store(StoreReader):
             if unknown := sorted(set(request) - set(keys)):
                 raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
             tasks.append(self._forget_task(*(request.get(key) for key in keys)))
-        self._check_writable()
-        return carry_out(self, list(tasks))
+        with self._turns.mine():
+            self._check_writable()
+            return carry_out(self, list(tasks))
 
+    @in_turn
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, request_id: str | None = None) -> StoreReceipt:
         """Replace rows and labels of known ids; subjects and sessions stay. Receipt, errors and notes as `forget`."""
         self._check_writable()
@@ -316,6 +333,7 @@ class Store(StoreReader):
             raise ValueError("rectify needs sample_id: the ids whose rows are to be replaced")
         return self._one(Rectify(named_request(request_id), incoming))
 
+    @in_turn
     def restrict(
         self,
         *,
@@ -326,8 +344,9 @@ class Store(StoreReader):
         request_id: str | None = None,
     ) -> StoreReceipt:
         """Take rows out of the state but keep them, until `unrestrict`. Parameters, receipt and errors as `forget`."""
-        return self._one(Restrict(*self._selection(sample_id, subject, label, session, request_id), "restrict"))
+        return self._one(Restrict(*selection(sample_id, subject, label, session, request_id), "restrict"))
 
+    @in_turn
     def unrestrict(
         self,
         *,
@@ -338,18 +357,10 @@ class Store(StoreReader):
         request_id: str | None = None,
     ) -> StoreReceipt:
         """Use restricted rows again. Parameters, receipt and errors as `forget`."""
-        return self._one(Restrict(*self._selection(sample_id, subject, label, session, request_id), "unrestrict"))
-
-    def _selection(
-        self, sample_id: Any, subject: Any, label: Any, session: Any, request_id: Any, skip_unknown: Any = False
-    ) -> tuple[str, Selector]:
-        ids = None if sample_id is None else as_ids(sample_id)
-        selector = Selector(ids, subject, label, session, bool(skip_unknown))
-        selector.check()
-        return named_request(request_id), selector
+        return self._one(Restrict(*selection(sample_id, subject, label, session, request_id), "unrestrict"))
 
     def _forget_task(self, *arguments: Any) -> Forget:
-        return Forget(*self._selection(*arguments))
+        return Forget(*selection(*arguments))
 
     def _one(self, task: Task, dry_run: bool = False) -> StoreReceipt:
         if dry_run:
@@ -377,6 +388,7 @@ class Store(StoreReader):
 
     # ---- keys and tombstones
 
+    @in_turn
     def rotate_key(self, kind: Literal["ledger", "certificate", "signing"]) -> str:
         """Use a new key from now on; the old ones stay, so that what was made with them can be checked."""
         self._check_writable()
@@ -401,47 +413,10 @@ class Store(StoreReader):
         StoreReceipt or None
             None if there was nothing to erase.
         """
-        self._check_writable()
-        with self._db.transaction():
-            self._tombstones.bring(tombstones)
-        numbers = tuple(self._rows.erased(self._tombstones))
-        return self._one(Replay(named_request(request_id), numbers=numbers)) if numbers else None
-
-
-class _Whole:
-    """All of a change, on disk and in memory; where it fails, memory is read again from what the disk holds."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._transaction = store._db.transaction()
-
-    def __enter__(self) -> None:
-        self._transaction.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        loaded, done = self._store._loaded, False
-        try:
-            self._transaction.__exit__(kind, error, trace)
-            done = error is None
-        finally:
-            if not done and loaded is not None and loaded.dirty:
-                self._store._loaded = None
-            elif loaded is not None:
-                loaded.dirty = False
-
-
-def _spread(name: str, given: Any, n: int) -> list[str | None]:
-    """One value for all rows, or one each."""
-    values = [given] * n if given is None or isinstance(given, str) else list(given)
-    if len(values) != n:
-        raise ValueError(f"{n} rows but {len(values)} values of {name}")
-    return [None if value is None else check_text(name, value) for value in values]
-
-
-def named_request(request_id: Any) -> str:
-    """The id of a request, made up where none is given."""
-    if request_id is None:
-        return secrets.token_hex(8)
-    return check_text("request_id", request_id)
+        entries, request = list(tombstones), named_request(request_id)
+        with self._turns.mine():
+            self._check_writable()
+            with self._db.transaction():
+                self._tombstones.bring(entries)
+            numbers = tuple(self._rows.erased(self._tombstones))
+            return self._one(Replay(request, numbers=numbers)) if numbers else None

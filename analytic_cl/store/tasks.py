@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import named
-from analytic_cl.statistics import as_label, label_bytes
+from analytic_cl.statistics import label_bytes
 from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.model import Incoming, Model
@@ -18,11 +18,15 @@ from analytic_cl.store.tombstones import Tombstones
 
 
 class Refusal(RefusedError):
-    """A refusal with a reason that names nobody, to be kept; its message, which does, goes to the caller only."""
+    """A refusal with a reason that names nobody, to be kept; its message, which does, goes to the caller only.
 
-    def __init__(self, message: str, reason: str) -> None:
+    One that is not `for_the_record` was a slip of the hand: the same request id may be sent again, put right.
+    """
+
+    def __init__(self, message: str, reason: str, for_the_record: bool = True) -> None:
         super().__init__(message)
         self.reason = reason
+        self.for_the_record = for_the_record
 
 
 class Task(Protocol):
@@ -48,7 +52,10 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Selector:
-    """Rows by exactly one of ids, a subject, a label or a session; or ids that must be those of one subject."""
+    """Rows by exactly one of ids, a subject, a label or a session; or ids that must be those of one subject.
+
+    All of these in their one spelling.
+    """
 
     ids: list[SampleId] | None = None
     subject: str | None = None
@@ -64,30 +71,33 @@ class Selector:
                 "name rows by exactly one of sample_id, subject, label and session (or by sample_id and the subject "
                 f"that they must belong to); got {', '.join(given) or 'none'}"
             )
-        for name in ("subject", "session"):
-            if getattr(self, name) is not None:
-                check_text(name, getattr(self, name))
 
     def content(self) -> dict[str, Any]:
         ids = None if self.ids is None else sorted(map(json.dumps, self.ids))
-        label = None if self.label is None else label_bytes(as_label(self.label)).decode("utf-8", "surrogatepass")
+        label = None if self.label is None else label_bytes(self.label).decode("utf-8", "surrogatepass")
         return {"ids": ids, "subject": self.subject, "label": label, "session": self.session}
 
     def choose(self, rows: Rows) -> tuple[int, int]:
         if self.ids is None:
             column = next(name for name in ("subject", "label", "session") if getattr(self, name) is not None)
-            value = as_label(self.label) if column == "label" else getattr(self, column)
+            value = getattr(self, column)
             rows.choose(column, value)
             if not rows.chosen():
-                raise Refusal(f"no rows of {column} {value!r} are in the store", f"no rows of this {column}")
+                raise Refusal(
+                    f"no rows of {column} {value!r} are in the store: never learned, or erased",
+                    f"no rows of this {column}",
+                )
             return rows.chosen(), 0
         rows.choose_samples(self.ids)
         unknown = len(self.ids) - rows.chosen()
         if unknown and (not self.skip_unknown or unknown == len(self.ids)):
+            missing = rows.unknown(self.ids)
+            mistaken = rows.of_another_kind(missing)
             raise Refusal(
-                f"sample ids that are not in the store, never learned or already erased: "
-                f"{named(rows.unknown(self.ids))}; nothing was changed",
+                f"sample ids that are not in the store, never learned or already erased: {named(missing)}; nothing was "
+                f"changed{mistaken}",
                 f"{unknown} of {len(self.ids)} ids unknown",
+                for_the_record=not mistaken,
             )
         subjects = rows.chosen_values("subject")
         if self.subject is not None and subjects not in ([], [self.subject]):
@@ -203,14 +213,3 @@ class Rectify:
         erased.add([], rows.some_chosen_integers(model.door()))
         rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.encoded)
         return len(self.incoming.rows)
-
-
-def check_text(name: str, value: Any) -> str:
-    """A plain string; ValueError for anything else, lone surrogates included."""
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} must be a string with something in it, got {value!r}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{name} is not valid Unicode: {value!r}") from None
-    return str.__str__(value)
