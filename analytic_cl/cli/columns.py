@@ -74,7 +74,7 @@ def kind_of_labels(store: Store) -> str:
     """One of "integer", "string" and "boolean"; "" where the state of a store has no labels."""
     from analytic_cl.statistics.labels import label_kind
 
-    return label_kind(store.head.moments_.labels[0]) if store.n_rows else ""
+    return label_kind(store.head.classes_.tolist()[0]) if store.n_rows else ""
 
 
 def read_names(name: str, n_rows: int, header: bool | None = None) -> list[str | None]:

@@ -108,7 +108,7 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
         made = NearestNeighborsClassifier(**shared)
     else:
         made = NearestMeanClassifier(**shared)
-    made._check_parameters()
+    made.check_parameters()
     return made
 
 

@@ -126,8 +126,8 @@ def _retrain(
     from analytic_cl.cli.columns import read_labels
     from analytic_cl.cli.learning_commands import rows_at_a_time
     from analytic_cl.door import Door
-    from analytic_cl.heads.states import empty_state
     from analytic_cl.reading import read_features
+    from analytic_cl.statistics import empty_state
     from analytic_cl.store.certificate import check_retrained
 
     if not keys:

@@ -205,7 +205,7 @@ class Head(Prediction):
             self._check_labels_known(targets)
             found = learner.find(rows, targets, None if sample_id is None else as_ids(sample_id, len(rows)))
             receipt = learner.forget(found, rows, targets, dry_run=dry_run, digests=digests)
-        self._become_unfitted_if_empty()
+        self._unfit_if_empty()
         return receipt
 
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
@@ -219,14 +219,15 @@ class Head(Prediction):
         if not self.learner_.state.count(label):
             raise ValueError(f"no rows of class {label!r} were learned; classes are {self.classes_.tolist()}")
         receipt = self.learner_.forget_class(label, dry_run=dry_run, digests=digests)
-        self._become_unfitted_if_empty()
+        self._unfit_if_empty()
         return receipt
 
-    def _become_unfitted_if_empty(self) -> None:
+    def _unfit_if_empty(self) -> None:
         if not self.learner_.state.n_rows:
-            self._become_unfitted()
+            self.become_unfitted()
 
-    def _become_unfitted(self) -> None:
+    def become_unfitted(self) -> None:
+        """Let go of what was learned; the parameters stay."""
         for name in _FITTED:
             self.__dict__.pop(name, None)
 
@@ -356,7 +357,7 @@ class Head(Prediction):
         try:
             work()
         except BaseException:
-            self._become_unfitted()
+            self.become_unfitted()
             self.__dict__.update(before)
             raise
         return self

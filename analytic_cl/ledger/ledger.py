@@ -292,8 +292,7 @@ class Ledger(Records):
         names = json.loads(arrays["ledger_ids"].tobytes())
         given = [name for name in names if name is not None]
         if given:
-            spelled = iter(as_ids(given))  # version 0.1 wrote ids down as they were given
-            names = [None if name is None else next(spelled) for name in names]
+            as_ids(given)
         for title, table in (("kept", ledger.kept), ("hashed", ledger.hashed)):
             payload, codes, keys = (arrays[f"ledger_{title}_{column}"] for column in ("payload", "codes", "keys"))
             n = len(codes)

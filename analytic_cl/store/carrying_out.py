@@ -88,7 +88,7 @@ def _conclude(
     results: dict[int, Result] = {}
     after = state_hash(store._keys, model.digest())
     door = (store._db.about("rows") or {}).get("door")
-    kind = model.moments.about() if door else {}
+    kind = model.state.describe() if door else {}
     for place, counts in applied.items():
         task = tasks[place]
         entry = store._audit.append(task.kind, request=_request_hash(store, task), **counts._asdict(), state=after)

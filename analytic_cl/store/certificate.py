@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analytic_cl._config import package_versions
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import State
 from analytic_cl.store.errors import VerificationError
 from analytic_cl.store.keys import Keys, keyed_hash, signature_holds
 
@@ -73,13 +73,13 @@ def check_certificate(certificate: Mapping[str, Any], public_keys: Mapping[str, 
         raise VerificationError("the certificate was altered: its signature does not match its content")
 
 
-def check_retrained(certificate: Mapping[str, Any], moments: Moments, certificate_keys: Mapping[str, str]) -> None:
+def check_retrained(certificate: Mapping[str, Any], state: State, certificate_keys: Mapping[str, str]) -> None:
     """Raise VerificationError unless a state has the hash that the certificate gives for the time after the request."""
     after = str(certificate["state_after"])
     key_id = after.split(":", 1)[0]
     if key_id not in certificate_keys:
         raise VerificationError(f"the certificate's state hash is under key {key_id}, which was not given")
-    if keyed_hash(key_id, bytes.fromhex(certificate_keys[key_id]), moments.digest().encode()) != after:
+    if keyed_hash(key_id, bytes.fromhex(certificate_keys[key_id]), state.digest().encode()) != after:
         raise VerificationError(
             "retraining gives another state than the one certified: other rows, labels, door or order"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from sklearn.base import clone
 
 from analytic_cl._files import sync_directory
-from analytic_cl.heads import HEADS, Head
+from analytic_cl.heads import Head, head_classes
 from analytic_cl.statistics import EMPTY
 from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
@@ -30,8 +30,8 @@ def create_directory(target: Path, head: Head, tombstone_days: float | None) -> 
     days = tombstone_days
     if days is not None and (isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MAX_DAYS):
         raise ValueError(f"tombstone_days must be None or a number from 0 to {MAX_DAYS}, got {days!r}")
-    if type(head).__name__ not in HEADS:
-        raise ValueError(f"a store holds one of {', '.join(HEADS)}, not {type(head).__name__}")
+    if type(head).__name__ not in head_classes():
+        raise ValueError(f"a store holds one of {', '.join(head_classes())}, not {type(head).__name__}")
     if getattr(head, "solver", "") == "recursive":
         raise ValueError('a store serves weights that depend on its state alone: use solver="cholesky"')
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import Head
-from analytic_cl.statistics import encode_labels
+from analytic_cl.ledger import Selection
 from analytic_cl.store.rows import Batch
 
 if TYPE_CHECKING:
@@ -18,29 +18,28 @@ def merge_head(store: Store, other: Head) -> int:
     """Learn the rows of a head's ledger."""
     if not other.__sklearn_is_fitted__():
         return 0
-    ledger, moments = other._ledger, other.moments_
-    live = check_keeps_rows(other)
-    labels, places = ledger.encoded(ledger.kept.codes[live])
-    names, nobody = [ledger.kept.ids[at] for at in live.tolist()], [None] * live.size
-    encoded = encode_labels([labels[place] for place in places.tolist()])
+    ledger = other.learner_.ledger
+    found = check_keeps_rows(other)
+    rows, targets = ledger.rows_of(found)
+    nobody = [None] * len(found)
     feature_names = getattr(other, "feature_names_in_", None)
     about = {
-        "door": moments.door.spec(),
+        "door": other.door_.spec(),
         "n_features": other.n_features_in_,
         "feature_names": None if feature_names is None else feature_names.tolist(),
     }
-    return _insert(store, about, [Batch(ledger.kept.payload[live], encoded, names, nobody, nobody)])
+    return _insert(store, about, [Batch(rows, targets, ledger.names_of(found), nobody, nobody)])
 
 
-def check_keeps_rows(head: Head) -> Any:
-    """Where the rows of a head are in its ledger; ValueError where it did not keep them all."""
-    live, n = head._ledger.kept.live(), head.moments_.n_rows
-    if live.size < n:
+def check_keeps_rows(head: Head) -> Selection:
+    """The rows of a head in its ledger; ValueError where it did not keep them all."""
+    found, n = head.learner_.ledger.find_all(), head.state_.n_rows
+    if found.kept.size < n:
         raise ValueError(
-            f"the head's ledger keeps {live.size} of its {n} rows, a store needs them all: learn with sample_id or "
-            "track='rows'"
+            f"the head's ledger keeps {found.kept.size} of its {n} rows, a store needs them all: learn with sample_id "
+            "or track='rows'"
         )
-    return live
+    return found
 
 
 def merge_store(store: Store, other: Store) -> int:

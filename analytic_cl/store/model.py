@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,12 @@ from safetensors import SafetensorError
 from sklearn.base import clone
 
 from analytic_cl._files import sync_directory
-from analytic_cl.door import Door, resolve_door
-from analytic_cl.heads import HEADS, Head, load
+from analytic_cl.door import Door
+from analytic_cl.heads import Head, head_classes, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
-from analytic_cl.ledger import Ledger, SampleId
-from analytic_cl.statistics import EMPTY, Moments, Targets, label_kind
+from analytic_cl.learner import Learner
+from analytic_cl.ledger import SampleId
+from analytic_cl.statistics import EMPTY, LabelledState, State, Targets, label_kind
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
 from analytic_cl.store.keys import Keys
@@ -29,7 +30,7 @@ class Incoming(NamedTuple):
     """Rows that passed validation and the door."""
 
     rows: NDArray[Any]
-    encoded: Targets
+    targets: Targets
     ids: list[SampleId] | None
     door: Door
     n_features: int
@@ -60,7 +61,7 @@ class Model:
         self._db = database
         self._rows = rows
         self.damaged = ""  # why the snapshot could not be used, if so
-        self._digest: tuple[Moments, int, str] | None = None  # of which state, at which revision
+        self._digest: tuple[State, int, str] | None = None  # of which state, at which revision
         self.dirty = False  # changed within a transaction that has not committed yet
         self._load(mend)
 
@@ -76,22 +77,20 @@ class Model:
             if isinstance(error, FileNotFoundError) and not mend:
                 raise
             self.damaged = str(error)
-            self.head, after = head_from_text(self._db.about("head"), HEADS), 0
+            self.head, after = head_from_text(self._db.about("head"), head_classes()), 0
         self.since = 0  # rows that the snapshot lacks
         about = self._db.about("rows")
         if about is None:
             return
         self._expect(about)
-        for rows, encoded in self._rows.batches(self.head.moments_.door, after=after):
-            self.head.moments_.add(rows, encoded)
+        for rows, targets in self._rows.batches(self.head.door_, after=after):
+            self.learner.learn(rows, targets)
             self.since += len(rows)
 
     def _expect(self, about: dict[str, Any]) -> None:
         """Be ready for rows as `Incoming.about` describes them."""
         if not self.head.__sklearn_is_fitted__():
-            door = Door.from_spec(about["door"])
-            self.head._adopt(self.head._empty_state(door), Ledger(door, "none"))
-        self.head.n_features_in_ = about["n_features"]
+            self.head.adopt(Learner(self.head.empty_state(Door.from_spec(about["door"])), track="none"))
         if about["feature_names"] is not None:
             self.head.feature_names_in_ = np.array(about["feature_names"], dtype=object)
 
@@ -101,13 +100,23 @@ class Model:
         database.set_about("head", parameters_text(head))
 
     @property
-    def moments(self) -> Moments:
+    def learner(self) -> Learner:
+        """What learns and forgets; its ledger keeps no record of rows, which the tables do."""
         if not self.head.__sklearn_is_fitted__():
             about = self._db.about("rows")
             if about is None:
                 raise StoreError("the store has learned nothing yet")
             self._expect(about)
-        return self.head.moments_
+        return self.head.learner_
+
+    @property
+    def state(self) -> LabelledState:
+        return cast(LabelledState, self.learner.state)
+
+    def forget(self, rows: NDArray[Any], targets: Targets) -> None:
+        """Take rows out of the state."""
+        learner = self.learner
+        learner.forget(learner.find(rows, targets), rows, targets)
 
     def door(self) -> Door:
         """The door of the rows that the store holds, in the state or not."""
@@ -115,19 +124,19 @@ class Model:
 
     @property
     def n_rows(self) -> int:
-        return self.head.moments_.n_rows if self.head.__sklearn_is_fitted__() else 0
+        return self.head.state_.n_rows if self.head.__sklearn_is_fitted__() else 0
 
     def digest(self) -> str:
         """Digest of the state, computed once for each of its revisions: a request asks several times."""
         if not self.n_rows:
             return EMPTY
-        moments = self.head.moments_
-        if self._digest is None or self._digest[0] is not moments or self._digest[1] != moments.revision:
-            self._digest = moments, moments.revision, moments.digest()
+        state = self.state
+        if self._digest is None or self._digest[0] is not state or self._digest[1] != state.revision:
+            self._digest = state, state.revision, state.digest()
         return self._digest[2]
 
     def labels(self) -> list[Any]:
-        return self.head.moments_.labels if self.n_rows else []
+        return self.state.labels if self.n_rows else []
 
     # ---- learn
 
@@ -147,21 +156,20 @@ class Model:
         head = self.head if known else clone(self.head)
         if feature_names is not None:
             head = _compared(head, feature_names)
-        head._check_parameters()
-        X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
-        door = head.moments_.door if known else resolve_door(head.door, head.projection, X.shape[1])
-        if labels and label_kind(labels[0]) != label_kind(encoded.values[0]):  # those of restricted rows as well
+        new = head.encode(X, y, sample_id)
+        kind = label_kind(new.targets.values[0])
+        if labels and label_kind(labels[0]) != kind:  # those of restricted rows as well
             raise ValueError(
-                f"labels of mixed types: {encoded.values[0]!r} is a {label_kind(encoded.values[0])}, the store's are "
+                f"labels of mixed types: {new.targets.values[0]!r} is a {kind}, the store's are "
                 f"{label_kind(labels[0])}s such as {labels[0]!r}"
             )
-        rows = door.quantise(X, warn=True)
-        (head.moments_ if known else Moments(door, 1)).check_learnable(rows, encoded)
+        (head.state_ if known else head.empty_state(new.door)).check_learnable(new.rows, new.targets)
+        width = new.door.n_features
         names = getattr(head, "feature_names_in_", None)
-        if feature_names is not None and len(feature_names) != X.shape[1]:
-            raise ValueError(f"X has {X.shape[1]} columns, but feature_names names {len(feature_names)}")
+        if feature_names is not None and len(feature_names) != width:
+            raise ValueError(f"X has {width} columns, but feature_names names {len(feature_names)}")
         given = list(feature_names) if feature_names is not None else None if names is None else names.tolist()
-        return Incoming(rows, encoded, ids, door, X.shape[1], given, sorted(set(other_columns)))
+        return Incoming(new.rows, new.targets, new.ids, new.door, width, given, sorted(set(other_columns)))
 
     def note(self, about: dict[str, Any]) -> None:
         """Write down what is new about rows that come, within a transaction: the first names of columns are kept."""
@@ -172,11 +180,11 @@ class Model:
         if about != known:
             self._db.set_about("rows", about)
 
-    def take_in(self, rows: NDArray[Any], encoded: Targets, about: dict[str, Any]) -> None:
+    def learn(self, rows: NDArray[Any], targets: Targets, about: dict[str, Any]) -> None:
         """Learn rows, within a transaction."""
         self.dirty = True
         self._expect(about)
-        self.head.moments_.add(rows, encoded)
+        self.learner.learn(rows, targets)
         self.since += len(rows)
 
     # ---- snapshots
@@ -184,10 +192,8 @@ class Model:
     def write_snapshot(self) -> str:
         """Write the state to a new file; its name. It counts from when ``about.snapshot`` names it."""
         name = f"{secrets.token_hex(8)}.safetensors"
-        if self.n_rows:
-            self.head._ledger.untracked = self.n_rows
-        else:
-            self.head._become_unfitted()
+        if not self.n_rows:
+            self.head.become_unfitted()
         self.head.save(self._folder / name)
         return name
 

@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     """Rows to learn, with what is known of each."""
 
     rows: NDArray[Any]
-    encoded: Targets
+    targets: Targets
     ids: Sequence[SampleId | None]
     subjects: Sequence[str | None]
     sessions: Sequence[str | None]
@@ -219,7 +219,7 @@ class Rows:
 
     def insert(self, batch: Batch, learned: int, time: str) -> None:
         stored = np.ascontiguousarray(batch.rows, dtype=_stored_dtype(batch.rows.dtype))
-        codes = self._codes(batch.encoded)
+        codes = self._codes(batch.targets)
         columns = zip(batch.ids, batch.subjects, batch.sessions, codes, stored, strict=True)
         self._db.run_many(
             "INSERT INTO rows (sample, subject, session, label, learned, time, integers) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -229,8 +229,8 @@ class Rows:
             ),
         )
 
-    def replace(self, ids: Sequence[SampleId], rows: NDArray[Any], encoded: Targets) -> None:
-        codes = self._codes(encoded)
+    def replace(self, ids: Sequence[SampleId], rows: NDArray[Any], targets: Targets) -> None:
+        codes = self._codes(targets)
         stored = np.ascontiguousarray(rows, dtype=_stored_dtype(rows.dtype))
         self._db.run_many(
             "UPDATE rows SET label = ?, integers = ? WHERE sample = ?",
@@ -246,12 +246,12 @@ class Rows:
         self._db.run("DELETE FROM chosen")
         self._drop_unused_labels()
 
-    def _codes(self, encoded: Targets) -> list[int]:
-        self._db.run_many("INSERT OR IGNORE INTO labels (label) VALUES (?)", ((json.dumps(x),) for x in encoded.values))
+    def _codes(self, targets: Targets) -> list[int]:
+        self._db.run_many("INSERT OR IGNORE INTO labels (label) VALUES (?)", ((json.dumps(x),) for x in targets.values))
         code_of = [
-            self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(label)) for label in encoded.values
+            self._db.one("SELECT code FROM labels WHERE label = ?", json.dumps(label)) for label in targets.values
         ]
-        return [code_of[place] for place in encoded.codes.tolist()]
+        return [code_of[place] for place in targets.codes.tolist()]
 
     def _drop_unused_labels(self) -> None:
         self._db.run("DELETE FROM labels WHERE NOT EXISTS (SELECT 1 FROM rows WHERE rows.label = labels.code)")

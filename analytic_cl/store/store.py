@@ -177,7 +177,7 @@ class Store(StoreReader):
         ids: list[SampleId | None] = [None] * n if incoming.ids is None else list(incoming.ids)
         subjects, sessions = spread("subject", subject, n), spread("session", session, n)
         return self._insert(
-            incoming.about(), [Batch(incoming.rows, incoming.encoded, ids, subjects, sessions)], allow_erased
+            incoming.about(), [Batch(incoming.rows, incoming.targets, ids, subjects, sessions)], allow_erased
         )
 
     def _insert(self, about: dict[str, Any], batches: Iterable[Batch], allow_erased: bool = False) -> int:
@@ -195,7 +195,7 @@ class Store(StoreReader):
                 else:
                     self._refuse_erased(ids, subjects)
                 self._rows.insert(batch, number, time)
-                model.take_in(batch.rows, batch.encoded, about)
+                model.learn(batch.rows, batch.targets, about)
                 n += len(batch.rows)
             self._audit.append("learn", rows=n)
         if model.since > SNAPSHOT_EVERY:

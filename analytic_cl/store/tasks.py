@@ -127,8 +127,8 @@ class Forget:
     def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         n = rows.chosen()
         if rows.chosen(restricted=False):
-            for integers, encoded in rows.chosen_batches(model.moments.door, restricted=False):
-                model.moments.subtract(integers, encoded)
+            for integers, targets in rows.chosen_batches(model.door(), restricted=False):
+                model.forget(integers, targets)
         subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
         tombstones.bury(rows.chosen_values("sample"), subjects)
         erased.add(rows.texts_leaving(), rows.some_chosen_integers(model.door()))
@@ -174,8 +174,8 @@ class Restrict:
 
     def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         back = self.kind == "unrestrict"
-        for integers, encoded in rows.chosen_batches(model.door(), restricted=back):
-            (model.moments.add if back else model.moments.subtract)(integers, encoded)
+        for integers, targets in rows.chosen_batches(model.door(), restricted=back):
+            (model.learner.learn if back else model.forget)(integers, targets)
         rows.restrict_chosen(not back)
         return rows.chosen()
 
@@ -189,10 +189,10 @@ class Rectify:
     kind: str = "rectify"
 
     def content(self) -> Any:
-        rows, encoded, ids, *_ = self.incoming
+        rows, targets, ids, *_ = self.incoming
         assert ids is not None
-        labels = [label_bytes(label).hex() for label in encoded.values]
-        content = [list(map(json.dumps, ids)), [labels[code] for code in encoded.codes]]
+        labels = [label_bytes(label).hex() for label in targets.values]
+        content = [list(map(json.dumps, ids)), [labels[code] for code in targets.codes]]
         return [*content, hashlib.sha256(rows.tobytes()).hexdigest()]
 
     def choose(self, rows: Rows) -> tuple[int, int]:
@@ -206,10 +206,10 @@ class Rectify:
         return asked
 
     def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
-        model.moments.add(self.incoming.rows, self.incoming.encoded)
-        for integers, encoded in rows.chosen_batches(model.moments.door, restricted=False):
-            model.moments.subtract(integers, encoded)
+        model.learner.learn(self.incoming.rows.copy(), self.incoming.targets)  # the table below needs them, too
+        for integers, targets in rows.chosen_batches(model.door(), restricted=False):
+            model.forget(integers, targets)
         assert self.incoming.ids is not None
         erased.add([], rows.some_chosen_integers(model.door()))
-        rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.encoded)
+        rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.targets)
         return len(self.incoming.rows)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from analytic_cl.heads.states import empty_state
+from analytic_cl.statistics import empty_state
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import check_certificate
 from analytic_cl.store.errors import VerificationError
@@ -72,17 +72,17 @@ def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] 
         if model.damaged:
             raise VerificationError(f"the snapshot is damaged: {model.damaged}")
         recorded = store._rows.counts()
-        moments = model.head.moments_ if model.n_rows else None
-        held = {} if moments is None else dict(zip(moments.labels, moments.counts.tolist(), strict=True))
+        state = model.state if model.n_rows else None
+        held = {} if state is None else dict(zip(state.labels, state.counts.tolist(), strict=True))
         if recorded != held:
             raise VerificationError(f"the tables hold {sum(recorded.values())} rows, the state {sum(held.values())}")
         public_keys = store.public_keys()
         requests = _check_requests(store, public_keys)
-        if retrain and moments is not None:
-            again = empty_state(moments.door, moments.about())
-            for rows, encoded in store._rows.batches(moments.door):
-                again.add(rows, encoded)
-            if again.digest() != moments.digest():
+        if retrain and state is not None:
+            again = empty_state(state.door, state.describe())
+            for rows, targets in store._rows.batches(state.door):
+                again.add(rows, targets)
+            if again.digest() != state.digest():
                 raise VerificationError("the state is not the one of the rows in the tables")
         current = None if certificate is None else _check_own_certificate(store, certificate, public_keys)
     return Verification(entries, requests, model.n_rows, retrain, current)
