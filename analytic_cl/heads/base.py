@@ -59,7 +59,8 @@ class Head(Prediction):
             Finite numbers. Sparse matrices are refused; there is no ``sample_weight``: learn a row twice to count it
             twice.
         y : array-like of shape (n_samples,)
-            Integers, strings or booleans, of one kind.
+            Integers, strings or booleans, of one kind. Spaces around a string and its Unicode form make no difference:
+            `classes_` and `predict` have it without spaces, in NFC. The same holds for ids.
         sample_id : sequence of int or str, optional
             A name for each row, by which it can be forgotten or rectified later.
 
