@@ -6,12 +6,14 @@ from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._containers import local
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
+from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Receipt
 from analytic_cl.statistics import Label, as_label, encode_labels
@@ -22,7 +24,7 @@ _ROWS = 8192  # that are shown to the base at a time
 _NO_ROWS = "gamma below 1 needs a memory of neighbours: buckets don't know the rows behind them"
 
 
-class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A frozen base model, corrected by the errors that it makes on the nearest rows of a memory.
 
     The base is never touched; the memory learns new rows and classes at once, and forgets exactly. The downside: the
@@ -164,7 +166,7 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
     def _labels(self, memory: Head) -> list[Label]:
         """Sorted labels of the base and a memory. Raises ValueError where the two are of different kinds."""
-        mine, theirs = encode_labels(self.base.classes_).labels, memory.moments_.labels
+        mine, theirs = encode_labels(self.base.classes_).labels, encode_labels(memory.classes_).labels
         check_one_kind([*mine, *theirs])
         return sorted({*mine, *theirs})
 
@@ -200,6 +202,7 @@ class ErrorMemory(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         """Corrected probabilities, shape (n_samples, n_classes), rows summing to 1."""
         self._empty_memory()
         check_is_fitted(self)
+        X = local(X)  # once, for a base that reads less
         classes = self._labels(self.memory_)
         base = _spread(self.base.predict_proba(X), self.base.classes_, classes)
         labels = _spread(cast(Any, self.memory_).predict_proba(X), self.memory_.classes_, classes)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from analytic_cl._containers import column_values, local
+
 SampleId = int | str
 
 
@@ -16,6 +18,9 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
 
     Raises ValueError for anything else, for another number of ids than rows, and for an id given twice.
     """
+    sample_id = column_values(local(sample_id, "sample_id"))
+    if hasattr(sample_id, "columns"):  # iterating a frame would give the names of its columns
+        raise ValueError(f"sample_id must be one column or a list, got a {type(sample_id).__name__}: select the column")
     if isinstance(sample_id, int | str | np.generic) or (isinstance(sample_id, np.ndarray) and sample_id.ndim == 0):
         sample_id = [sample_id.item() if isinstance(sample_id, np.ndarray) else sample_id]
     if isinstance(sample_id, bytes | bytearray | memoryview) or not isinstance(sample_id, Iterable):

@@ -131,7 +131,7 @@ class Model:
             self._expect(about)
         head = self.head if known else clone(self.head)
         head._check_parameters()
-        X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
+        X, encoded, ids = head._validated(X, y, sample_id, reset=not known)
         door = head.moments_.door if known else resolve_door(head.door, head.projection, X.shape[1])
         if labels and label_kind(labels[0]) != label_kind(encoded.labels[0]):  # those of restricted rows as well
             raise ValueError(
