@@ -29,8 +29,8 @@ def local(values: Any, name: str = "X") -> Any:
     """
     if type(values) in (np.ndarray, list, tuple):
         return values
-    if _is_lazy(values):
-        raise TypeError(f"{name} is a lazy {type(values).__name__}, which holds no rows yet: collect it first")
+    if method := _collecting_method(values):
+        raise TypeError(f"{name} is a {type(values).__name__}, which is lazy and holds no rows: call {method}() first")
     if is_a(values, "narwhals", "DataFrame", "Series"):
         return local(values.to_native(), name)
     if "dask" in sys.modules and sys.modules["dask"].is_dask_collection(values):
@@ -40,12 +40,13 @@ def local(values: Any, name: str = "X") -> Any:
     return values
 
 
-def _is_lazy(values: Any) -> bool:
+def _collecting_method(values: Any) -> str:
+    """What would give the rows of something lazy; "" for what holds its rows."""
     if is_a(values, "polars", "LazyFrame") or is_a(values, "narwhals", "LazyFrame"):
-        return True
+        return "collect"
     if hasattr(values, "__len__") or hasattr(values, "__array__"):
-        return False
-    return any(hasattr(values, method) for method in ("collect", "to_table"))  # Spark, data sets of pyarrow
+        return ""
+    return next((name for name in ("collect", "to_table") if hasattr(values, name)), "")  # Spark, pyarrow's data sets
 
 
 def _tensor(tensor: Any, name: str) -> NDArray[Any]:
@@ -80,8 +81,15 @@ def column_values(values: Any) -> Any:
     return values
 
 
+def plain_scalar(value: Any) -> Any:
+    """The value of a tensor or a pyarrow scalar that holds one; anything else is handed back."""
+    if is_a(value, "torch", "Tensor") and value.ndim == 0:
+        return value.item()
+    return value.as_py() if is_a(value, "pyarrow", "Scalar") else value
+
+
 def objects(values: Any) -> NDArray[Any]:
     """A list as an object array, because NumPy would turn [1, "a"] into strings."""
     array: NDArray[Any] = np.empty(len(values), dtype=object)
-    array[:] = values
+    array[:] = values if set(map(type, values)) <= {int, str, bool} else list(map(plain_scalar, values))
     return array

@@ -302,7 +302,7 @@ def test_lazy_frames_are_to_be_collected_first(frame):
         lambda: head.partial_fit(X, frame),
         lambda: head.forget(sample_id=frame),
     ):
-        with pytest.raises(TypeError, match=r"lazy .*collect it first"):
+        with pytest.raises(TypeError, match=r"lazy .*call collect\(\) first"):
             call()
 
 
@@ -396,6 +396,27 @@ def test_an_index_that_pandas_hides_in_a_table_is_no_feature():
 def test_a_frame_is_no_list_of_ids(ids):
     with pytest.raises(ValueError, match="sample_id must be one column"):
         LDAClassifier().fit(X, Y, sample_id=ids)
+
+
+@pytest.mark.parametrize("fill", [0.0, np.nan])
+def test_sparse_frames_are_refused(fill):
+    with pytest.raises(TypeError, match="sparse columns, but dense data is required"):
+        LDAClassifier().fit(pd.DataFrame(X).astype(pd.SparseDtype(float, fill)), Y)
+
+
+def test_masked_ids_are_refused():
+    with pytest.raises(ValueError, match="at position 3"):
+        LDAClassifier().fit(X, Y, sample_id=np.ma.masked_equal(np.arange(40), 3))
+
+
+def test_scalars_of_other_libraries_name_rows_and_classes():
+    torch = needs("torch", "ANALYTIC_CL_REQUIRE_TORCH")
+
+    for scalar in (torch.tensor, pa.scalar):
+        labels, ids = [scalar(i % 2) for i in range(40)], [scalar(i) for i in range(40)]
+        head = LDAClassifier(track="rows").fit(X, labels, sample_id=ids)
+        assert head.forget(sample_id=scalar(3)).removed == 1
+        assert head.forget_class(scalar(1)).removed == 19
 
 
 def test_two_columns_of_labels_are_refused_by_name():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._containers import plain_scalar
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
@@ -207,7 +208,7 @@ class Head(Prediction):
         only, such as `NearestMeanClassifier`. Parameters, result and exactness as in `forget`.
         """
         self._check_learned_something()
-        label = as_label(label)
+        label = as_label(plain_scalar(label))
         count = self.moments_.count(label)
         if not count:
             raise ValueError(f"no rows of class {label!r} were learned; classes are {self.moments_.labels}")

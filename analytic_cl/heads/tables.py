@@ -71,7 +71,7 @@ def _checked_array(X: Any) -> Any:
     """Anything that NumPy reads by itself."""
     if isinstance(X, list | tuple) or (not isinstance(X, np.ndarray) and hasattr(X, "__array__")):
         X = np.asarray(X)
-    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":  # NumPy would show what is under the mask
+    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biufO":  # NumPy would show what is under the mask
         X = np.where(np.ma.getmaskarray(X), np.nan, np.ma.getdata(X))
     if isinstance(X, np.ndarray) and X.ndim == 2:
         kind = X.dtype.kind
@@ -83,6 +83,8 @@ def _checked_array(X: Any) -> Any:
 
 
 def _check_pandas(frame: Any) -> None:
+    if len(frame.columns) and all(is_a(dtype, "pandas", "SparseDtype") for dtype in frame.dtypes):
+        raise TypeError("X is a frame of sparse columns, but dense data is required: use X.sparse.to_dense()")
     meanings = []
     for j, dtype in enumerate(frame.dtypes):
         kind = getattr(dtype, "kind", "O")

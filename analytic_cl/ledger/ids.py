@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic_cl._containers import column_values, local
+from analytic_cl._containers import column_values, local, plain_scalar
 
 SampleId = int | str
 
@@ -18,17 +18,18 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
 
     Raises ValueError for anything else, for another number of ids than rows, and for an id given twice.
     """
-    sample_id = column_values(local(sample_id, "sample_id"))
+    sample_id = column_values(plain_scalar(local(sample_id, "sample_id")))
     if hasattr(sample_id, "columns"):  # iterating a frame would give the names of its columns
         raise ValueError(f"sample_id must be one column or a list, got a {type(sample_id).__name__}: select the column")
     if isinstance(sample_id, int | str | np.generic) or (isinstance(sample_id, np.ndarray) and sample_id.ndim == 0):
         sample_id = [sample_id.item() if isinstance(sample_id, np.ndarray) else sample_id]
     if isinstance(sample_id, bytes | bytearray | memoryview) or not isinstance(sample_id, Iterable):
         raise ValueError(f"sample_id must be integers or strings, one a row; got {type(sample_id).__name__}")
-    if isinstance(sample_id, np.ndarray) and sample_id.ndim == 1 and sample_id.dtype.kind in "iuU":
+    masked = isinstance(sample_id, np.ma.MaskedArray)  # NumPy would show what is under the mask
+    if isinstance(sample_id, np.ndarray) and sample_id.ndim == 1 and sample_id.dtype.kind in "iuU" and not masked:
         ids: list[SampleId] = sample_id.tolist()
     else:
-        ids = [_as_id(given, place) for place, given in enumerate(sample_id)]
+        ids = [_as_id(plain_scalar(given), place) for place, given in enumerate(sample_id)]
     if n_rows is not None and len(ids) != n_rows:
         raise ValueError(f"{n_rows} rows but {len(ids)} sample ids")
     if not ids:
