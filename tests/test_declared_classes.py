@@ -133,6 +133,24 @@ def test_a_call_that_fails_declares_nothing():
     assert not [name for name in vars(never) if name.endswith("_") or name == "_declared"]
 
 
+@pytest.mark.parametrize("classes", [[0, 1, 2, 7], None])
+def test_a_fit_that_is_interrupted_at_its_end_declares_nothing(classes, monkeypatch):
+    head = LDAClassifier().partial_fit(X, Y, classes)
+    before = head.__dict__.copy()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LDAClassifier, "_adopt", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            head.fit(X, Y)
+        with pytest.raises(KeyboardInterrupt):
+            (never := LDAClassifier()).partial_fit(X, Y, [0, 1, 2, 9])
+    assert head.__dict__ == before
+    assert "_declared" not in vars(never)
+
+
 @every_head
 def test_forgotten_classes_stay_declared(head):
     told, _, _ = absent(head, classes=(0, 1, 2), seen=(0, 1, 2))
