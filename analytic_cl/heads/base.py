@@ -7,19 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._containers import plain_scalar
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
+from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.prediction import Prediction
-from analytic_cl.heads.validation import (
-    check_same_names,
-    label_input,
-    labels_outside,
-    plain_labels,
-    plain_rows,
-    refuse_times,
-)
+from analytic_cl.heads.validation import check_same_names, plain_labels, plain_rows, validated
 from analytic_cl.ledger import Ledger, Receipt, ReceiptDraft, SampleId, Selection, as_ids
 from analytic_cl.statistics import (
     EMPTY,
@@ -32,6 +27,7 @@ from analytic_cl.statistics import (
 )
 
 _FITTED = ("moments_", "n_features_in_", "feature_names_in_", "_ledger", "_solved")
+_Ids = list[SampleId] | None
 
 
 class Head(Prediction):
@@ -56,8 +52,8 @@ class Head(Prediction):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers. Sparse matrices are refused; there is no ``sample_weight``: learn a row twice to count it
-            twice.
+            Finite numbers: an array, tensor or data frame. Sparse matrices are refused; there is no ``sample_weight``:
+            learn a row twice to count it twice.
         y : array-like of shape (n_samples,)
             Integers, strings or booleans, of one kind. Spaces around a string and its Unicode form make no difference:
             `classes_` and `predict` have it without spaces, in NFC. The same holds for ids.
@@ -72,7 +68,7 @@ class Head(Prediction):
         -----
         Exactness: bit for bit equal to any sequence of `partial_fit` over the same rows.
         """
-        return self._whole(lambda: self._learn_afresh(X, y, None, sample_id))
+        return self._whole(lambda: self._learn_afresh(X, y, None, sample_id, ()), afresh=True)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
@@ -84,33 +80,37 @@ class Head(Prediction):
         X, y, sample_id
             As in `fit`. An id that was learned already is refused.
         classes : array-like, optional
-            Labels allowed in this call; others are refused. Not stored, never needed.
+            Labels that are to be in `classes_`, with or without rows, until the next `fit`; never needed. Other labels
+            are refused in this call. A class without rows has the lowest score and probability 0, and is no part of
+            the state.
 
         Returns
         -------
         self
         """
         if not self.__sklearn_is_fitted__():
-            return self._whole(lambda: self._learn_afresh(X, y, classes, sample_id))
+            return self._whole(lambda: self._learn_afresh(X, y, classes, sample_id, self._declared), afresh=True)
         return self._whole(lambda: self._learn_more(X, y, classes, sample_id))
 
-    def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        X, encoded, ids = self._validated(X, y, classes, sample_id, reset=True)
+    def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any, before: Declared) -> None:
+        X, encoded, ids = self._validated(X, y, sample_id, reset=True)
+        declared = declared_after(before, classes, encoded.labels)
         moments, ledger = self._new_state(X.shape[1])
-        self._learn(moments, ledger, X, encoded, ids)
+        self._learn(moments, ledger, X, encoded, ids, declared)
         self._adopt(moments, ledger)
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        X, encoded, ids = self._validated(X, y, classes, sample_id, reset=False)
+        X, encoded, ids = self._validated(X, y, sample_id, reset=False)
         if resolve_door(self.door, self.projection, X.shape[1], self.moments_.door.source) != self.moments_.door:
             raise ValueError(
                 f"door or projection changed since the first rows were learned behind {self.moments_.door.describe()}: "
                 "fit a new head"
             )
-        self._learn(self.moments_, self._ledger, X, encoded, ids)
+        declared = declared_after(self._declared, classes, encoded.labels)
+        self._learn(self.moments_, self._ledger, X, encoded, ids, declared)
 
     def _learn(
-        self, moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None
+        self, moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: _Ids, declared: Declared
     ) -> None:
         ledger.check_new(ids)
         rows = moments.door.quantise(X, warn=True)
@@ -124,6 +124,7 @@ class Head(Prediction):
             except BaseException:
                 moments.take_back(rows, encoded, +1)
                 raise
+            self._declare(declared)
             self._changed(before, [Change(rows, encoded, +1)])
 
     def _changed(self, before: int, changes: list[Change]) -> None:
@@ -208,7 +209,7 @@ class Head(Prediction):
         only, such as `NearestMeanClassifier`. Parameters, result and exactness as in `forget`.
         """
         self._check_learned_something()
-        label = as_label(label)
+        label = as_label(plain_scalar(label))
         count = self.moments_.count(label)
         if not count:
             raise ValueError(f"no rows of class {label!r} were learned; classes are {self.moments_.labels}")
@@ -296,6 +297,7 @@ class Head(Prediction):
         ----------
         other : Head
             Behind the same door and with moments of the same order; unchanged. The two must not share a sample id.
+            Classes that it has declared are declared here afterwards.
 
         Returns
         -------
@@ -308,11 +310,12 @@ class Head(Prediction):
         if not isinstance(other, Head):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")
         if not other.__sklearn_is_fitted__():
+            self._declare(self._declared_with(other))
             return self
         if self.__sklearn_is_fitted__():
             check_same_names(self, other)
             return self._whole(lambda: self._absorb(self.moments_, self._ledger, other))
-        return self._whole(lambda: self._begin_as(other))
+        return self._whole(lambda: self._begin_as(other), afresh=True)
 
     def _begin_as(self, other: Head) -> None:
         moments, ledger = self._new_state(other.n_features_in_, other.door_.source)
@@ -322,8 +325,8 @@ class Head(Prediction):
             self.feature_names_in_ = other.feature_names_in_
         self._adopt(moments, ledger)
 
-    @staticmethod
-    def _absorb(moments: Moments, ledger: Ledger, other: Head) -> None:
+    def _absorb(self, moments: Moments, ledger: Ledger, other: Head) -> None:
+        declared = self._declared_with(other)
         moments.check_mergeable(other.moments_)
         ledger.check_mergeable(other._ledger)
         with deferred_interrupts():
@@ -334,6 +337,7 @@ class Head(Prediction):
             except BaseException:
                 ledger.unrecord(drafts)
                 raise
+            self._declare(declared)
 
     @classmethod
     def from_moments(cls, moments: Moments, **parameters: Any) -> Self:
@@ -398,33 +402,31 @@ class Head(Prediction):
 
     # ---- checks
 
-    def _whole(self, work: Callable[[], None]) -> Self:
-        """Run `work`; where it fails, put back the attributes that validation sets before it finds an error."""
+    def _whole(self, work: Callable[[], None], *, afresh: bool = False) -> Self:
+        """Run `work`; where it fails, put back the attributes that validation sets before it finds an error.
+
+        `afresh` says that `work` makes a new state, so that what was declared is to be put back as well.
+        """
         self._check_parameters()
-        before = {name: self.__dict__[name] for name in _FITTED if name in self.__dict__}
+        names = (*_FITTED, "_declared") if afresh else _FITTED
+        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
         try:
             work()
         except BaseException:
-            self._become_unfitted()
+            for name in names:
+                self.__dict__.pop(name, None)
             self.__dict__.update(before)
             raise
         return self
 
-    def _validated(
-        self, X: Any, y: Any, classes: Any, sample_id: Any, reset: bool
-    ) -> tuple[NDArray[Any], EncodedLabels, list[SampleId] | None]:
+    def _validated(self, X: Any, y: Any, sample_id: Any, reset: bool) -> tuple[NDArray[Any], EncodedLabels, _Ids]:
         X, encoded = self._validated_rows(X, y, reset)
-        outside = [] if classes is None else labels_outside(encoded, classes)
-        if outside:
-            raise ValueError(f"y holds labels that are not in classes: {', '.join(map(repr, outside))}")
         return X, encoded, None if sample_id is None else as_ids(sample_id, len(X))
 
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], EncodedLabels]:
         if not reset and plain_rows(self, X) and plain_labels(y, len(X)):
             return X, encode_labels(y)
-        refuse_times("X", X)
-        # The door looks for NaN and infinity itself, because it can name the rows.
-        X, y = validate_data(self, X, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)
+        X, y = validated(self, X, y, reset)
         return X, encode_labels(y)
 
     def _check_learned_something(self) -> None:

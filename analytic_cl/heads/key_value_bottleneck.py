@@ -50,7 +50,7 @@ class KeyValueBottleneckClassifier(Head):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     moments_ : KeyCounts
         The learned state.
 
@@ -158,7 +158,7 @@ class KeyValueBottleneckClassifier(Head):
 
         Naive Bayes takes codebooks for independent, which they are not: it is over-confident. "mean posterior" is not.
         """
-        return self._probabilities(self._scored(X, self._compare_rows))
+        return self._of_all_classes(self._probabilities(self._scored(X, self._compare_rows)))
 
     def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return shares(scores) if self.read_out == "mean posterior" else posteriors(scores)

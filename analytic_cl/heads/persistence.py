@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 from analytic_cl._config import package_versions
 from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
+from analytic_cl.heads.declared import declared_after
 from analytic_cl.heads.states import state_from_arrays
 from analytic_cl.ledger import Ledger
 from analytic_cl.statistics import as_label
@@ -72,6 +73,8 @@ def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Ar
     about, arrays = _kind_and_parameters(head), _arrays_of_parameters(head)
     if extractor is not None:
         about["extractor"] = dict(extractor)
+    if head._declared:
+        about["declared"] = list(head._declared)
     if head.__sklearn_is_fitted__():
         moments = head.moments_
         names = getattr(head, "feature_names_in_", None)
@@ -141,14 +144,18 @@ def load_described(
 def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     head = kind(**{name: _decoded(value, arrays) for name, value in about["parameters"].items()})
     head._check_parameters()
+    labels = [as_label(label) for label in about.get("labels", [])]
+    if about.get("declared"):
+        declared = tuple(as_label(label) for label in about["declared"])
+        head._declare(declared_after(declared, None, labels))
     if "door" not in about:
         return head
-    door, labels = Door.from_spec(about["door"]), [as_label(label) for label in about["labels"]]
     if labels != about["labels"]:
         raise ValueError(
             "it was saved by version 0.1, in which labels with spaces around them, or in another Unicode form, were "
             f"labels of their own: {[label for label in about['labels'] if label not in labels][:5]}; learn it again"
         )
+    door = Door.from_spec(about["door"])
     moments = state_from_arrays(door, about, labels, arrays)
     if moments.digest() != about["state_digest"]:
         raise ValueError("the state does not have the digest that it was saved with")

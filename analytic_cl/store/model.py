@@ -148,7 +148,7 @@ class Model:
         if feature_names is not None:
             head = _compared(head, feature_names)
         head._check_parameters()
-        X, encoded, ids = head._validated(X, y, None, sample_id, reset=not known)
+        X, encoded, ids = head._validated(X, y, sample_id, reset=not known)
         door = head.moments_.door if known else resolve_door(head.door, head.projection, X.shape[1])
         if labels and label_kind(labels[0]) != label_kind(encoded.labels[0]):  # those of restricted rows as well
             raise ValueError(
