@@ -24,7 +24,7 @@ LEARNING = {
     "NaN": (dict(X=spoiled(np.nan), y=Y), ValueError, "contains NaN in row 7"),
     "infinity": (dict(X=spoiled(np.inf), y=Y), ValueError, "contains infinity in row 7"),
     "complex": (dict(X=X + 1j, y=Y), ValueError, "Complex data not supported"),
-    "text": (dict(X=X.astype(str), y=Y), ValueError, "dtype='numeric'|convert|string"),
+    "text": (dict(X=X.astype(str), y=Y), ValueError, "X holds text in columns 0, 1, 2, 3"),
     "sparse": (dict(X=csr_array(X), y=Y), TypeError, "[Ss]parse"),
     "one-dimensional X": (dict(X=X[0], y=Y[:1]), ValueError, "Expected 2D array"),
     "empty batch": (dict(X=X[:0], y=Y[:0]), ValueError, "0 sample"),

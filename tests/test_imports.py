@@ -11,7 +11,7 @@ import pytest
 import analytic_cl
 
 PACKAGE = Path(analytic_cl.__file__).parent
-OPTIONAL = {"torch", "faiss", "dask", "matplotlib", "pandas"}
+OPTIONAL = {"torch", "faiss", "dask", "matplotlib", "pandas", "polars", "pyarrow"}
 
 # Who may import whom: each room only those to its right.
 ROOMS = [
@@ -37,6 +37,7 @@ ROOMS = [
     "_files",
     "_text",
     "_config",
+    "_containers",
 ]
 
 

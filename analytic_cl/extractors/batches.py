@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from analytic_cl._containers import column_values, is_a, local
 from analytic_cl.extractors.base import Extractor
+
+
+def as_inputs(X: Any) -> Any:
+    """X as something that can be indexed: what dask would compute, the values of a series that is no pandas'."""
+    if is_a(X, "torch", "Tensor"):  # of any kind: an extractor may want it so
+        return X
+    X = local(X)
+    return column_values(X) if is_a(X, "polars", "Series") or is_a(X, "pyarrow", "Array", "ChunkedArray") else X
 
 
 def n_inputs(X: Any, what: str = "X") -> int:
@@ -39,6 +48,10 @@ def item(X: Any, place: int) -> Any:
     if hasattr(X, "iloc"):
         found = X.iloc[place]
         return found.to_numpy() if hasattr(found, "to_numpy") else found
+    if is_a(X, "polars", "DataFrame"):
+        return X.row(place)
+    if is_a(X, "pyarrow", "Table", "RecordBatch"):
+        return tuple(column[place].as_py() for column in X.columns)
     return X[place]
 
 
@@ -71,6 +84,8 @@ def extract(
 def _taken(X: Any, places: list[int]) -> Any:
     if hasattr(X, "iloc"):
         return X.iloc[places]
+    if is_a(X, "pyarrow", "Table", "RecordBatch"):
+        return X.take(places)
     return X[places] if hasattr(X, "shape") else [X[place] for place in places]
 
 

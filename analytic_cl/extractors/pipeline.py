@@ -14,13 +14,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._containers import local
 from analytic_cl.extractors.base import Extractor, ExtractorWarning
-from analytic_cl.extractors.batches import check_batch_size, extract, item, n_inputs
+from analytic_cl.extractors.batches import as_inputs, check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
 from analytic_cl.extractors.resolve import as_extractor
 from analytic_cl.heads import Head, head_classes, persistence
-from analytic_cl.heads.prediction import LabelScore
+from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
 from analytic_cl.statistics import as_label, deferred_interrupts
@@ -72,7 +73,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
 
     Notes
     -----
@@ -135,6 +136,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     def fit(self, X: Any, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn from inputs, forgetting everything learned before; see `Head.fit`."""
         ids = None if sample_id is None else as_ids(sample_id)
+        y = local(y, "y")
         run = self._extracted(X, y, afresh=True)
         with self._naming(run.source):
             self.head.fit(run.features, y, sample_id=ids)
@@ -143,7 +145,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
 
     def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None) -> Self:
         """Learn more inputs; see `Head.partial_fit`."""
-        ids = None if sample_id is None else as_ids(sample_id)
+        ids, y = None if sample_id is None else as_ids(sample_id), local(y, "y")
         run = self._extracted(X, y)
         with self._naming(run.source):
             self.head.partial_fit(run.features, y, classes, sample_id=ids)
@@ -174,6 +176,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         """
         ids = None if sample_id is None else as_ids(sample_id)
         self.head._check_learned_something()
+        y = local(y, "y")
         run = None if X is None or y is None else self._extracted(X, y)
         features = X if run is None else run.features
         try:
@@ -198,7 +201,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
 
     def rectify(self, X: Any, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
         """Replace inputs and labels of known ids, in the state and in the cache; see `Head.rectify`."""
-        ids = as_ids(sample_id)
+        ids, y = as_ids(sample_id), local(y, "y")
         self.head._check_learned_something()
         run = self._extracted(X, y)
         with deferred_interrupts():
@@ -227,7 +230,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Sorted labels that have rows."""
+        """Sorted labels that have rows, or that `partial_fit` declared."""
         return self.head.classes_
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -331,6 +334,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         return self._extracted(X).features
 
     def _extracted(self, X: Any, y: Any = None, *, afresh: bool = False) -> Extracted:
+        X = as_inputs(X)
         (extractor, source), n = self._extractor(afresh=afresh), n_inputs(X)
         if y is not None and n_inputs(y, "y") != n:
             raise ValueError(f"{n} inputs but {n_inputs(y, 'y')} labels")

@@ -6,23 +6,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._containers import plain_scalar
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
+from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.prediction import Prediction
-from analytic_cl.heads.validation import (
-    check_same_names,
-    label_input,
-    labels_outside,
-    plain_labels,
-    plain_rows,
-    refuse_times,
-)
+from analytic_cl.heads.validation import check_same_names, plain_labels, plain_rows, validated
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import SampleId, as_ids
 from analytic_cl.solvers import check_provides
-from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_label, encode_labels
+from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_label, deferred_interrupts, encode_labels
 
 _FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved")
 
@@ -62,10 +57,11 @@ class Head(Prediction):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers. Sparse matrices are refused; there is no ``sample_weight``: learn a row twice to count it
-            twice.
+            Finite numbers: an array, tensor or data frame. Sparse matrices are refused; there is no ``sample_weight``:
+            learn a row twice to count it twice.
         y : array-like of shape (n_samples,)
-            Integers, strings or booleans, of one kind.
+            Integers, strings or booleans, of one kind. Spaces around a string and its Unicode form make no difference:
+            `classes_` and `predict` have it without spaces, in NFC. The same holds for ids.
         sample_id : sequence of int or str, optional
             A name for each row, by which it can be forgotten or rectified later.
 
@@ -77,7 +73,7 @@ class Head(Prediction):
         -----
         Exactness: bit for bit equal to any sequence of `partial_fit` over the same rows.
         """
-        return self._whole(lambda: self._learn_afresh(X, y, None, sample_id))
+        return self._whole(lambda: self._learn_afresh(X, y, None, sample_id, ()), afresh=True)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
@@ -89,25 +85,32 @@ class Head(Prediction):
         X, y, sample_id
             As in `fit`. An id that was learned already is refused.
         classes : array-like, optional
-            Labels allowed in this call; others are refused. Not stored, never needed.
+            Labels that are to be in `classes_`, with or without rows, until the next `fit`; never needed. Other labels
+            are refused in this call. A class without rows has the lowest score and probability 0, and is no part of
+            the state.
 
         Returns
         -------
         self
         """
         if not self.__sklearn_is_fitted__():
-            return self._whole(lambda: self._learn_afresh(X, y, classes, sample_id))
+            return self._whole(lambda: self._learn_afresh(X, y, classes, sample_id, self._declared), afresh=True)
         return self._whole(lambda: self._learn_more(X, y, classes, sample_id))
 
-    def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        new = self._encode(X, y, classes, sample_id, reset=True)
+    def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any, before: Declared) -> None:
+        new = self._encode(X, y, sample_id, reset=True)
+        declared = declared_after(before, classes, new.targets.values)
         learner = Learner(self.empty_state(new.door), track=self.track)
         learner.learn(new.rows, new.targets, new.ids)
+        self._declare(declared)
         self.adopt(learner)
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        new = self._encode(X, y, classes, sample_id, reset=False)
-        self.learner_.learn(new.rows, new.targets, new.ids)
+        new = self._encode(X, y, sample_id, reset=False)
+        declared = declared_after(self._declared, classes, new.targets.values)
+        with deferred_interrupts():
+            self.learner_.learn(new.rows, new.targets, new.ids)
+            self._declare(declared)
 
     def encode(self, X: Any, y: Any, sample_id: Any = None) -> Encoded:
         """Validate rows, labels and ids and quantise the rows, as if they were to be learned.
@@ -116,13 +119,10 @@ class Head(Prediction):
         called.
         """
         self.check_parameters()
-        return self._encode(X, y, None, sample_id, reset=not self.__sklearn_is_fitted__())
+        return self._encode(X, y, sample_id, reset=not self.__sklearn_is_fitted__())
 
-    def _encode(self, X: Any, y: Any, classes: Any, sample_id: Any, reset: bool) -> Encoded:
+    def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool) -> Encoded:
         X, targets = self._validated_rows(X, y, reset)
-        outside = [] if classes is None else labels_outside(targets, classes)
-        if outside:
-            raise ValueError(f"y holds labels that are not in classes: {', '.join(map(repr, outside))}")
         ids = None if sample_id is None else as_ids(sample_id, len(X))
         door = self._door_of(X.shape[1], None if reset else self.door_.source)
         if not reset and door != self.door_:
@@ -215,9 +215,9 @@ class Head(Prediction):
         only, such as `NearestMeanClassifier`. Parameters, result and exactness as in `forget`.
         """
         self._check_learned_something()
-        label = as_label(label)
+        label = as_label(plain_scalar(label))
         if not self.learner_.state.count(label):
-            raise ValueError(f"no rows of class {label!r} were learned; classes are {self.classes_.tolist()}")
+            raise ValueError(f"no rows of class {label!r} were learned; classes are {self._labelled.labels}")
         receipt = self.learner_.forget_class(label, dry_run=dry_run, digests=digests)
         self._unfit_if_empty()
         return receipt
@@ -265,6 +265,7 @@ class Head(Prediction):
         ----------
         other : Head
             Behind the same door and with moments of the same order; unchanged. The two must not share a sample id.
+            Classes that it has declared are declared here afterwards.
 
         Returns
         -------
@@ -277,16 +278,24 @@ class Head(Prediction):
         if not isinstance(other, Head):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")
         if not other.__sklearn_is_fitted__():
+            self._declare(self._declared_with(other))
             return self
         if self.__sklearn_is_fitted__():
             check_same_names(self, other)
-            return self._whole(lambda: self.learner_.merge(other.learner_))
-        return self._whole(lambda: self._begin_as(other))
+            return self._whole(lambda: self._absorb(other))
+        return self._whole(lambda: self._begin_as(other), afresh=True)
+
+    def _absorb(self, other: Head) -> None:
+        declared = self._declared_with(other)
+        with deferred_interrupts():
+            self.learner_.merge(other.learner_)
+            self._declare(declared)
 
     def _begin_as(self, other: Head) -> None:
         door = self._door_of(other.n_features_in_, other.door_.source)
         learner = Learner(self.empty_state(door), track=self.track)
         learner.merge(other.learner_)
+        self._declare(self._declared_with(other))
         self.adopt(learner, getattr(other, "feature_names_in_", None))
 
     @classmethod
@@ -350,14 +359,19 @@ class Head(Prediction):
 
     # ---- checks
 
-    def _whole(self, work: Callable[[], object]) -> Self:
-        """Run `work`; where it fails, put back the attributes that validation sets before it finds an error."""
+    def _whole(self, work: Callable[[], object], *, afresh: bool = False) -> Self:
+        """Run `work`; where it fails, put back the attributes that validation sets before it finds an error.
+
+        `afresh` says that `work` makes a new state, so that what was declared is to be put back as well.
+        """
         self.check_parameters()
-        before = {name: self.__dict__[name] for name in _FITTED if name in self.__dict__}
+        names = (*_FITTED, "_declared") if afresh else _FITTED
+        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
         try:
             work()
         except BaseException:
-            self.become_unfitted()
+            for name in names:
+                self.__dict__.pop(name, None)
             self.__dict__.update(before)
             raise
         return self
@@ -365,9 +379,7 @@ class Head(Prediction):
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], Targets]:
         if not reset and plain_rows(self, X) and plain_labels(y, len(X)):
             return X, encode_labels(y)
-        refuse_times("X", X)
-        # The door looks for NaN and infinity itself, because it can name the rows.
-        X, y = validate_data(self, X, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)
+        X, y = validated(self, X, y, reset)
         return X, encode_labels(y)
 
     def _check_learned_something(self) -> None:

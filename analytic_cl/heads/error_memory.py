@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._containers import local
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
-from analytic_cl.heads.prediction import LabelScore
+from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.learner import Receipt
 from analytic_cl.memory import LearnedRows
@@ -202,6 +203,7 @@ class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-le
         """Corrected probabilities, shape (n_samples, n_classes), rows summing to 1."""
         self._empty_memory()
         check_is_fitted(self)
+        X = local(X)  # once, for a base that reads less
         classes = self._labels(self.memory_)
         base = _spread(self.base.predict_proba(X), self.base.classes_, classes)
         labels = _spread(cast(Any, self.memory_).predict_proba(X), self.memory_.classes_, classes)

@@ -50,7 +50,7 @@ class KeyValueBottleneckClassifier(Head):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     state_ : KeyCounts
         The learned state.
 
@@ -158,7 +158,7 @@ class KeyValueBottleneckClassifier(Head):
 
         Naive Bayes takes codebooks for independent, which they are not: it is over-confident. "mean posterior" is not.
         """
-        return self.probabilities_of(self._scored(X, self._compare_rows))
+        return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
 
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""

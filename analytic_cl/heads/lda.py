@@ -42,9 +42,9 @@ class LDAClassifier(LinearHead):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
-        For dequantised rows, as scikit-learn's.
+        For dequantised rows, as scikit-learn's, of the classes that have rows.
     shrinkage_ : float
         The intensity in use.
     moments_ : Moments
@@ -105,8 +105,12 @@ class LDAClassifier(LinearHead):
 
     def _solve(self, moments: Moments) -> LinearScores:
         priors = None if self.priors is None else np.asarray(self.priors, dtype=np.float64)
-        if priors is not None and priors.size != len(moments.labels):
-            raise ValueError(f"{priors.size} priors for {len(moments.labels)} classes: {moments.labels}")
+        if priors is not None:
+            labels, places = self._all_labels(), self._with_rows()
+            if priors.size != len(labels):
+                raise ValueError(f"{priors.size} priors for {len(labels)} classes: {labels}")
+            if places is not None:
+                priors = priors[places] / priors[places].sum()
         return lda(moments, self.shrinkage, priors)
 
     @property
@@ -115,15 +119,17 @@ class LDAClassifier(LinearHead):
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
-        return self.probabilities_of(self._scored(X, self._compare_rows))
+        return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
 
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
         return posteriors(scores)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Logarithm of `predict_proba`, without underflow."""
+        """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
         scores = self._scored(X, self._compare_rows)
         if scores.ndim == 1:
-            return np.stack([log_expit(-scores), log_expit(scores)], axis=1)
-        return np.asarray(log_softmax(scores, axis=1))
+            found: NDArray[np.float64] = np.stack([log_expit(-scores), log_expit(scores)], axis=1)
+        else:
+            found = np.asarray(log_softmax(scores, axis=1))
+        return self._of_all_classes(found, float(np.finfo(np.float64).min))

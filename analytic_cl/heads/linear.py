@@ -39,7 +39,7 @@ class LinearHead(Head):
 
     @property
     def coef_(self) -> NDArray[np.float64]:
-        """Weights for dequantised rows, shape (n_classes, width); one row for two classes."""
+        """Weights for dequantised rows, shape (n_classes, width), of classes with rows; one row for two classes."""
         return self._scores().coef
 
     @property
@@ -53,7 +53,7 @@ class LinearHead(Head):
     def _scores(self) -> LinearScores:
         """Weights for the state as it is: solved once per change of state or parameters."""
         self._check_fitted()
-        key = (self.moments_.revision, self._solver_key())
+        key = (self.moments_.revision, self._declared, self._solver_key())
         solved = self._solved.get("current")
         if solved is None or solved[0] != key:
             self.check_parameters()

@@ -37,7 +37,7 @@ class NearestMeanClassifier(LinearHead):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     centroids_ : ndarray of shape (n_classes, n_features), float64
         Class means of the dequantised rows.
     moments_ : Moments

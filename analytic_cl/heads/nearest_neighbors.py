@@ -75,7 +75,7 @@ class NearestNeighborsClassifier(Head):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     state_ : LearnedRows
         The learned state.
 
@@ -184,7 +184,7 @@ class NearestNeighborsClassifier(Head):
         Exactness: bit for bit; see the notes of the class for what decides between equal distances.
         """
         ranked = self._nearest(X, None if k is None else _positive("k", k))
-        labels = self.classes_[self._state.class_places(ranked.positions)]
+        labels = self._state.classes[self._state.class_places(ranked.positions)]
         return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * _step(self.door_))
 
     def _nearest(self, X: ArrayLike, k: int | None = None) -> Ranked:
@@ -272,7 +272,7 @@ class NearestNeighborsClassifier(Head):
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Shares of the vote, shape (n_samples, n_classes), rows summing to 1."""
-        return self.probabilities_of(self._scored(X, self._compare_rows))
+        return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
 
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""

@@ -22,7 +22,9 @@ from safetensors.numpy import save_file
 from analytic_cl._config import package_versions
 from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
+from analytic_cl.heads.declared import declared_after
 from analytic_cl.learner import Learner
+from analytic_cl.statistics import as_label
 
 if TYPE_CHECKING:
     from analytic_cl.heads.base import Head
@@ -70,6 +72,8 @@ def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Ar
     about, arrays = _kind_and_parameters(head), _arrays_of_parameters(head)
     if extractor is not None:
         about["extractor"] = dict(extractor)
+    if head._declared:
+        about["declared"] = list(head._declared)
     if head.__sklearn_is_fitted__():
         names = getattr(head, "feature_names_in_", None)
         learned, learned_arrays = head.learner_.describe()
@@ -135,6 +139,8 @@ def load_described(
 def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     head = kind(**{name: _decoded(value, arrays) for name, value in about["parameters"].items()})
     head.check_parameters()
+    if about.get("declared"):
+        head._declare(declared_after(tuple(as_label(label) for label in about["declared"]), None, []))
     if "door" not in about:
         return head
     door = Door.from_spec(about["door"])

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
-from analytic_cl._text import plain_texts
 from analytic_cl.door import Door, FixedPoint, RandomProjection
-from analytic_cl.heads.validation import plain_rows, refuse_times
+from analytic_cl.heads.declared import DeclaredClasses
+from analytic_cl.heads.scoring import LabelScore
+from analytic_cl.heads.validation import plain_rows, validated_rows
 from analytic_cl.learner import Learner, Listener
 from analytic_cl.ledger import Track, check_track
 from analytic_cl.statistics import LabelledState, State
@@ -36,17 +37,7 @@ def shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
 
 
-class LabelScore(ClassifierMixin):  # type: ignore[misc]  # scikit-learn ships no types
-    """Accuracy by labels in their one spelling, which is what `predict` gives."""
-
-    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Share of rows whose predicted class is the given one."""
-        values = np.asarray(y)
-        spelled = plain_texts(values)
-        return float(super().score(X, y if spelled is values else spelled, sample_weight))
-
-
-class Prediction(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class Prediction(LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The half of a head that only reads the state."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -86,8 +77,9 @@ class Prediction(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Sorted labels that have rows."""
-        return self._labelled.classes
+        """Sorted labels that have rows, or that `partial_fit` declared."""
+        self._check_fitted()
+        return self._all_classes()
 
     @property
     def door_(self) -> Door:
@@ -104,13 +96,14 @@ class Prediction(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            The largest names the class; for two classes, a positive score names the second.
+            The largest names the class; for two classes, a positive score names the second. Declared classes without
+            rows have -1e30, which is below any other score.
 
         Notes
         -----
         Exactness: algebraic. A row alone and the same row in a batch agree to 1e-12 of the largest score.
         """
-        return self._scored(X, self._score_rows)
+        return self._decisions_of_all(self._scored(X, self._score_rows))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
@@ -119,15 +112,11 @@ class Prediction(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """Classes that scores as of `scores_of` name."""
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return np.asarray(self.classes_[places])
+        return np.asarray(self._labelled.classes[places])  # never one without rows
 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         prepared = self._prepared()
-        if plain_rows(self, X):
-            rows: NDArray[Any] = np.asarray(X)
-        else:
-            refuse_times("X", X)
-            rows = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        rows: NDArray[Any] = np.asarray(X) if plain_rows(self, X) else validated_rows(self, X)
         door = self.door_
         return self._in_blocks(len(rows), lambda part: score(door.quantise(rows[part], first_row=part.start), prepared))
 

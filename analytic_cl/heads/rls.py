@@ -43,7 +43,7 @@ class RLSClassifier(LinearHead):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
         For dequantised rows, as scikit-learn's.
     alpha_ : float

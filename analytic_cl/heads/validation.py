@@ -9,28 +9,87 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, check_X_y, validate_data
 
+from analytic_cl._containers import column_values, is_a, local, objects
 from analytic_cl.door import rows_named
-from analytic_cl.statistics import Label, Targets, encode_labels
+from analytic_cl.heads.tables import is_time, read_table
+from analytic_cl.statistics import Label, encode_labels
 
 
-def label_input(y: Any) -> Any:
-    """Labels as an array that says what they are.
+def label_input(y: Any, name: str = "y") -> Any:
+    """Labels as an array that says what they are, without missing ones.
 
     NumPy would turn the list [1, "a"] into strings, and scikit-learn a pandas column of nullable booleans into
     numbers: both become object arrays here.
     """
-    if hasattr(y, "to_numpy") and not isinstance(getattr(y, "dtype", None), np.dtype | None):
-        missing = np.flatnonzero(y.isna())
-        if missing.size:
-            raise ValueError(f"Input y has no label (NaN) in {rows_named(missing)}")
-        return y.to_numpy(dtype=object)
+    y = column_values(_only_column(local(y, name), name))
     if isinstance(y, list | tuple) and not any(np.ndim(label) for label in y):
-        array: NDArray[Any] = np.empty(len(y), dtype=object)
-        array[:] = y
-        return array
-    refuse_times("y", y)
-    return y.astype(object) if isinstance(y, np.ndarray) and y.dtype.kind == "T" else y
+        y = objects(y)
+    elif not isinstance(y, np.ndarray) and hasattr(y, "__array__"):
+        y = np.asarray(y)
+    if not isinstance(y, np.ndarray):
+        return y
+    _refuse_missing_and_times(y, name)
+    return y.astype(object) if y.dtype.kind == "T" else y
+
+
+def _only_column(y: Any, name: str) -> Any:
+    """The column of a frame that has one; anything else is handed back."""
+    names = getattr(y, "column_names", None) if is_a(y, "pyarrow", "Table", "RecordBatch") else None
+    names = list(y.columns) if names is None and hasattr(y, "columns") else names
+    if names is None:
+        return y
+    if len(names) != 1:
+        raise ValueError(f"{name} has {len(names)} columns, {str(names)[:200]}: give one, as a 1d array or a series")
+    return y.iloc[:, 0] if hasattr(y, "iloc") else y[names[0]]
+
+
+def _refuse_missing_and_times(y: NDArray[Any], name: str) -> None:
+    kind, missing = y.dtype.kind, np.zeros(len(y) if y.ndim else 0, dtype=bool)
+    if kind == "O" and y.ndim == 1:
+        kinds = set(map(type, y.tolist()))
+        if kinds <= {int, str, bool}:
+            return
+        if any(is_time(label) for label in y):
+            kind = "M"
+        missing = np.fromiter(map(_is_missing, y), dtype=bool, count=len(y))
+    elif kind == "f" and y.ndim == 1:
+        missing = np.isnan(y)
+    if isinstance(y, np.ma.MaskedArray) and y.ndim == 1:
+        missing = missing | np.ma.getmaskarray(y)
+    if missing.any():
+        raise ValueError(f"{name} has no label (NaN) in {rows_named(np.flatnonzero(missing))}")
+    if kind in "mM":
+        raise ValueError(f"{name} holds dates or durations: turn them into numbers or strings first")
+
+
+def _is_missing(label: Any) -> bool:
+    if isinstance(label, float | np.floating):
+        return bool(np.isnan(label))
+    return label is None or type(label).__name__ in ("NAType", "NaTType")
+
+
+def validated_rows(head: Any, X: Any, reset: bool = False) -> NDArray[Any]:
+    """X through scikit-learn's validation, names of columns included.
+
+    NaN and infinity pass: the door looks for them itself, because it can name the rows.
+    """
+    named, rows = read_table(X)
+    if named is None:
+        return np.asarray(validate_data(head, rows, reset=reset, dtype="numeric", ensure_all_finite=False))
+    validate_data(head, named, reset=reset, skip_check_array=True)
+    return np.asarray(check_array(rows, dtype="numeric", ensure_all_finite=False, estimator=head, input_name="X"))
+
+
+def validated(head: Any, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
+    """As `validated_rows`, with the labels of the rows."""
+    named, rows = read_table(X)
+    if named is not None:
+        validate_data(head, named, reset=reset, skip_check_array=True)
+        labels = label_input(y)
+        return check_X_y(rows, labels, dtype="numeric", ensure_all_finite=False, estimator=head)  # type: ignore[no-any-return]
+    return validate_data(head, rows, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)  # type: ignore[no-any-return]
 
 
 def plain_rows(head: Any, X: Any) -> bool:
@@ -50,19 +109,17 @@ def plain_labels(y: Any, n: int) -> bool:
     return type(y) is np.ndarray and y.shape == (n,) and y.dtype.kind in "iubU"
 
 
-def refuse_times(name: str, values: Any) -> None:
-    """Refuse dates and durations, which NumPy would quietly count in units of its own."""
-    dtypes = values.dtypes if hasattr(values, "columns") else [getattr(values, "dtype", None)]
-    if any(getattr(dtype, "kind", "") in ("m", "M") for dtype in dtypes):
-        raise ValueError(f"{name} holds dates or durations: turn them into numbers or strings first")
-
-
-def labels_outside(encoded: Targets, classes: Any) -> list[Label]:
-    """Labels in use that `classes` does not declare."""
-    if isinstance(classes, str) or not isinstance(classes, Iterable):
+def declared_labels(classes: Any) -> list[Label]:
+    """What a caller declares as `classes`, sorted."""
+    if isinstance(classes, str) or not (isinstance(classes, Iterable) or hasattr(classes, "__array__")):
         raise ValueError(f"classes must be a list of labels, got {classes!r}")
-    declared = {(type(label), label) for label in encode_labels(label_input(classes)).values}
-    return [label for label in encoded.values if (type(label), label) not in declared]
+    return encode_labels(label_input(classes, "classes")).values
+
+
+def labels_outside(labels: list[Label], declared: list[Label]) -> list[Label]:
+    """Labels in use that are not declared."""
+    known = {(type(label), label) for label in declared}
+    return [label for label in labels if (type(label), label) not in known]
 
 
 def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = math.inf) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from analytic_cl._containers import column_values, local, plain_scalar
 from analytic_cl._text import plain_text
 
 SampleId = int | str
@@ -22,6 +23,9 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
 
     Raises ValueError for anything else, for another number of ids than rows, and for an id given twice.
     """
+    sample_id = column_values(plain_scalar(local(sample_id, "sample_id")))
+    if hasattr(sample_id, "columns"):  # iterating a frame would give the names of its columns
+        raise ValueError(f"sample_id must be one column or a list, got a {type(sample_id).__name__}: select the column")
     if isinstance(sample_id, np.ndarray) and sample_id.ndim == 0:
         sample_id = sample_id.item()
     if isinstance(sample_id, int | str | np.generic):
@@ -32,10 +36,11 @@ def as_ids(sample_id: Any, n_rows: int | None = None) -> list[SampleId]:
         )
     given: list[Any]
     ids: list[SampleId]
-    if isinstance(sample_id, np.ndarray) and sample_id.ndim == 1 and sample_id.dtype.kind in "iu":
+    masked = isinstance(sample_id, np.ma.MaskedArray)  # NumPy would show what is under the mask
+    if isinstance(sample_id, np.ndarray) and sample_id.ndim == 1 and sample_id.dtype.kind in "iu" and not masked:
         ids = given = sample_id.tolist()
     else:
-        given = list(sample_id)
+        given = [plain_scalar(value) for value in sample_id]
         ids = [_as_id(value, place) for place, value in enumerate(given)]
     if n_rows is not None and len(ids) != n_rows:
         raise ValueError(f"{n_rows} rows but {len(ids)} sample ids")

@@ -154,7 +154,8 @@ class Store(StoreReader):
         sample_id : sequence of int or str, optional
             A name for each row.
         subject, session : str, or sequence of str or None, optional
-            Whom a row is about, and when or from where it came; one for all rows, or one each.
+            Whom a row is about, and when or from where it came; one for all rows, or one each. As with ids and labels,
+            spaces around a name, and its Unicode form, make no difference.
         allow_erased : bool, default=False
             Learn rows although their id or subject was erased, and lift the tombstones.
         feature_names, other_columns : sequence of str, optional
