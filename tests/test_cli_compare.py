@@ -65,10 +65,14 @@ def test_deletions_are_reported(features):
 
 
 def test_a_state_that_differs_from_retraining_fails_loudly(features, monkeypatch):
-    from analytic_cl import Moments
+    from analytic_cl.statistics import Moments, Targets
 
     subtract = Moments.subtract
-    monkeypatch.setattr(Moments, "subtract", lambda self, rows, labels: subtract(self, rows[1:], labels[1:]))
+
+    def all_but_one(self, rows, targets):
+        subtract(self, rows[1:], Targets(targets.values, targets.codes[1:]))
+
+    monkeypatch.setattr(Moments, "subtract", all_but_one)
     scenario = "continual-forgetting:2,what=rows,amount=5"
     result = invoke("--features", features, "--scenario", scenario, "--heads", "lda", "--seeds", 1)
 

@@ -14,7 +14,7 @@ from common import blobs, ignore_door, needs
 from sklearn.linear_model import RidgeClassifier
 
 from analytic_cl import metrics, scenarios
-from analytic_cl.comparison import compare, methods, summary
+from analytic_cl.comparison import compare, summary
 from analytic_cl.comparison.engine import run
 from analytic_cl.comparison.features import as_features
 from analytic_cl.comparison.judging import summarise
@@ -22,6 +22,7 @@ from analytic_cl.comparison.methods import choose, head_methods
 from analytic_cl.comparison.peer_runs import BUFFER, _balanced
 from analytic_cl.comparison.peers import PEERS
 from analytic_cl.comparison.stream import MOST_SESSIONS, make_stream
+from analytic_cl.heads import registry
 
 pytestmark = ignore_door
 
@@ -36,7 +37,7 @@ def data(n=300, d=20, n_classes=6, **more):
 
 @pytest.fixture(autouse=True)
 def few_components(monkeypatch):
-    monkeypatch.setattr(methods, "COMPONENTS", 40)
+    monkeypatch.setattr(registry, "COMPONENTS", 40)
 
 
 def untimed(runs):
