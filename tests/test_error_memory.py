@@ -63,7 +63,7 @@ def test_the_correction_is_the_published_formula():
     p = np.zeros((200, 4))
     p[:, :2] = base.predict_proba(X)
     neighbours = memory.fit(X[::2], y[::2], sample_id=np.arange(0, 200, 2)).neighbors(X)
-    shares = np.exp(-(neighbours.distances**2) / 4)
+    shares = np.exp(-((neighbours.distances / neighbours.distances[:, 2:3]) ** 2) / 8)
     shares /= shares.sum(axis=1, keepdims=True)
     labels = np.stack([(shares * (neighbours.labels == c)).sum(axis=1) for c in "abcd"], axis=1)
     theirs = np.einsum("nk,nkc->nc", shares, p[neighbours.ids.astype(int)])

@@ -49,7 +49,7 @@ string_labels_option = click.option(
     default="lda",
     show_default=True,
 )
-@click.option("--alpha", help='For ridge: "oas" (default), "gcv" or a number.')
+@click.option("--alpha", help='For ridge: "auto" (default), "oas", "gcv" or a number.')
 @click.option("--shrinkage", help='For lda: "oas" (default) or a number from 0 to 1.')
 @click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random features and keys.")
@@ -99,9 +99,9 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
         "projection": None if projection is None else RandomProjection(projection, random_state=seed),
     }
     if head == "ridge":
-        made: Head = RLSClassifier(_strength(alpha), **shared)
+        made: Head = RLSClassifier(_strength(alpha, "auto"), **shared)
     elif head == "lda":
-        made = LDAClassifier(_strength(shrinkage), **shared)
+        made = LDAClassifier(_strength(shrinkage, "oas"), **shared)
     elif head == "key-value":
         made = KeyValueBottleneckClassifier(random_state=seed, **shared)
     elif head == "neighbors":
@@ -112,9 +112,9 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
     return made
 
 
-def _strength(text: str | None) -> Any:
+def _strength(text: str | None, default: str) -> Any:
     if text is None:
-        return "oas"
+        return default
     try:
         return float(text)
     except ValueError:

@@ -58,7 +58,7 @@ class Method:
 
 
 _SHRINKAGE = {"shrinkage": ("oas", 0.001, 0.01, 0.1, 0.5)}
-_ALPHA = {"alpha": ("oas", 0.01, 0.1, 1.0, 10.0)}
+_ALPHA = {"alpha": ("auto", "oas", 0.01, 0.1, 1.0, 10.0)}
 
 
 def _projection(seed: int) -> RandomProjection:

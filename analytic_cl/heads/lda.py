@@ -26,8 +26,9 @@ class LDAClassifier(LinearHead):
     Parameters
     ----------
     shrinkage : "oas" or float in [0, 1], default="oas"
-        "oas" shrinks correlations by the oracle approximating formula, from the state. A number is scikit-learn's:
-        (1 - shrinkage) covariance + shrinkage * mean variance * I.
+        "oas" shrinks correlations by the oracle approximating formula, from the state, and less where rows are more
+        than three times the columns. A number is scikit-learn's: (1 - shrinkage) covariance + shrinkage * mean
+        variance * I.
     priors : array-like of shape (n_classes,), optional
         Class probabilities in the order of `classes_`, at the time of predicting; class frequencies by default. They
         enter the intercepts only (scikit-learn's also weight its covariance).

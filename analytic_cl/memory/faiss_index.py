@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_threads
 from analytic_cl.ledger.order import Positions
 from analytic_cl.ledger.table import Table
-from analytic_cl.memory.scan import Proposals, Scan, largest_norm, rounding_error
+from analytic_cl.memory.scan import Proposals, Scan, largest_norm, rounding_error, unit_rows
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -55,13 +55,17 @@ class FaissIndex:
     n_probes : int or None
         Lists that a query looks into; all of them by default.
     cuda : bool
+    by_angle : bool
+        Whether copies have unit length, so that distances are 2 - 2 cosine.
 
     Notes
     -----
     Cost: making it copies 4 d bytes a row; forgetting overwrites as many. Memory 4 d bytes a row.
     """
 
-    def __init__(self, table: Table, lists: bool = False, n_probes: int | None = None, cuda: bool = False) -> None:
+    def __init__(
+        self, table: Table, lists: bool = False, n_probes: int | None = None, cuda: bool = False, by_angle: bool = False
+    ) -> None:
         self._faiss = load_faiss("this index")
         if cuda and not has_gpu(self._faiss):
             raise ImportError(
@@ -69,6 +73,7 @@ class FaissIndex:
                 "faiss-cpu"
             )
         self._table, self._lists, self._n_probes, self._cuda = table, lists, n_probes, cuda
+        self._by_angle = by_angle
         self._lock = threading.Lock()  # of threads that predict at once, all but one wait for the index
         self._index: Any = None
         self._make()
@@ -101,8 +106,8 @@ class FaissIndex:
     def propose(self, queries: NDArray[Any], m: int) -> tuple[Proposals, NDArray[np.float64]]:
         """The m nearest rows by float32 distances for each query, and by how much a distance may be wrong."""
         if self._cuda and m > _MOST_ON_GPU:
-            return Scan(self._table).propose(queries, m)
-        x = np.ascontiguousarray(queries, dtype=np.float32)
+            return Scan(self._table, self._by_angle).propose(queries, m)
+        x = np.ascontiguousarray(self._copies(queries))
         with self._lock:
             if self._index is None:
                 self._make()
@@ -114,6 +119,10 @@ class FaissIndex:
             distances, positions = index.search(x, m)
         alive = (positions >= 0) & self._table.alive[np.maximum(positions, 0)]
         nearest = np.where(alive, distances, np.inf).astype(np.float64), np.where(alive, positions, -1)
+        if (
+            self._by_angle
+        ):  # of rounded copies, and of sums of squares and products, half a unit in the last place a term
+            return nearest, np.full(len(x), (2 * x.shape[1] + 32) * float(np.finfo(np.float32).eps))
         norms = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
         limits = (norms + self._largest) ** 2
         error = np.array([rounding_error(limit, x.shape[1], np.dtype(np.float32)) for limit in limits.tolist()])
@@ -129,6 +138,9 @@ class FaissIndex:
 
     # ---- upkeep
 
+    def _copies(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        return unit_rows(rows) if self._by_angle else rows.astype(np.float32)
+
     def _make(self) -> None:
         faiss, table = self._faiss, self._table
         faiss.omp_set_num_threads(get_threads())
@@ -140,7 +152,7 @@ class FaissIndex:
             n_lists = max(1, min(round(4 * np.sqrt(table.n_alive)), table.n_alive // 40, _MOST_ON_GPU))
             index = faiss.IndexIVFFlat(index, width, n_lists, faiss.METRIC_L2)
             index.cp.min_points_per_centroid = 1  # fewer make the centroids coarse, which is no news here
-            index.train(table.payload[table.live()].astype(np.float32))
+            index.train(self._copies(table.payload[table.live()]))
             if not self._cuda:
                 index.set_direct_map_type(faiss.DirectMap.Array)
             index.nprobe = min(n_lists, self._n_probes or n_lists)
@@ -156,7 +168,7 @@ class FaissIndex:
         for start in range(self._alive.size, table.size, _ROWS):
             rows = table.payload[start : min(start + _ROWS, table.size)]
             alive = table.alive[start : start + len(rows)].copy()
-            copies = rows.astype(np.float32)
+            copies = self._copies(rows)
             copies[~alive] = _NOWHERE
             self._largest = max(self._largest, largest_norm(rows))
             index.add(copies)

@@ -72,6 +72,11 @@ class LearnedRows(ClassCounts):
         places: NDArray[np.int64] = table[np.minimum(self.table.codes[: self.table.size][positions], table.size - 1)]
         return places
 
+    @property
+    def by_angle(self) -> bool:
+        """Whether neighbours are compared by angle: behind a door that makes unit rows, which clipping may shorten."""
+        return self.door.rule.norm == "l2"
+
     # ---- change, whole or not at all
 
     def add(self, rows: NDArray[Any], labels: Iterable[Any], *, from_door: bool = False) -> None:
