@@ -198,13 +198,8 @@ class NearestNeighborsClassifier(Head):
         Exactness: bit for bit; see the notes of the class for what decides between equal distances.
         """
         ranked = self._nearest(X, None if k is None else _positive("k", k))
-<<<<<<< HEAD
         labels = self.moments_.classes[self.moments_.class_places(ranked.positions)]
-        return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * _step(self.door_))
-=======
-        labels = self.classes_[self.moments_.class_places(ranked.positions)]
         return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * self._unit())
->>>>>>> defaults
 
     def _nearest(self, X: ArrayLike, k: int | None = None) -> Ranked | RankedByAngle:
         found: list[Ranked | RankedByAngle] = []
