@@ -34,6 +34,7 @@ ROOMS = [
     "_parallel",
     "_blas",
     "_files",
+    "_warnings",
     "_config",
 ]
 
