@@ -110,6 +110,7 @@ def test_a_memory_is_saved_and_loaded_without_its_base(tmp_path):
     assert loaded.state_digest() == model.state_digest()
 
 
+@ignore_door
 def test_what_cannot_be_meant_is_refused():
     X, y = data()
     base = base_on_two_classes(X, y)

@@ -36,6 +36,7 @@ ROOMS = [
     "_blas",
     "_files",
     "_text",
+    "_warnings",
     "_config",
     "_containers",
 ]

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from common import HEADS, blobs, head_name
+from common import HEADS, blobs, head_name, ignore_door
 from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 
@@ -29,6 +29,7 @@ def file(tmp_path):
     return tmp_path / "head"
 
 
+@ignore_door
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_everything_comes_back(tmp_path, head):
     head = analytic_cl.load(_saved(tmp_path, head.fit(X, Y)))

@@ -96,7 +96,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     --------
     >>> from sklearn.feature_extraction.text import HashingVectorizer
     >>> from analytic_cl import ContinualPipeline, LDAClassifier
-    >>> words = HashingVectorizer(n_features=512)
+    >>> words = HashingVectorizer(n_features=200)
     >>> X = ["book a flight", "fly me home", "play some jazz", "play my song"]
     >>> pipeline = ContinualPipeline(words, LDAClassifier())
     >>> pipeline = pipeline.fit(X, ["travel", "travel", "music", "music"], sample_id=[1, 2, 3, 4])

@@ -15,6 +15,7 @@ from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.prediction import Prediction
 from analytic_cl.heads.validation import check_same_names, plain_labels, plain_rows, validated
+from analytic_cl.heads.watching import Watched
 from analytic_cl.ledger import Ledger, Receipt, ReceiptDraft, SampleId, Selection, as_ids
 from analytic_cl.statistics import (
     EMPTY,
@@ -26,11 +27,11 @@ from analytic_cl.statistics import (
     encode_labels,
 )
 
-_FITTED = ("moments_", "n_features_in_", "feature_names_in_", "_ledger", "_solved")
+_FITTED = ("moments_", "n_features_in_", "feature_names_in_", "_ledger", "_solved", "_losses")
 _Ids = list[SampleId] | None
 
 
-class Head(Prediction):
+class Head(Watched, Prediction):
     """Base of all heads. A subclass says how its scores come out of the state.
 
     It defines ``__init__`` with at least `door`, `projection` and `track`, and
@@ -96,6 +97,7 @@ class Head(Prediction):
         X, encoded, ids = self._validated(X, y, sample_id, reset=True)
         declared = declared_after(before, classes, encoded.labels)
         moments, ledger = self._new_state(X.shape[1])
+        self._watch_afresh(moments.door)
         self._learn(moments, ledger, X, encoded, ids, declared)
         self._adopt(moments, ledger)
 
@@ -113,9 +115,10 @@ class Head(Prediction):
         self, moments: Moments, ledger: Ledger, X: NDArray[Any], encoded: EncodedLabels, ids: _Ids, declared: Declared
     ) -> None:
         ledger.check_new(ids)
-        rows = moments.door.quantise(X, warn=True)
+        rows = moments.door.quantise(X)
         with deferred_interrupts():
             moments.check_learnable(rows, encoded)
+            self._watch(X, moments.door)
             draft = ledger.draft(rows, encoded, ids)
             before = moments.revision
             moments.add(rows, encoded, from_door=True)
@@ -239,6 +242,7 @@ class Head(Prediction):
             if not dry_run:
                 self._changed(before, [] if rows is None else [Change(rows, encoded, -1)])
                 self._ledger.erase(found)
+                self._stop_watching()
                 if not moments.n_rows:
                     self._become_unfitted()
         return draft.receipt(encoded.codes.size, len(found), dry_run)
@@ -275,9 +279,10 @@ class Head(Prediction):
         old_rows, old = self._ledger.rows_of(found)
         moments = self.moments_
         draft = ReceiptDraft(moments, digests)
-        rows = moments.door.quantise(X, warn=True)
+        rows = moments.door.quantise(X)
         with deferred_interrupts():
             moments.check_learnable(rows, encoded)
+            self._watch(X, moments.door)
             codes = self._ledger.numbers(encoded)
             before = moments.revision
             moments.add(rows, encoded, from_door=True)
@@ -287,6 +292,7 @@ class Head(Prediction):
                 moments.take_back(rows, encoded, +1)
                 raise
             self._ledger.replace(found, rows, codes)
+            self._stop_watching()
             self._changed(before, [Change(rows, encoded, +1), Change(old_rows, old, -1)])
         return draft.receipt(len(ids), len(found))
 

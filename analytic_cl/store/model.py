@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from sklearn.base import clone
 
 from analytic_cl._files import sync_directory
-from analytic_cl.door import Door, resolve_door
+from analytic_cl.door import Door, Losses, resolve_door
 from analytic_cl.heads import HEADS, Head, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.ledger import Ledger, SampleId
@@ -62,6 +62,7 @@ class Model:
         self.damaged = ""  # why the snapshot could not be used, if so
         self._digest: tuple[Moments, int, str] | None = None  # of which state, at which revision
         self.dirty = False  # changed within a transaction that has not committed yet
+        self._losses: Losses | None = None  # at the door, of rows learned since the store was opened
         self._load(mend)
 
     def _load(self, mend: bool) -> None:
@@ -155,12 +156,15 @@ class Model:
                 f"labels of mixed types: {encoded.labels[0]!r} is a {label_kind(encoded.labels[0])}, the store's are "
                 f"{label_kind(labels[0])}s such as {labels[0]!r}"
             )
-        rows = door.quantise(X, warn=True)
+        rows = door.quantise(X)
         (head.moments_ if known else Moments(door, 1)).check_learnable(rows, encoded)
         names = getattr(head, "feature_names_in_", None)
         if feature_names is not None and len(feature_names) != X.shape[1]:
             raise ValueError(f"X has {X.shape[1]} columns, but feature_names names {len(feature_names)}")
         given = list(feature_names) if feature_names is not None else None if names is None else names.tolist()
+        if self._losses is None or self._losses.door != door:
+            self._losses = Losses(door)
+        self._losses.saw(X, given)
         return Incoming(rows, encoded, ids, door, X.shape[1], given, sorted(set(other_columns)))
 
     def note(self, about: dict[str, Any]) -> None:
@@ -184,6 +188,8 @@ class Model:
     def write_snapshot(self) -> str:
         """Write the state to a new file; its name. It counts from when ``about.snapshot`` names it."""
         name = f"{secrets.token_hex(8)}.safetensors"
+        if self._losses is not None:
+            self._losses.restart()  # rows may be going out
         if self.n_rows:
             self.head._ledger.untracked = self.n_rows
         else:
