@@ -16,6 +16,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._archives import check_archive
+
 _WITH_MEMBERS = (".npz", ".csv", ".parquet")
 
 
@@ -77,7 +79,7 @@ def _header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not a NumPy array: {error}") from None
     return tuple(shape), dtype
 
@@ -97,7 +99,7 @@ def _map_npy(path: Path, member: str = "") -> NDArray[Any]:
     try:
         mode: Literal["r"] | None = None if 0 in shape else "r"  # nothing can't be mapped
         array: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     return array
 
@@ -107,6 +109,7 @@ def _matrix_of_npz(path: Path, member: str) -> NDArray[Any]:
 
 
 def _array_of_npz(path: Path, member: str, ndim: int) -> NDArray[Any]:
+    check_archive(path)
     try:
         headers = _headers_of_npz(path)
         fitting = [member] if member else [name for name, (shape, _) in headers.items() if len(shape) == ndim]

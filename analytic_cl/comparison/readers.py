@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._archives import check_archive
 from analytic_cl.comparison.features import OPTIONAL, REQUIRED, Features, as_features
 
 _SPLITS = ("train", "test")
@@ -89,6 +90,7 @@ def _npy(path: Path) -> NDArray[Any]:
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
+    check_archive(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {key: stored[key] for key in (*REQUIRED, *OPTIONAL) if key in stored.files}

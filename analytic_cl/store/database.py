@@ -155,6 +155,14 @@ class Database:
         self._sql.close()
 
 
+def parsed(text: str) -> Any:
+    """JSON that a store wrote. Raises DamagedError where it is none any more."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(f"the store's database is damaged ({error}): restore the store from a backup") from error
+
+
 class Transaction:
     """A transaction of a database, one at a time, deaf to Ctrl-C until it is over.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
 from analytic_cl.statistics import EncodedLabels, Label, as_label, encode_labels
-from analytic_cl.store.database import Database
+from analytic_cl.store.database import Database, parsed
 from analytic_cl.store.errors import DamagedError
 from analytic_cl.store.tombstones import Tombstones
 
@@ -55,7 +55,7 @@ class Rows:
 
     def labels(self) -> dict[int, Label]:
         """Labels by their numbers."""
-        return {code: as_label(json.loads(text)) for code, text in self._db.run("SELECT code, label FROM labels")}
+        return {code: as_label(parsed(text)) for code, text in self._db.run("SELECT code, label FROM labels")}
 
     def any(self) -> bool:
         return self._db.one("SELECT 1 FROM rows LIMIT 1") is not None
@@ -281,4 +281,4 @@ def text_of(name: SampleId) -> str:
 
 
 def name_of(text: str) -> Any:
-    return int(text[1:-1]) if text.startswith("#") else json.loads(text)
+    return int(text[1:-1]) if text.startswith("#") and text[1:-1].lstrip("-").isdecimal() else parsed(text)
