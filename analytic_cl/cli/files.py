@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._archives import check_archive
+from analytic_cl._archives import array_header, check_archive
 
 _WITH_MEMBERS = (".npz", ".csv", ".parquet")
 
@@ -73,17 +73,6 @@ def read_column(name: str) -> Column:
 # ---- NumPy
 
 
-def _header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of a stored array, without reading it."""
-    try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is not a NumPy array: {error}") from None
-    return tuple(shape), dtype
-
-
 def _refuse_objects(dtype: np.dtype[Any], name: str) -> None:
     if dtype.hasobject:
         raise ValueError(
@@ -94,7 +83,7 @@ def _refuse_objects(dtype: np.dtype[Any], name: str) -> None:
 
 def _map_npy(path: Path, member: str = "") -> NDArray[Any]:
     with path.open("rb") as file:
-        shape, dtype = _header(file, str(path))
+        shape, dtype = array_header(file, str(path))
     _refuse_objects(dtype, str(path))
     try:
         mode: Literal["r"] | None = None if 0 in shape else "r"  # nothing can't be mapped
@@ -128,7 +117,7 @@ def _headers_of_npz(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any
     with zipfile.ZipFile(path) as archive:
         for entry in archive.namelist():
             with archive.open(entry) as file:
-                headers[entry.removesuffix(".npy")] = _header(file, f"{path}:{entry}")
+                headers[entry.removesuffix(".npy")] = array_header(file, f"{path}:{entry}")
     return headers
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._archives import check_archive
+from analytic_cl._archives import array_header, check_archive
 from analytic_cl.comparison.features import OPTIONAL, REQUIRED, Features, as_features
 
 _SPLITS = ("train", "test")
@@ -82,9 +82,11 @@ def read(name: str, extractor: str = "", *, progress: bool = False) -> Features:
 
 
 def _npy(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        array_header(file, str(path))
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a whole array of numbers or text: {error}") from None
     return array
 
