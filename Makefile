@@ -13,8 +13,9 @@ demo: .venv/ready
 test: .venv/ready-test
 	$(BIN)/python -m pytest -n auto
 
-# Long: 300 kills and 600 interrupts of a process that writes to a store.
+# Long: 300 kills and 600 interrupts of a process that writes to a store; 200 damages of every file that is read.
 soak: .venv/ready-test
+	ANALYTIC_CL_ATTACKS=200 $(BIN)/python -m pytest tests/test_attack_*.py -n auto
 	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py -n auto
 
 lint: .venv/ready-lint
