@@ -37,12 +37,9 @@ def check_schema(sql: sqlite3.Connection, path: Path) -> None:
 
 def checksum_of(*values: Any) -> int:
     """CRC-32 of values of a row. It finds damage; whoever alters the file can make it anew."""
-    checksum = 0
-    for value in values:
-        content = value if isinstance(value, bytes) else repr(value).encode()
-        checksum = zlib.crc32(b"%d:" % len(content), checksum)
-        checksum = zlib.crc32(content, checksum)
-    return checksum
+    first, *others = values
+    start = zlib.crc32(first) if isinstance(first, bytes) else zlib.crc32(repr(first).encode(), 1)
+    return zlib.crc32(repr(others).encode(), start)
 
 
 class _Cursor(sqlite3.Cursor):
