@@ -13,8 +13,10 @@ demo: .venv/ready
 test: .venv/ready-test
 	$(BIN)/python -m pytest -n auto
 
-# Long: 300 kills and 600 interrupts of a process that writes to a store, and 1,000 rounds of eight threads in one.
+# Long: 300 kills and 600 interrupts of a process that writes to a store, 200 damages of every file that is read, and
+# 1,000 rounds of eight threads in one store.
 soak: .venv/ready-test
+	ANALYTIC_CL_ATTACKS=200 $(BIN)/python -m pytest tests/test_attack_*.py -n auto
 	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py -n auto
 	ANALYTIC_CL_THREAD_ROUNDS=1000 $(BIN)/python -m pytest tests/test_store_threads.py -k eight_threads
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analytic_cl._text import visible
 from analytic_cl.cli.errors import StoreCommand
 from analytic_cl.cli.output import check_can_write, header_option, json_option, lines, out_option, progress, show, tell
 from analytic_cl.cli.request_commands import finish, request_options, store_argument
@@ -304,7 +305,7 @@ def predict(store: Path, features: str, out: Path | None, header: bool | None, a
         _write_labels(out, labels)
         show({"rows": len(labels), "written": str(out)}, lines({"rows": len(labels), "written": out}), as_json)
     else:
-        show({"labels": labels.tolist()}, "\n".join(map(str, labels.tolist())), as_json)
+        show({"labels": labels.tolist()}, "\n".join(map(visible, labels.tolist())), as_json)
 
 
 def _write_labels(out: Path, labels: Any) -> None:
@@ -319,6 +320,9 @@ def _write_labels(out: Path, labels: Any) -> None:
         np.save(buffer, labels, allow_pickle=False)
         write(out, buffer.getvalue())
     else:
+        broken = next((label for label in labels.tolist() if len(str(label).splitlines()) > 1), None)
+        if broken is not None:
+            raise ValueError(f"label {broken!r} has a line break, and would be two lines of {out}: write an .npy file")
         write_text(out, "".join(f"{label}\n" for label in labels.tolist()))
 
 

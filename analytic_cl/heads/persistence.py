@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 FORMAT = "analytic-cl head"
 FORMAT_VERSION = 1
 
+_MOST_SIGNS = 2**33  # of a projection, a byte each
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -130,7 +132,7 @@ def load_described(
     """As `load`, with what `save` was told about the extractor."""
     text, arrays = _read(path)
     try:
-        about = json.loads(text)
+        about = json.loads(text, object_pairs_hook=_without_repeats)
         kind = about["class"]
         if kind in classes:
             return _built(classes[kind], about, arrays), about.get("extractor")
@@ -155,6 +157,7 @@ def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
             "it was saved by version 0.1, in which labels with spaces around them, or in another Unicode form, were "
             f"labels of their own: {[label for label in about['labels'] if label not in labels][:5]}; learn it again"
         )
+    _check_size(about["door"], arrays)
     door = Door.from_spec(about["door"])
     moments = state_from_arrays(door, about, labels, arrays)
     if moments.digest() != about["state_digest"]:
@@ -173,10 +176,22 @@ def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     return head
 
 
+def _check_size(spec: Any, arrays: Arrays) -> None:
+    """Refuse a projection far too large for the file before its signs are made, which would take for ever."""
+    projection = spec.get("projection") if isinstance(spec, dict) else None
+    if projection and (
+        projection["n_components"] > sum(array.size for array in arrays.values())
+        or projection["n_components"] * spec["n_features"] > _MOST_SIGNS
+    ):
+        raise ValueError("its projection is larger than its state")
+
+
 def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
     """The head's JSON text and the arrays of a file that is what `save` wrote."""
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a directory: give the name of a file")
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path} is a pipe or a device, not a safetensors file: give the name of a file")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
@@ -187,13 +202,28 @@ def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
                     f"{path} has format version {metadata.get('format_version')}, this analytic-cl reads "
                     f"{FORMAT_VERSION}: use the version of analytic-cl that wrote it"
                 )
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
-    except (SafetensorError, TypeError, AttributeError) as error:  # the latter two: dtypes that NumPy lacks
+            arrays = _tensors(file, path)
+    except SafetensorError as error:
         raise ValueError(f"{path} is truncated, or not a safetensors file: {error}") from error
     text = metadata.get("head", "")
     if metadata.get("checksum") != _checksum(text, arrays):
         raise ValueError(f"{path} is damaged or was altered: its checksum does not match its content")
     return text, arrays
+
+
+def _tensors(file: Any, path: str | os.PathLike[str]) -> Arrays:
+    try:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+    except (ValueError, TypeError, AttributeError) as error:  # shapes and dtypes that NumPy lacks
+        raise ValueError(f"{path} is truncated, or not a safetensors file: {error}") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values under one name one reader would take the first, another the last."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return document
 
 
 def _checksum(text: str, arrays: Arrays) -> str:

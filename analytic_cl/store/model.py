@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +20,9 @@ from analytic_cl.heads import HEADS, Head, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.ledger import Ledger, SampleId
 from analytic_cl.statistics import EMPTY, EncodedLabels, Moments, label_kind
+from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
-from analytic_cl.store.errors import StoreError
+from analytic_cl.store.errors import DamagedError, StoreError
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.rows import Rows
 
@@ -68,24 +70,51 @@ class Model:
     def _load(self, mend: bool) -> None:
         """Read the snapshot and add what came since; where it is damaged, and `mend`, learn again from all rows."""
         snapshot = self._db.about("snapshot")
+        if snapshot is None:
+            raise DamagedError(f"{self._db.path} does not name its snapshot any more: restore the store from a backup")
         after: int = snapshot["after"]
         try:
+            if re.fullmatch(r"[0-9a-z]+\.safetensors", snapshot["name"]) is None:  # it stays within the folder
+                raise ValueError(f"{snapshot['name']!r} is not the name of a snapshot")
             self.head: Head = load(self._folder / snapshot["name"])
-            if not self._keys.matches("ledger", snapshot["seal"], seal_text(self.head.state_digest())):
+            if not self._sealed(snapshot):
                 raise ValueError(f"{snapshot['name']} is a snapshot of another state")
         except (OSError, ValueError, SafetensorError) as error:
             if isinstance(error, FileNotFoundError) and not mend:
                 raise
             self.damaged = str(error)
-            self.head, after = head_from_text(self._db.about("head"), HEADS), 0
+            self.head = head_from_text(self._db.about("head"), HEADS)
         self.since = 0  # rows that the snapshot lacks
         about = self._db.about("rows")
-        if about is None:
-            return
-        self._expect(about)
-        for rows, encoded in self._rows.batches(self.head.moments_.door, after=after):
+        if about is not None:
+            self._expect(about)
+        if self.damaged:
+            # What takes rows out writes a snapshot, so the rows from before it give exactly its state.
+            if about is not None:
+                self._add(self._rows.batches(self.head.moments_.door, until=after))
+            if not self._sealed(snapshot):
+                raise DamagedError(
+                    f"{self._db.path}: the snapshot can't be used ({self.damaged}), and the rows do not give its state "
+                    "either: restore the store from a backup"
+                )
+        before, expected = self.since, Audit(self._db).rows_learned(after=after)
+        if about is not None:
+            self._add(self._rows.batches(self.head.moments_.door, after=after))
+        if self.since - before != expected:
+            raise DamagedError(
+                f"{self._db.path} holds {self.since - before} rows that were learned after entry {after} of the log, "
+                f"which tells of {expected}: restore the store from a backup"
+            )
+
+    def _add(self, batches: Iterable[tuple[NDArray[Any], EncodedLabels]]) -> None:
+        for rows, encoded in batches:
             self.head.moments_.add(rows, encoded)
             self.since += len(rows)
+
+    def _sealed(self, snapshot: dict[str, Any]) -> bool:
+        """Whether the state is the one that the database wrote down."""
+        digest = self.head.state_digest() if self.head.__sklearn_is_fitted__() else EMPTY
+        return self._keys.matches("ledger", snapshot["seal"], seal_text(digest, snapshot["after"]))
 
     def _expect(self, about: dict[str, Any]) -> None:
         """Be ready for rows as `Incoming.about` describes them."""
@@ -199,13 +228,13 @@ class Model:
 
     def point_to(self, name: str, after: int) -> None:
         """Make a snapshot the one that counts, within a transaction."""
-        seal = self._keys.hash("ledger", seal_text(self.digest()))
+        seal = self._keys.hash("ledger", seal_text(self.digest(), after))
         self._db.set_about("snapshot", {"name": name, "after": after, "seal": seal})
 
     def remove_other_snapshots(self) -> None:
         current = self._db.about("snapshot")["name"]
         for path in self._folder.iterdir():
-            if path.name != current:
+            if path.name != current and (path.is_symlink() or not path.is_dir()):
                 path.unlink(missing_ok=True)
         sync_directory(self._folder)
 
@@ -224,6 +253,6 @@ def _compared(head: Head, names: Sequence[str]) -> Head:
     return head
 
 
-def seal_text(digest: str) -> bytes:
-    """What is hashed of a state, so that the database knows its snapshot."""
-    return f"snapshot\0{digest}".encode()
+def seal_text(digest: str, after: int) -> bytes:
+    """What is hashed of a state and of its place in the log, so that the database knows its snapshot."""
+    return f"snapshot\0{digest}\0{after}".encode()
