@@ -34,6 +34,8 @@ ROOMS = [
     "_parallel",
     "_blas",
     "_files",
+    "_arrays",
+    "_locks",
     "_config",
 ]
 

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._locks import holding
 from analytic_cl.extractors.base import Extractor, ExtractorWarning
 from analytic_cl.extractors.batches import check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
@@ -175,7 +176,7 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         run = None if X is None or y is None else self._extracted(X, y)
         features = X if run is None else run.features
         try:
-            with deferred_interrupts():
+            with holding(changed=(self.head,)), deferred_interrupts():
                 receipt = self.head.forget(features, y, sample_id=ids, dry_run=dry_run, digests=digests)
                 if not dry_run:
                     self._erase(ids or [], run)
@@ -187,8 +188,8 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all inputs of a class; see `Head.forget_class`."""
-        names = self._names_of_class(label) if self.__sklearn_is_fitted__() else []
-        with deferred_interrupts():
+        with holding(changed=(self.head,)), deferred_interrupts():
+            names = self._names_of_class(label) if self.__sklearn_is_fitted__() else []
             receipt = self.head.forget_class(label, dry_run=dry_run, digests=digests)
             if not dry_run:
                 self._erase(names, None)
@@ -199,7 +200,7 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         ids = as_ids(sample_id)
         self.head._check_learned_something()
         run = self._extracted(X, y)
-        with deferred_interrupts():
+        with holding(changed=(self.head,)), deferred_interrupts():
             receipt = self.head.rectify(run.features, y, sample_id=ids, digests=digests)
             self._erase(ids, None)
         if run.keys is not None:  # what was erased may be what is learned again, under another label
@@ -212,8 +213,10 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
         Caches are not merged.
         """
-        with self._naming(self._extractor()[1]):
-            self.head.merge(other.head if isinstance(other, ContinualPipeline) else other)
+        theirs = other.head if isinstance(other, ContinualPipeline) else other
+        source = self._extractor()[1]
+        with holding(changed=(self.head,), read=(theirs,) if isinstance(theirs, Head) else ()), self._naming(source):
+            self.head.merge(theirs)
         return self
 
     def purge_cache(self) -> None:
@@ -317,12 +320,13 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     @contextmanager
     def _naming(self, source: str) -> Iterator[None]:
-        """While the body runs, a new state of the head names this extractor."""
-        self.head._source = source
-        try:
-            yield
-        finally:
-            del self.head._source
+        """While the body runs, a new state of the head names this extractor, and no other thread uses the head."""
+        with holding(changed=(self.head,)):
+            self.head._source = source
+            try:
+                yield
+            finally:
+                del self.head._source
 
     def _features(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)

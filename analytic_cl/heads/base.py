@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from analytic_cl._locks import changing, holding, reading
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.prediction import Prediction
@@ -50,6 +51,7 @@ class Head(Prediction):
 
     # ---- learn
 
+    @changing
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn from rows, forgetting everything learned before.
 
@@ -73,6 +75,7 @@ class Head(Prediction):
         """
         return self._whole(lambda: self._learn_afresh(X, y, None, sample_id))
 
+    @changing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
     ) -> Self:
@@ -144,6 +147,7 @@ class Head(Prediction):
 
     # ---- forget
 
+    @changing
     def forget(
         self,
         X: ArrayLike | None = None,
@@ -200,6 +204,7 @@ class Head(Prediction):
                     found = self._ledger.find_ids_with_rows(ids, rows, encoded)
         return self._remove(found, rows, encoded, dry_run, digests)
 
+    @changing
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all rows of a class.
 
@@ -228,6 +233,8 @@ class Head(Prediction):
     ) -> Receipt:
         moments = self.moments_.copy() if dry_run else self.moments_
         draft = ReceiptDraft(moments, digests)
+        if not dry_run:
+            self._ledger.make_writable()
         with deferred_interrupts():
             before = moments.revision
             if rows is None:
@@ -247,6 +254,7 @@ class Head(Prediction):
 
     # ---- replace, combine
 
+    @changing
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
         """Replace the rows and labels of known ids, in one step.
 
@@ -274,6 +282,7 @@ class Head(Prediction):
         moments = self.moments_
         draft = ReceiptDraft(moments, digests)
         rows = moments.door.quantise(X, warn=True)
+        self._ledger.make_writable()
         with deferred_interrupts():
             moments.check_learnable(rows, encoded)
             codes = self._ledger.numbers(encoded)
@@ -306,12 +315,13 @@ class Head(Prediction):
         """
         if not isinstance(other, Head):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")
-        if not other.__sklearn_is_fitted__():
-            return self
-        if self.__sklearn_is_fitted__():
-            check_same_names(self, other)
-            return self._whole(lambda: self._absorb(self.moments_, self._ledger, other))
-        return self._whole(lambda: self._begin_as(other))
+        with holding(changed=(self,), read=(other,)):
+            if not other.__sklearn_is_fitted__():
+                return self
+            if self.__sklearn_is_fitted__():
+                check_same_names(self, other)
+                return self._whole(lambda: self._absorb(self.moments_, self._ledger, other))
+            return self._whole(lambda: self._begin_as(other))
 
     def _begin_as(self, other: Head) -> None:
         moments, ledger = self._new_state(other.n_features_in_, other.door_.source)
@@ -369,6 +379,7 @@ class Head(Prediction):
 
     # ---- identity and disk
 
+    @reading
     def state_digest(self) -> str:
         """SHA-256 of the learned state, in hexadecimal; see `Moments.digest`.
 
@@ -381,6 +392,7 @@ class Head(Prediction):
         """
         return self.moments_.digest() if self.__sklearn_is_fitted__() else EMPTY
 
+    @reading
     def save(self, path: Any) -> None:
         """Write the head, its ledger and the ledger's key to one safetensors file, readable by the owner only.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
+from analytic_cl._locks import reading
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
@@ -111,6 +112,7 @@ class LDAClassifier(LinearHead):
     def shrinkage_(self) -> float | None:
         return self._scores().strength
 
+    @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
         return self._probabilities(self._scored(X, self._compare_rows))
@@ -118,6 +120,7 @@ class LDAClassifier(LinearHead):
     def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return posteriors(scores)
 
+    @reading
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, without underflow."""
         scores = self._scored(X, self._compare_rows)

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from analytic_cl._locks import Guarded, reading
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.validation import plain_rows, refuse_times
 from analytic_cl.ledger import Track, check_track
@@ -34,7 +35,7 @@ def shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
 
 
-class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class Prediction(Guarded, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The half of a head that only reads the state."""
 
     _order: ClassVar[int] = 2
@@ -63,6 +64,7 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             check_is_fitted(self)
 
     @property
+    @reading
     def classes_(self) -> NDArray[Any]:
         """Sorted labels that have rows."""
         self._check_fitted()
@@ -74,6 +76,7 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self._check_fitted()
         return self.moments_.door
 
+    @reading
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row.
 
@@ -92,6 +95,7 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """
         return self._scored(X, self._score_rows)
 
+    @reading
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
         return self._labels(self._scored(X, self._compare_rows))
@@ -110,6 +114,7 @@ class Prediction(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         door = self.door_
         return self._in_blocks(len(rows), lambda part: score(door.quantise(rows[part], first_row=part.start), prepared))
 
+    @reading
     def _scored_integers(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores of rows that came through the door already; see `_compare_rows`."""
         prepared = self._prepared()
