@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -75,6 +75,13 @@ class FixedPoint:
             if self.norm is not None or self.scale is not None:
                 raise ValueError("bounds fix the scale: give neither norm nor scale with them")
             object.__setattr__(self, "bounds", _checked_bounds(self.bounds))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name, as scikit-learn's estimators give them: for searches over ``door__...``."""
+        return {"bits": self.bits, "norm": self.norm, "scale": self.scale, "bounds": self.bounds}
+
+    def __sklearn_clone__(self) -> Self:
+        return self  # it never changes
 
     def default_scale(self, n_features: int) -> float:
         """Integers per unit for rows of this width, when neither `scale` nor `bounds` is given."""

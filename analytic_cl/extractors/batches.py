@@ -27,6 +27,14 @@ def n_inputs(X: Any, what: str = "X") -> int:
     return n
 
 
+def as_inputs(X: Any) -> Any:
+    """Inputs as they are, or the array that they say they are; sparse ones so that rows can be taken."""
+    if sparse.issparse(X):
+        return cast(Any, X).tocsr()
+    indexable = hasattr(X, "shape") or (hasattr(X, "__len__") and hasattr(X, "__getitem__"))
+    return np.asarray(X) if hasattr(X, "__array__") and not indexable else X
+
+
 def check_batch_size(value: Any) -> int:
     """The batch size, or ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._locks import holding
 from analytic_cl.extractors.base import Extractor, ExtractorWarning
-from analytic_cl.extractors.batches import check_batch_size, extract, item, n_inputs
+from analytic_cl.extractors.batches import as_inputs, check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
 from analytic_cl.extractors.resolve import as_extractor
@@ -108,6 +109,8 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     True
     """
 
+    _input_width: int | None = None
+
     def __init__(
         self,
         extractor: Any,
@@ -129,6 +132,12 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def __sklearn_is_fitted__(self) -> bool:
         return bool(self.head.__sklearn_is_fitted__())
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if hasattr(self.extractor, "__sklearn_tags__"):
+            tags.input_tags = get_tags(self.extractor).input_tags
+        return tags
+
     # ---- learn
 
     def fit(self, X: Any, y: ArrayLike, *, sample_id: Any = None) -> Self:
@@ -137,6 +146,7 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         run = self._extracted(X, y, afresh=True)
         with self._naming(run.source):
             self.head.fit(run.features, y, sample_id=ids)
+            self._input_width = _width(X)
         self._keep(run, ids)
         return self
 
@@ -146,6 +156,7 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         run = self._extracted(X, y)
         with self._naming(run.source):
             self.head.partial_fit(run.features, y, classes, sample_id=ids)
+            self._input_width = _width(X)
         self._keep(run, ids)
         return self
 
@@ -225,6 +236,21 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             FeatureCache(self.cache).purge()
 
     # ---- read
+
+    @property
+    def n_features_in_(self) -> int:
+        """Columns of the inputs, where these are a table: the extractor's, or those of the last table learned."""
+        width = getattr(self.extractor, "n_features_in_", self._input_width)
+        if width is None or not self.__sklearn_is_fitted__():
+            raise AttributeError("no table was learned yet")
+        return int(width)
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns of the inputs, where the extractor was fitted to a table that had some."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError("nothing was learned yet")
+        return np.asarray(self.extractor.feature_names_in_)
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -333,9 +359,10 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return self._extracted(X).features
 
     def _extracted(self, X: Any, y: Any = None, *, afresh: bool = False) -> Extracted:
+        X = as_inputs(X)
         (extractor, source), n = self._extractor(afresh=afresh), n_inputs(X)
-        if y is not None and n_inputs(y, "y") != n:
-            raise ValueError(f"{n} inputs but {n_inputs(y, 'y')} labels")
+        if y is not None and n_inputs(as_inputs(y), "y") != n:
+            raise ValueError(f"{n} inputs but {n_inputs(as_inputs(y), 'y')} labels")
         settings = check_batch_size(self.batch_size), bool(self.progress)
         if self.cache is None:
             return Extracted(source, extract(extractor, X, range(n), *settings))
@@ -383,6 +410,12 @@ class ContinualPipeline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         names = [ledger.kept.ids[at] for at in found.kept.tolist()]
         names += [ledger.hashed.ids[at] for at in found.hashed.tolist()]
         return names if len(names) == self.head.moments_.count(as_label(label)) else [*names, None]
+
+
+def _width(X: Any) -> int | None:
+    """Columns of a table; None for inputs of another kind."""
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    return int(shape[1]) if len(shape) == 2 else None
 
 
 def source_of(extractor: Extractor) -> str:

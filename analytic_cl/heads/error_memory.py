@@ -200,6 +200,21 @@ class ErrorMemory(Guarded, ClassifierMixin, BaseEstimator):  # type: ignore[misc
     # ---- predict
 
     @property
+    def n_features_in_(self) -> int:
+        """Columns that were learned."""
+        return self._learned().n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns that were learned, where they had names."""
+        return self._learned().feature_names_in_
+
+    def _learned(self) -> Head:
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError("nothing was learned yet")
+        return self.memory_
+
+    @property
     @reading
     def classes_(self) -> NDArray[Any]:
         """Sorted labels of the base and the memory."""

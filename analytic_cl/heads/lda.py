@@ -98,12 +98,20 @@ class LDAClassifier(LinearHead):
         super()._check_parameters()
         check_strength("shrinkage", self.shrinkage, ("oas",), high=1)
         if self.priors is not None:
-            priors = np.asarray(self.priors, dtype=np.float64)
+            priors = self._prior_numbers()
             if priors.ndim != 1 or not (priors > 0).all() or not np.isclose(priors.sum(), 1.0):
                 raise ValueError(f"priors must be positive and sum to 1, got {self.priors!r}")
 
+    def _prior_numbers(self) -> NDArray[np.float64]:
+        try:
+            return np.asarray(self.priors, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"priors must be a list of numbers, one a class in the order of classes_, got {self.priors!r}"
+            ) from None
+
     def _solve(self, moments: Moments) -> LinearScores:
-        priors = None if self.priors is None else np.asarray(self.priors, dtype=np.float64)
+        priors = None if self.priors is None else self._prior_numbers()
         if priors is not None and priors.size != len(moments.labels):
             raise ValueError(f"{priors.size} priors for {len(moments.labels)} classes: {moments.labels}")
         return lda(moments, self.shrinkage, priors)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,26 @@ class Prediction(Guarded, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     _solved: dict[str, Any]
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, parts of a projection or a door too, as ``projection__n_components=5000``.
+
+        Projections and doors never change, because learned states refer to them: with a part they are replaced.
+        """
+        parts: dict[str, dict[str, Any]] = {}
+        for key in [key for key in params if "__" in key]:
+            name, _, part = key.partition("__")
+            whole = params.get(name, getattr(self, name, None))
+            if isinstance(whole, FixedPoint | RandomProjection):
+                if part not in whole.get_params():
+                    raise ValueError(
+                        f"Invalid parameter {part!r} for {whole!r}. Valid parameters are: {[*whole.get_params()]}"
+                    )
+                parts.setdefault(name, {})[part] = params.pop(key)
+        for name, changed in parts.items():
+            params[name] = replace(params.get(name, getattr(self, name)), **changed)
+        super().set_params(**params)
+        return self
 
     def _check_parameters(self) -> None:
         """Raise for parameters that can't be meant; subclasses add their own."""
