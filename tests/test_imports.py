@@ -37,6 +37,8 @@ ROOMS = [
     "_files",
     "_text",
     "_warnings",
+    "_arrays",
+    "_locks",
     "_config",
     "_containers",
 ]

@@ -140,6 +140,13 @@ class FixedPoint:
         half = np.maximum(half, 1 / _EXTREME)
         return cls(bits, bounds=(tuple((middle - half).tolist()), tuple((middle + half).tolist())))
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name, as scikit-learn's estimators give them: for searches over ``door__...``."""
+        return {"bits": self.bits, "norm": self.norm, "scale": self.scale, "bounds": self.bounds}
+
+    def __sklearn_clone__(self) -> Self:
+        return self  # it never changes
+
     def default_scale(self, n_features: int) -> float:
         """Integers per unit for rows of this width, when neither `scale` nor `bounds` is given."""
         if self.norm is None:

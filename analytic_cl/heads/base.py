@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._containers import plain_scalar
+from analytic_cl._locks import changing, holding, reading
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
@@ -47,6 +48,7 @@ class Head(Watched, Prediction):
 
     # ---- learn
 
+    @changing
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn from rows, forgetting everything learned before.
 
@@ -71,6 +73,7 @@ class Head(Watched, Prediction):
         """
         return self._whole(lambda: self._learn_afresh(X, y, None, sample_id, ()), afresh=True)
 
+    @changing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
     ) -> Self:
@@ -149,6 +152,7 @@ class Head(Watched, Prediction):
 
     # ---- forget
 
+    @changing
     def forget(
         self,
         X: ArrayLike | None = None,
@@ -205,6 +209,7 @@ class Head(Watched, Prediction):
                     found = self._ledger.find_ids_with_rows(ids, rows, encoded)
         return self._remove(found, rows, encoded, dry_run, digests)
 
+    @changing
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all rows of a class.
 
@@ -233,6 +238,8 @@ class Head(Watched, Prediction):
     ) -> Receipt:
         moments = self.moments_.copy() if dry_run else self.moments_
         draft = ReceiptDraft(moments, digests)
+        if not dry_run:
+            self._ledger.make_writable()
         with deferred_interrupts():
             before = moments.revision
             if rows is None:
@@ -253,6 +260,7 @@ class Head(Watched, Prediction):
 
     # ---- replace, combine
 
+    @changing
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
         """Replace the rows and labels of known ids, in one step.
 
@@ -280,6 +288,7 @@ class Head(Watched, Prediction):
         moments = self.moments_
         draft = ReceiptDraft(moments, digests)
         rows = moments.door.quantise(X)
+        self._ledger.make_writable()
         with deferred_interrupts():
             moments.check_learnable(rows, encoded)
             self._watch(X, moments.door)
@@ -315,13 +324,14 @@ class Head(Watched, Prediction):
         """
         if not isinstance(other, Head):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")
-        if not other.__sklearn_is_fitted__():
-            self._declare(self._declared_with(other))
-            return self
-        if self.__sklearn_is_fitted__():
-            check_same_names(self, other)
-            return self._whole(lambda: self._absorb(self.moments_, self._ledger, other))
-        return self._whole(lambda: self._begin_as(other), afresh=True)
+        with holding(changed=(self,), read=(other,)):
+            if not other.__sklearn_is_fitted__():
+                self._declare(self._declared_with(other))
+                return self
+            if self.__sklearn_is_fitted__():
+                check_same_names(self, other)
+                return self._whole(lambda: self._absorb(self.moments_, self._ledger, other))
+            return self._whole(lambda: self._begin_as(other), afresh=True)
 
     def _begin_as(self, other: Head) -> None:
         moments, ledger = self._new_state(other.n_features_in_, other.door_.source)
@@ -380,6 +390,7 @@ class Head(Watched, Prediction):
 
     # ---- identity and disk
 
+    @reading
     def state_digest(self) -> str:
         """SHA-256 of the learned state, in hexadecimal; see `Moments.digest`.
 
@@ -392,6 +403,7 @@ class Head(Watched, Prediction):
         """
         return self.moments_.digest() if self.__sklearn_is_fitted__() else EMPTY
 
+    @reading
     def save(self, path: Any) -> None:
         """Write the head, its ledger and the ledger's key to one safetensors file, readable by the owner only.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._locks import reading
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
@@ -94,6 +95,7 @@ class NearestMeanClassifier(LinearHead):
         return cosine_nearest_mean(moments) if self._by_angle(moments.door) else euclidean_nearest_mean(moments)
 
     @property
+    @reading
     def centroids_(self) -> NDArray[np.float64]:
         check_is_fitted(self)
         return class_means(self.moments_)

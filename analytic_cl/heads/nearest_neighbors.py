@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, cast, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._locks import changing, reading
 from analytic_cl._parallel import row_blocks
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
@@ -180,6 +181,7 @@ class NearestNeighborsClassifier(Head):
 
     # ---- neighbours
 
+    @reading
     def neighbors(self, X: ArrayLike, k: int | None = None) -> Neighbors:
         """The nearest learned rows of each row: whose data is behind a prediction.
 
@@ -234,6 +236,7 @@ class NearestNeighborsClassifier(Head):
                     taken[same] += 1
         return out
 
+    @changing
     def rebuild(self) -> None:
         """Throw the index away; the next search makes it again from the learned rows."""
         self._check_fitted()
@@ -292,6 +295,7 @@ class NearestNeighborsClassifier(Head):
             weights = np.where(behind > 0, np.exp(-behind / unit / (2 * float(self.temperature))), 1.0)
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
+    @reading
     def voters(self, X: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The neighbours of each row, as positions in ``moments_.table``, and their shares of the vote.
 
@@ -300,6 +304,7 @@ class NearestNeighborsClassifier(Head):
         ranked = self._nearest(X)
         return ranked.positions, self._shares(ranked)
 
+    @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Shares of the vote, shape (n_samples, n_classes), rows summing to 1."""
         return self._of_all_classes(self._probabilities(self._scored(X, self._compare_rows)))

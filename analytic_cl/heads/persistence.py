@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from analytic_cl._config import package_versions
 from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
+from analytic_cl.heads import tensor_file
 from analytic_cl.heads.declared import declared_after
 from analytic_cl.heads.states import state_from_arrays
 from analytic_cl.ledger import Ledger
@@ -57,14 +57,15 @@ def save(head: Head, path: str | os.PathLike[str], extractor: Mapping[str, Any] 
     }
     draft = target.with_name(f".{secrets.token_hex(8)}.analytic-cl.tmp")
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, draft, metadata)
-        draft.chmod(0o600)
-        with draft.open("rb+") as file:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            tensor_file.write(file, arrays, metadata)
+            file.flush()
             os.fsync(file.fileno())
         draft.replace(target)
-    except SafetensorError as error:
-        raise OSError(f"could not write {target}: {error}") from error
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, f"could not write: {error.strerror}", str(target)) from error
     finally:
         draft.unlink(missing_ok=True)
     sync_directory(target.parent)
@@ -96,7 +97,7 @@ def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Ar
 def _kind_and_parameters(head: Head) -> dict[str, Any]:
     return {
         "class": type(head).__name__,
-        "parameters": {name: _encoded(value) for name, value in head.get_params(deep=False).items()},
+        "parameters": {name: _encoded(name, value) for name, value in head.get_params(deep=False).items()},
     }
 
 
@@ -235,8 +236,8 @@ def _checksum(text: str, arrays: Arrays) -> str:
     return h.hexdigest()
 
 
-def _encoded(value: Any) -> Any:
-    """A constructor parameter as JSON."""
+def _encoded(name: str, value: Any) -> Any:
+    """A constructor parameter as JSON. Raises ValueError for what would not come back as it was."""
     if isinstance(value, FixedPoint):
         return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
     if isinstance(value, RandomProjection):
@@ -247,7 +248,16 @@ def _encoded(value: Any) -> Any:
         value = value.item()
     if isinstance(value, bool | int | float | str | None):
         return value
-    return np.asarray(value, dtype=np.float64).tolist()
+    if isinstance(value, list | tuple):
+        return [_encoded(name, each) for each in value]
+    numbers = np.asarray(value) if hasattr(value, "__array__") else None
+    if numbers is None or numbers.dtype.kind not in "biuf":
+        shown = getattr(value, "__qualname__", None) or f"of type {type(value).__name__}"
+        raise ValueError(
+            f"the parameter {name} is {shown}, which can't be saved: parameters of a saved head are numbers, text, "
+            "None, lists of these, FixedPoint, RandomProjection or NearestKeys"
+        )
+    return numbers.astype(np.float64).tolist() if numbers.dtype.kind == "f" else numbers.tolist()
 
 
 def _decoded(value: Any, arrays: Arrays) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
+import numpy as np
+
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength
@@ -110,6 +112,8 @@ class RLSClassifier(LinearHead):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_strength("alpha", self.alpha, ("auto", "oas", "gcv"))
+        if not isinstance(self.fit_intercept, bool | np.bool_ | int) or self.fit_intercept not in (0, 1):
+            raise ValueError(f"fit_intercept must be True or False, got {self.fit_intercept!r}")
         if self.solver not in ("cholesky", "recursive"):
             raise ValueError(f'solver must be "cholesky" or "recursive", got {self.solver!r}')
         if self.solver == "recursive" and (isinstance(self.alpha, str) or self.alpha == 0):

@@ -193,6 +193,11 @@ class Ledger:
 
     # ---- changes
 
+    def make_writable(self) -> None:
+        """Copy arrays that can't be written to, such as maps of files: ahead of `erase` and `replace`."""
+        self.kept.make_writable()
+        self.hashed.make_writable()
+
     def draft(self, rows: NDArray[Any], encoded: EncodedLabels, ids: list[SampleId] | None) -> Draft:
         """Prepare to record learned rows. Their array may be adopted: don't write to it afterwards."""
         if self.track == "none":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
+
 Positions = NDArray[np.int64]
 
 
@@ -31,6 +33,10 @@ class DigestOrder:
         low = np.searchsorted(self._words, words, side="left").tolist()
         high = np.searchsorted(self._words, words, side="right").tolist()
         return [self._positions[a:b] for a, b in zip(low, high, strict=True)]
+
+    def make_writable(self) -> None:
+        """Copy what can't be written to: ahead of `strike`."""
+        self._words = writable(self._words)
 
     def strike(self, words: NDArray[np.uint64], alive: NDArray[np.bool_]) -> None:
         """Overwrite words that no live entry has any more by their neighbours', which keeps the order."""

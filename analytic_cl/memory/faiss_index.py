@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl._config import get_threads
+from analytic_cl._locks import CacheLock, in_forked_child
 from analytic_cl.ledger.order import Positions
 from analytic_cl.ledger.table import Table
 from analytic_cl.memory.scan import Proposals, Scan, largest_norm, rounding_error, unit_rows
@@ -32,6 +33,11 @@ def load_faiss(needed_for: str) -> Any:
             f"{needed_for} needs FAISS: pip install 'analytic-cl[faiss]', or 'analytic-cl[faiss-gpu]' for CUDA"
         ) from error
     return faiss
+
+
+def set_threads(faiss: Any) -> None:
+    """Threads for what this thread asks of FAISS next; one in a forked child, where OpenMP would wait for lost ones."""
+    faiss.omp_set_num_threads(1 if in_forked_child() else get_threads())
 
 
 def has_gpu(faiss: Any) -> bool:
@@ -74,7 +80,7 @@ class FaissIndex:
             )
         self._table, self._lists, self._n_probes, self._cuda = table, lists, n_probes, cuda
         self._by_angle = by_angle
-        self._lock = threading.Lock()  # of threads that predict at once, all but one wait for the index
+        self._lock = CacheLock()  # of threads that predict at once, all but one wait for the index
         self._index: Any = None
         self._make()
 
@@ -89,6 +95,7 @@ class FaissIndex:
             index, self._index = self._index, None  # put back at the end: what breaks off half-way leaves no index
             if index is None or self._is_outdated():
                 return
+            set_threads(self._faiss)
             gone = np.flatnonzero(self._alive & ~self._table.alive[: self._alive.size])
             if gone.size and self._cuda:
                 return
@@ -111,7 +118,7 @@ class FaissIndex:
         with self._lock:
             if self._index is None:
                 self._make()
-            self._faiss.omp_set_num_threads(get_threads())
+            set_threads(self._faiss)
             index = self._index
             if self._cuda:  # a GPU's resources are one search's at a time
                 distances, positions = index.search(x, m)
@@ -143,7 +150,7 @@ class FaissIndex:
 
     def _make(self) -> None:
         faiss, table = self._faiss, self._table
-        faiss.omp_set_num_threads(get_threads())
+        set_threads(faiss)
         width = table.payload.shape[1]
         self._generation, self._made_for = table.generation, max(1, table.n_alive)
         self._alive, self._largest = np.zeros(0, dtype=np.bool_), 0.0
@@ -194,4 +201,5 @@ class FaissIndex:
         else:
             copies = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * width).reshape(-1, width)
             copies[gone] = _NOWHERE
+        self._alive = writable(self._alive)
         self._alive[gone] = False

@@ -95,6 +95,7 @@ class LearnedRows(ClassCounts):
         encoded = self._checked(rows, labels)
         self._check_forgettable(encoded.labels, np.bincount(encoded.codes, minlength=len(encoded.labels)))
         found = self._entries.find_rows(rows, encoded)
+        self.make_writable()
         with deferred_interrupts():
             self._entries.erase(found)
             self._recount()
@@ -113,6 +114,7 @@ class LearnedRows(ClassCounts):
         if not self.count(label):
             raise ValueError(f"no rows of class {label!r}")
         found = self._entries.find_class(label)
+        self.make_writable()
         with deferred_interrupts():
             self._entries.erase(found)
             self._recount()
@@ -135,6 +137,10 @@ class LearnedRows(ClassCounts):
     def copy(self) -> LearnedRows:
         """An independent state of the same rows."""
         return LearnedRows(self.door).merge(self)
+
+    def make_writable(self) -> None:
+        """Copy arrays that can't be written to, such as maps of files: before anything is changed."""
+        self._entries.make_writable()
 
     def _recount(self) -> None:
         counts = {label: n for label, n in self._entries.counts().items() if n}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl.door import Door
 from analytic_cl.statistics.labels import EncodedLabels, Label, encode_labels, label_array, label_kind
 from analytic_cl.statistics.wide import Int64s
@@ -48,6 +49,10 @@ class ClassCounts:
         """Rows of one class; 0 for a label without rows."""
         place = self._place.get(label) if self._same_kind(label) else None
         return 0 if place is None else int(self._counts[place])
+
+    def make_writable(self) -> None:
+        """Copy arrays that can't be written to, such as maps of files: before anything is changed."""
+        self._counts = writable(self._counts)
 
     def _sorted_places(self) -> list[int]:
         return [self._place[label] for label in self.labels]

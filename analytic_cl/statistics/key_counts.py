@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl._config import get_threads
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
@@ -75,6 +76,7 @@ class KeyCounts(ClassCounts):
         encoded = self._checked(rows, labels)
         self._check_forgettable(encoded.labels, np.bincount(encoded.codes, minlength=len(encoded.labels)))
         keys = self.keys.keys(rows)
+        self.make_writable()
         with deferred_interrupts():
             if self._count(keys, encoded, -1) < 0:
                 self._count(keys, encoded, +1)
@@ -89,6 +91,7 @@ class KeyCounts(ClassCounts):
         """Unlearn all rows of a class without seeing them."""
         if not self.count(label):
             raise ValueError(f"no rows of class {label!r}")
+        self.make_writable()
         with deferred_interrupts():
             self._remove_class(label)
             self.revision += 1
@@ -172,8 +175,14 @@ class KeyCounts(ClassCounts):
         if self.n_rows + n > _MOST_ROWS:
             raise ValueError(f"a state of key counts holds at most {_MOST_ROWS} rows, not {self.n_rows} + {n}")
 
+    def make_writable(self) -> None:
+        """Copy arrays that can't be written to, such as maps of files: before anything is changed."""
+        super().make_writable()
+        self._tables = writable(self._tables)
+
     def _reserve(self, labels: list[Label]) -> None:
-        """Make room for new classes ahead of the first write."""
+        """Make room for new classes, in arrays that can be written to, ahead of the first write."""
+        self.make_writable()
         need = len(self._place) + sum(label not in self._place for label in labels)
         if need > self._counts.size:
             capacity = max(need, 2 * self._counts.size)

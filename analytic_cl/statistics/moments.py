@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl.door import Door
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_counts import MAX_ROWS, ClassCounts
@@ -88,8 +89,11 @@ class Moments(ClassCounts):
 
     @property
     def planes(self) -> gram.Planes:
-        """The Gram matrix as packed triangles (see `gram`); none at order 1."""
-        return self._gram.planes
+        """The Gram matrix as packed triangles (see `gram`), to read only; none at order 1."""
+        views = [plane.view() for plane in self._gram.planes]
+        for view in views:
+            view.flags.writeable = False
+        return views
 
     @property
     def total(self) -> Int64s:
@@ -129,6 +133,7 @@ class Moments(ClassCounts):
         if not self.count(label):
             raise ValueError(f"no rows of class {label!r}")
         place = self._place[label]
+        self.make_writable()
         with deferred_interrupts():
             self._shift_classes([label], self._counts[[place]], self._sums[[place]], -1)
 
@@ -232,8 +237,15 @@ class Moments(ClassCounts):
                     raise ValueError("these are as many rows as were learned, but not the same rows")
             self._shift_classes(*totals, sign)
 
+    def make_writable(self) -> None:
+        """Copy arrays that can't be written to, such as maps of files: before anything is changed."""
+        super().make_writable()
+        self._sums = writable(self._sums)
+        self._gram.make_writable()
+
     def _reserve(self, labels: list[Label]) -> None:
-        """Make room for new classes ahead of the first write."""
+        """Make room for new classes, in arrays that can be written to, ahead of the first write."""
+        self.make_writable()
         need = len(self._place) + sum(label not in self._place for label in labels)
         if need > self._counts.size:
             capacity = max(need, 2 * self._counts.size)
