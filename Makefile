@@ -3,9 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+OLDEST_PIP := .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test soak lint bench bench-full peers sanitize changelog clean
+.PHONY: demo test test-oldest soak lint bench bench-full peers sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -13,8 +14,16 @@ demo: .venv/ready
 test: .venv/ready-test
 	$(BIN)/python -m pytest -n auto
 
-# Long: 300 kills and 600 interrupts of a process that writes to a store, and 1,000 rounds of eight threads in one.
+# The oldest dependencies that pyproject.toml admits, in an environment of their own. They use of NumPy and pyparsing what
+# newer ones call deprecated.
+TESTS ?= tests analytic_cl
+test-oldest: .venv-oldest/ready
+	ANALYTIC_CL_EXPECT_BACKEND=native .venv-oldest/bin/python -m pytest -n auto -W ignore::DeprecationWarning $(TESTS)
+
+# Long: 300 kills and 600 interrupts of a process that writes to a store, 200 damages of every file that is read, and
+# 1,000 rounds of eight threads in one store.
 soak: .venv/ready-test
+	ANALYTIC_CL_ATTACKS=200 $(BIN)/python -m pytest tests/test_attack_*.py -n auto
 	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py -n auto
 	ANALYTIC_CL_THREAD_ROUNDS=1000 $(BIN)/python -m pytest tests/test_store_threads.py -k eight_threads
 
@@ -49,7 +58,7 @@ changelog: .venv/ready
 	$(BIN)/towncrier build --yes
 
 clean:
-	rm -rf .venv .venv-peers
+	rm -rf .venv .venv-peers .venv-oldest
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "analytic-cl needs Python 3.11 or later: make PYTHON=/path/to/python3.11")'
@@ -66,6 +75,13 @@ clean:
 
 .venv/ready-lint: .venv/ready
 	$(PIP) --group lint
+	touch $@
+
+.venv-oldest/ready: pyproject.toml tools/oldest.py CMakeLists.txt $(wildcard native/*)
+	$(PYTHON) -m venv .venv-oldest
+	$(OLDEST_PIP) --upgrade 'pip>=25.1'
+	.venv-oldest/bin/python tools/oldest.py > .venv-oldest/oldest.txt
+	$(OLDEST_PIP) --constraint .venv-oldest/oldest.txt --editable '.[plots,store,parquet,faiss]' --group test
 	touch $@
 
 .venv-peers/ready: benchmarks/peers/requirements.txt

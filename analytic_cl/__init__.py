@@ -60,7 +60,8 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605  (a list of the names above)
+# Not `load`: a star import would put it in the place of the `load` of NumPy, json or joblib.
+__all__ = sorted(_HOME_OF.keys() - {"load"})  # noqa: PLE0605  (a list of the names above)
 
 
 def __getattr__(name: str) -> Any:
@@ -91,4 +92,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__", "checks", "comparison", "datasets", "extractors", "metrics", "scenarios"]
+    return [*__all__, "load", "__version__", "checks", "comparison", "datasets", "extractors", "metrics", "scenarios"]

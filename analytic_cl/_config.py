@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 native: Any = None  # the C++ kernels of native/
 try:
@@ -18,6 +19,8 @@ except ImportError:  # installed without a compiler
     pass
 else:
     native = _native
+
+MOST_THREADS = 4096
 
 BACKENDS = ("blas", "numpy") if native is None else ("native", "blas", "numpy")
 
@@ -31,8 +34,25 @@ def get_backend() -> str:
 
 
 def get_threads() -> int:
-    """Threads that a native kernel may use: `use_threads`'s, else ``ANALYTIC_CL_NUM_THREADS``, else all cores."""
-    return _threads.get(0) or int(os.environ.get("ANALYTIC_CL_NUM_THREADS", "0")) or _cores()
+    """Threads that a native kernel may use: `use_threads`'s, else ``ANALYTIC_CL_NUM_THREADS``, else all cores.
+
+    Raises ValueError where the variable is not a whole number from 1 to 4096.
+    """
+    asked = _threads.get(0)
+    if asked:
+        return asked
+    text = os.environ.get("ANALYTIC_CL_NUM_THREADS")
+    return _cores() if text is None else _threads_named(text)
+
+
+@cache
+def _threads_named(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST_THREADS):
+        raise ValueError(
+            f"ANALYTIC_CL_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {text!r}: unset it for all "
+            "cores"
+        )
+    return int(text)
 
 
 def _cores() -> int:
@@ -40,14 +60,15 @@ def _cores() -> int:
 
 
 @contextmanager
-def use_threads(n: int) -> Iterator[None]:
+def use_threads(n: SupportsIndex) -> Iterator[None]:
     """Run the body with at most n threads in each native kernel. BLAS has threads of its own: see threadpoolctl.
 
     Exactness: bit for bit the same integer state for any number.
     """
-    if n < 1:
-        raise ValueError(f"the number of threads must be at least 1, got {n}")
-    token = _threads.set(n)
+    number = index(n) if hasattr(n, "__index__") and not isinstance(n, bool) else 0
+    if not 1 <= number <= MOST_THREADS:
+        raise ValueError(f"the number of threads must be a whole number from 1 to {MOST_THREADS}, got {n!r}")
+    token = _threads.set(number)
     try:
         yield
     finally:

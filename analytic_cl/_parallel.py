@@ -12,7 +12,9 @@ Result = TypeVar("Result")
 
 
 def row_blocks(n: int, rows: int) -> list[slice]:
-    """Cut n rows into blocks of at most `rows`."""
+    """Cut n rows into blocks of at most `rows`, which must be at least 1."""
+    if rows < 1:
+        raise ValueError(f"blocks must have at least 1 row, got {rows}")
     return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
 
 

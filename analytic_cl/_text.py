@@ -1,7 +1,8 @@
-"""One spelling of a name: of labels, ids, people, sessions and requests, wherever they come from."""
+"""Text from elsewhere: one spelling of a name, and what is shown on a terminal or a page is seen and does nothing."""
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import Any
 
@@ -26,3 +27,16 @@ def plain_texts(values: NDArray[Any]) -> NDArray[Any]:
     out = np.array(plain) if values.dtype.kind == "U" else np.empty(len(plain), dtype=object)
     out[:] = plain
     return out.reshape(values.shape)
+
+
+def visible(value: Any, keep: str = "") -> str:
+    """Control characters, line breaks, escapes and marks of direction as `repr` writes them; `keep` stays."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
+def visible_json(text: str) -> str:
+    """JSON of the same value, in which only line breaks between values are left of what is not printable."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

@@ -72,10 +72,13 @@ void project_rows(const Rows<std::int8_t>& rows, const Signs& signs, int shift,
 }
 
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Table = nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
+template <typename Out, auto search>
 void nearest_rows(const Rows<std::int8_t>& rows, const Bytes& alive, const Rows<std::int8_t>& queries,
-                  const Table& distances, const Table& positions, int threads, const std::string& isa) {
+                  const Table<Out>& distances, const Table<std::int64_t>& positions, int threads,
+                  const std::string& isa) {
     const std::size_t m = distances.shape(1), width = rows.shape(1);
     if (queries.shape(1) != width || width > kMaxWidth || alive.shape(0) != rows.shape(0) || !m || threads < 1 ||
         distances.shape(0) != queries.shape(0) || positions.shape(0) != queries.shape(0) || positions.shape(1) != m)
@@ -85,8 +88,8 @@ void nearest_rows(const Rows<std::int8_t>& rows, const Bytes& alive, const Rows<
     const Isa& chosen = isa_named(isa);
     if (!queries.shape(0) || !width) return;
     nb::gil_scoped_release released;
-    nearest(chosen, matrix<std::int8_t>(rows), alive.data(), matrix<std::int8_t>(queries), m, distances.data(),
-            positions.data(), threads);
+    search(chosen, matrix<std::int8_t>(rows), alive.data(), matrix<std::int8_t>(queries), m, distances.data(),
+           positions.data(), threads);
 }
 
 }  // namespace
@@ -108,7 +111,9 @@ NB_MODULE(_native, m) {
                              const std::string& isa) { project_rows<std::int32_t>(rows, signs, 0, out, threads, isa); },
           as_is, nb::arg(), as_is, nb::arg(), nb::arg());
     m.attr("MAX_WIDTH") = kMaxWidth;
-    m.def("nearest", &nearest_rows, as_is, as_is, as_is, as_is, as_is, nb::arg(), nb::arg());
+    m.def("nearest", &nearest_rows<std::int64_t, nearest>, as_is, as_is, as_is, as_is, as_is, nb::arg(), nb::arg());
+    m.def("nearest_angles", &nearest_rows<double, nearest_angles>, as_is, as_is, as_is, as_is, as_is, nb::arg(),
+          nb::arg());
     m.def("isas", [] {
         nb::list found;
         for (const char* name : {"avx512vnni", "avx2", "portable"})

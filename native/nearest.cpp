@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <mutex>
@@ -17,18 +18,41 @@ constexpr std::size_t kRowsAtOnce = 256;      // that stay in the second-level c
 constexpr std::size_t kQueriesAtOnce = 960;   // whose panels stay in the third
 constexpr std::size_t kFoundAtOnce = 1 << 20; // that one thread remembers, to bound memory
 
-// Distance less |query|^2, and the position of the row.
-using Found = std::pair<std::int32_t, std::int64_t>;
+// How far a row is from a query, but for what only the query has a part in.
+struct Distance {
+    using Key = std::int32_t;  // less |query|^2
+    using Out = std::int64_t;
+    std::int32_t squared;
+    explicit Distance(std::int32_t squared) : squared(squared) {}
+    Key key(std::int32_t product) const { return squared - 2 * product; }
+    static Out out(Key key, std::int64_t query_squared) { return query_squared + key; }
+    static Out none() { return std::numeric_limits<Out>::max(); }
+};
+
+struct Angle {
+    using Key = float;  // the cosine times -|query|
+    using Out = double;
+    float inverse;
+    explicit Angle(std::int32_t squared)
+        : inverse(squared ? static_cast<float>(1 / std::sqrt(static_cast<double>(squared))) : 0) {}
+    Key key(std::int32_t product) const { return -inverse * static_cast<float>(product); }
+    static Out out(Key key, std::int64_t query_squared) {
+        return query_squared ? 2 + 2 * key / std::sqrt(static_cast<double>(query_squared)) : 2;
+    }
+    static Out none() { return std::numeric_limits<Out>::infinity(); }
+};
 
 // The nearest rows of some queries that one thread has seen, as heaps with the farthest on top.
+template <typename Key>
 struct Nearest {
+    using Found = std::pair<Key, std::int64_t>;  // and the position of the row
     std::size_t m;
     std::vector<std::vector<Found>> heaps;
-    std::vector<std::int32_t> bounds;  // what a row must be nearer than; columns without a query take none
+    std::vector<Key> bounds;  // what a row must be nearer than; columns without a query take none
 
     Nearest(std::size_t queries, std::size_t m)
-        : m(m), heaps(queries), bounds(up(queries, kTileColumns), std::numeric_limits<std::int32_t>::min()) {
-        std::fill_n(bounds.begin(), queries, std::numeric_limits<std::int32_t>::max());
+        : m(m), heaps(queries), bounds(up(queries, kTileColumns), std::numeric_limits<Key>::lowest()) {
+        std::fill_n(bounds.begin(), queries, std::numeric_limits<Key>::max());
     }
     void insert(std::size_t query, Found found) {
         std::vector<Found>& heap = heaps[query];
@@ -63,8 +87,10 @@ std::int32_t dot(const std::int8_t* x, const std::int8_t* y, std::size_t n) {
 }
 
 // Offers the rows from `top` to `end` to all queries in the panels.
+template <typename Measure>
 void offer(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive, std::size_t top,
-           std::size_t end, const std::vector<std::int8_t>& panels, std::vector<std::int8_t>& padded, Nearest& nearest) {
+           std::size_t end, const std::vector<std::int8_t>& panels, std::vector<std::int8_t>& padded,
+           Nearest<typename Measure::Key>& nearest) {
     const std::size_t width = rows.columns, quads = up(width, kQuad) / kQuad, length = quads * kQuad;
     const std::size_t panel_bytes = quads * kPanelQuadBytes;
     const std::int8_t* block = &rows.at(top, 0);
@@ -75,25 +101,29 @@ void offer(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* 
         block = padded.data();
         stride = length;
     }
-    std::int32_t offsets[kRowsAtOnce];  // |row|^2, and what corrects the 128 that the tile adds to the panels
+    std::vector<Measure> measures;
+    measures.reserve(kRowsAtOnce);
+    std::int32_t excess[kRowsAtOnce];  // of the 128 that the tile adds to the panels
     for (std::size_t i = 0; i < end - top; ++i) {
         const std::int8_t* row = block + i * stride;
         std::int32_t total = 0;
         for (std::size_t j = 0; j < width; ++j) total += row[j];
-        offsets[i] = dot(row, row, width) + 256 * total;
+        measures.emplace_back(dot(row, row, width));
+        excess[i] = 128 * total;
     }
     for (std::size_t first = 0; first < nearest.bounds.size(); first += kTileColumns) {
-        const std::int32_t* bounds = &nearest.bounds[first];
+        const typename Measure::Key* bounds = &nearest.bounds[first];
         for (std::size_t i = 0; i < end - top; i += kTileRows) {
             const std::int8_t* a[kTileRows];
             for (std::size_t r = 0; r < kTileRows; ++r) a[r] = block + std::min(i + r, end - top - 1) * stride;
             alignas(64) Tile tile;
             isa.tile(a, kQuad, &panels[first / kPanelColumns * panel_bytes], panel_bytes, quads, tile);
             for (std::size_t r = 0; r < std::min(kTileRows, end - top - i); ++r) {
-                std::int32_t distances[kTileColumns];
+                const Measure measure = measures[i + r];
+                typename Measure::Key distances[kTileColumns];
                 int near = 0;
                 for (std::size_t c = 0; c < kTileColumns; ++c) {
-                    distances[c] = offsets[i + r] - 2 * tile[r][c];
+                    distances[c] = measure.key(tile[r][c] - excess[i + r]);
                     near |= distances[c] < bounds[c];
                 }
                 if (!near || !alive[top + i + r]) continue;
@@ -105,42 +135,55 @@ void offer(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* 
     }
 }
 
-}  // namespace
-
-void nearest(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive,
-             const Matrix<std::int8_t>& queries, std::size_t m, std::int64_t* distances, std::int64_t* positions,
-             int threads) {
+template <typename Measure>
+void search(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive,
+            const Matrix<std::int8_t>& queries, std::size_t m, typename Measure::Out* distances,
+            std::int64_t* positions, int threads) {
     const std::size_t blocks = up(rows.rows, kRowsAtOnce) / kRowsAtOnce;
     threads = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), std::max<std::size_t>(blocks, 1)));
     const std::size_t at_once = std::clamp(kFoundAtOnce / m, kTileColumns, kQueriesAtOnce);
     for (std::size_t first = 0; first < queries.rows; first += at_once) {
         const std::size_t count = std::min(at_once, queries.rows - first);
         const std::vector<std::int8_t> panels = packed(queries, first, count);
-        Nearest all(count, m);
+        Nearest<typename Measure::Key> all(count, m);
         std::mutex merging;
         std::atomic<std::size_t> next{0};
         in_parallel(threads, [&] {
-            Nearest mine(count, m);
+            Nearest<typename Measure::Key> mine(count, m);
             std::vector<std::int8_t> padded;
             for (std::size_t taken; (taken = next.fetch_add(1)) < blocks;)
-                offer(isa, rows, alive, taken * kRowsAtOnce, std::min((taken + 1) * kRowsAtOnce, rows.rows), panels,
+                offer<Measure>(isa, rows, alive, taken * kRowsAtOnce, std::min((taken + 1) * kRowsAtOnce, rows.rows), panels,
                       padded, mine);
             const std::lock_guard<std::mutex> lock(merging);
             for (std::size_t q = 0; q < count; ++q)
-                for (const Found& found : mine.heaps[q]) all.insert(q, found);
+                for (const auto& found : mine.heaps[q]) all.insert(q, found);
         });
         for (std::size_t q = 0; q < count; ++q) {
-            std::vector<Found>& heap = all.heaps[q];
+            auto& heap = all.heaps[q];
             std::sort_heap(heap.begin(), heap.end());
             const std::int8_t* query = &queries.at(first + q, 0);
             const std::int64_t norm = dot(query, query, queries.columns);
             for (std::size_t k = 0; k < m; ++k) {
                 const std::size_t at = (first + q) * m + k;
-                distances[at] = k < heap.size() ? norm + heap[k].first : std::numeric_limits<std::int64_t>::max();
+                distances[at] = k < heap.size() ? Measure::out(heap[k].first, norm) : Measure::none();
                 positions[at] = k < heap.size() ? heap[k].second : -1;
             }
         }
     }
+}
+
+}  // namespace
+
+void nearest(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive,
+             const Matrix<std::int8_t>& queries, std::size_t m, std::int64_t* distances, std::int64_t* positions,
+             int threads) {
+    search<Distance>(isa, rows, alive, queries, m, distances, positions, threads);
+}
+
+void nearest_angles(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive,
+                    const Matrix<std::int8_t>& queries, std::size_t m, double* distances, std::int64_t* positions,
+                    int threads) {
+    search<Angle>(isa, rows, alive, queries, m, distances, positions, threads);
 }
 
 }  // namespace analytic_cl

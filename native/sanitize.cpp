@@ -1,5 +1,6 @@
 // Odd shapes through every kernel, to be run under the address and undefined-behaviour sanitizers: make sanitize.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -79,6 +80,24 @@ int nearest_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t m,
         for (std::size_t k = 0; k < m; ++k)
             if (k < exact.size() ? distances[q * m + k] != exact[k] : positions[q * m + k] != -1)
                 return std::printf("nearest %s %zu x %zu, %zu: wrong\n", isa.name, n, d, m);
+    }
+    std::vector<double> angles(queries * m);
+    nearest_angles(isa, {x.data(), n, d, stride, 1}, alive.data(), {query, queries, d, stride, 1}, m, angles.data(),
+                   positions.data(), threads);
+    for (std::size_t q = 0; q < queries; ++q) {
+        std::vector<double> exact;
+        for (std::size_t i = 0; i < n; ++i) {
+            double xy = 0, xx = 0, yy = 0;
+            for (std::size_t j = 0; j < d; ++j) {
+                const double a = x[i * d + j], b = query[q * d + j];
+                xy += a * b, xx += a * a, yy += b * b;
+            }
+            if (alive[i]) exact.push_back(xx * yy > 0 ? 2 - 2 * xy / std::sqrt(xx * yy) : 2);
+        }
+        std::sort(exact.begin(), exact.end());
+        for (std::size_t k = 0; k < m; ++k)
+            if (k < exact.size() ? std::abs(angles[q * m + k] - exact[k]) > 1e-6 : positions[q * m + k] != -1)
+                return std::printf("angles %s %zu x %zu, %zu: wrong\n", isa.name, n, d, m);
     }
     return 0;
 }

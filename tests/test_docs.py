@@ -2,6 +2,9 @@
 
 import inspect
 import re
+import tomllib
+from importlib.metadata import metadata
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 import analytic_cl
 from analytic_cl import checks
 
+REPOSITORY = "https://github.com/analytic-cl/analytic-cl"
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -33,6 +37,22 @@ def test_the_readme_has_an_example():
 def test_links_within_the_repository_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+    for target in re.findall(rf"\]\({re.escape(REPOSITORY)}/blob/main/([^)#]+)", page.read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_package_index_gets_links_that_lead_somewhere_licences_and_an_extra_for_everything():
+    about = metadata("analytic-cl")
+    urls = dict(line.split(", ", 1) for line in about.get_all("Project-URL"))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    assert not re.findall(r"\]\((?!https://|#)[^)]+", (ROOT / "README.md").read_text()), "links relative to what?"
+    assert urls["Homepage"] == REPOSITORY
+    assert {"Documentation", "Changelog", "Issues"} <= urls.keys()
+    assert about["License-Expression"] == "BSD-3-Clause AND CC-BY-3.0 AND Apache-2.0"
+    assert about.get_all("License-File") == ["LICENSE", "analytic_cl/data/README.md"]
+    assert set(re.findall(r"[\w-]+", extras["all"][0].split("[")[1])) == extras.keys() - {"all", "faiss-gpu"}
+    assert files("analytic_cl").joinpath("py.typed").is_file()
 
 
 PUBLIC = [name for name in analytic_cl.__all__ if inspect.isclass(getattr(analytic_cl, name))]

@@ -36,6 +36,9 @@ ROOMS = [
     "_blas",
     "_files",
     "_text",
+    "_warnings",
+    "_arrays",
+    "_locks",
     "_config",
     "_containers",
 ]

@@ -2,22 +2,26 @@
 
 import json
 import os
+import pickle
 import resource
 import signal
 import stat
 import subprocess
 import sys
 import time
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
-from common import HEADS, blobs, head_name
+from common import HEADS, blobs, head_name, ignore_door
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 
 import analytic_cl
 from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, NotLearnedError, RLSClassifier
+from analytic_cl.heads import tensor_file
 from analytic_cl.heads.base import Head
 
 X, Y = blobs(40, 5, 4)
@@ -29,6 +33,7 @@ def file(tmp_path):
     return tmp_path / "head"
 
 
+@ignore_door
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_everything_comes_back(tmp_path, head):
     head = analytic_cl.load(_saved(tmp_path, head.fit(X, Y)))
@@ -84,6 +89,89 @@ def test_unfitted_heads_column_names_and_odd_parameters_come_back(tmp_path):
     assert not unfitted.__sklearn_is_fitted__()
     assert named.feature_names_in_.tolist() == list("abcde")
     assert named.priors == [0.25] * 4
+
+
+SAVED_TWICE = """
+import sys
+import analytic_cl
+analytic_cl.load(sys.argv[1]).save(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("head", HEADS, ids=head_name)
+def test_a_head_saved_twice_gives_the_same_bytes(tmp_path, head):
+    head = clone(head).fit(X, np.array(list("wxyz"))[Y])
+    head.forget(X[:3], np.array(list("wxyz"))[Y[:3]])
+    files = [tmp_path / name for name in ("first", "second", "copy", "again")]
+    head.save(files[0])
+    head.predict(X)
+    head.save(files[1])
+    pickle.loads(pickle.dumps(head)).save(files[2])
+    analytic_cl.load(files[0]).save(files[3])
+
+    assert len({file.read_bytes() for file in files}) == 1
+
+
+def test_another_process_saves_the_same_bytes(tmp_path, file):
+    for seed in "123":
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", SAVED_TWICE, file, tmp_path / "other"], check=True, env=environment)
+
+        assert (tmp_path / "other").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [*"bhilBHILfd", ">i8", ">f4"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0), (4, 5)], ids=str)
+def test_the_writer_is_read_by_the_library_as_it_was_written(tmp_path, dtype, shape):
+    array = np.random.RandomState(0).randint(0, 100, size=shape).astype(dtype)
+    others = {"z": np.arange(3, dtype=np.int8), "a": np.asfortranarray(np.arange(6.0).reshape(2, 3))[:, ::2]}
+    with (tmp_path / "mine").open("wb") as opened:
+        tensor_file.write(opened, {"b": array, **others}, {"words": "\u00e9\n", "k": ""})
+    found = load_file(tmp_path / "mine")
+
+    assert found.keys() == {"a", "b", "z"}
+    for name, expected in {"b": array, **others}.items():
+        np.testing.assert_array_equal(found[name], expected)
+        assert (found[name].dtype.kind, found[name].itemsize) == (expected.dtype.kind, expected.itemsize)
+    with safe_open(tmp_path / "mine", "np") as opened:
+        assert opened.metadata() == {"words": "\u00e9\n", "k": ""}
+
+
+class HasLists(NearestMeanClassifier):
+    """With a parameter of its own."""
+
+    def __init__(self, mine=None):
+        super().__init__()
+        self.mine = mine
+
+
+@pytest.mark.parametrize(
+    ("given", "back"),
+    [
+        (("a", 1, None, True), ["a", 1, None, True]),
+        ([["1", 2], [0.5]], [["1", 2], [0.5]]),
+        (np.arange(3), [0, 1, 2]),
+        (np.array([0.5], dtype=np.float32), [0.5]),
+        (pd.Series([0.25, 0.75]), [0.25, 0.75]),
+        (np.int64(2**62 + 1), 2**62 + 1),
+    ],
+    ids=str,
+)
+def test_values_within_lists_come_back_as_they_were(tmp_path, given, back):
+    HasLists(given).save(tmp_path / "head")
+    found = HasLists.load(tmp_path / "head").mine
+
+    assert found == back
+    assert repr(found) == repr(back)
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": 1}, {"FixedPoint": [8]}, len, [{}], Decimal("0.1"), np.array(["1"]), 1j, b"1", range(3)], ids=repr
+)
+def test_values_that_would_not_come_back_are_refused_before_anything_is_written(tmp_path, value):
+    with pytest.raises(ValueError, match=r"the parameter mine is .*can't be saved"):
+        HasLists(value).fit(X, Y).save(tmp_path / "head")
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_the_owner_may_read_it(file):
@@ -153,8 +241,6 @@ def test_foreign_safetensors_newer_formats_and_wrong_classes_are_refused(tmp_pat
 
 def _rewrite(source, target, edit):
     """Forge a file whose checksum is right."""
-    from safetensors import safe_open
-
     from analytic_cl.heads import persistence
 
     with safe_open(source, "np") as opened:

@@ -166,7 +166,7 @@ def test_paths_are_known_by_the_content_of_their_files(tmp_path):
 
 
 def test_sparse_and_data_frame_features_are_taken():
-    sparse = ContinualPipeline(HashingVectorizer(n_features=300), LDAClassifier()).fit(TEXTS, INTENTS)
+    sparse = ContinualPipeline(HashingVectorizer(n_features=200), LDAClassifier()).fit(TEXTS, INTENTS)
     frame = ContinualPipeline(StandardScaler().set_output(transform="pandas").fit(X), LDAClassifier()).fit(X, Y)
 
     assert sparse.score(TEXTS, INTENTS) == 1
@@ -204,7 +204,7 @@ def test_nested_parameters_reach_a_head_that_has_learned():
 
 
 def test_it_works_in_cross_validation_and_searches():
-    pipeline = ContinualPipeline(HashingVectorizer(n_features=300), RLSClassifier())
+    pipeline = ContinualPipeline(HashingVectorizer(n_features=200), RLSClassifier())
     search = GridSearchCV(pipeline, {"head__alpha": [0.1, "oas"]}, cv=3).fit(TEXTS, INTENTS)
 
     assert cross_val_score(pipeline, TEXTS, INTENTS, cv=3).mean() > 0.9

@@ -1,6 +1,7 @@
 """The quantisation ablation measures the door, and its float64 twins are the heads without it."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def unit_blobs(n=240, d=12, n_classes=4, spread=2.5):
     [
         ("nearest mean", NearestMeanClassifier),
         ("LDA", LDAClassifier),
-        ("ridge", RLSClassifier),
+        ("ridge", partial(RLSClassifier, "oas")),
         ("neighbours", NearestNeighborsClassifier),
     ],
 )
@@ -69,12 +70,12 @@ def points(table, bits, octave):
 def test_many_bits_cost_nothing_and_too_coarse_a_scale_costs_much(table):
     assert max(map(abs, points(table, 32, 4).values())) == 0
     assert max(map(abs, points(table, 8, 0).values())) <= 2.5
-    assert points(table, 8, -6)["LDA"] < -3
+    assert points(table, 8, -6)["LDA"] < -2
 
 
 def test_bits_that_clip_nothing_make_no_difference(table):
     assert points(table, 16, 0) == points(table, 32, 0)
-    assert points(table, 4, -6) == points(table, 8, -6)  # neighbours too: their temperature follows the scale
+    assert points(table, 4, -6) == points(table, 8, -6)
 
 
 def test_clipped_is_the_share_of_values_beyond_the_range(table):

@@ -83,7 +83,7 @@ def test_euclidean_nearest_mean_is_nearest_centroid(case, n_classes):
 
 def test_cosine_scores_are_cosines():
     X, y = blobs(60, 5, 4)
-    head = NearestMeanClassifier(door="wide").fit(X, y)
+    head = NearestMeanClassifier("cosine", door="wide").fit(X, y)
     means = np.stack([X[y == c].mean(axis=0) for c in range(4)])
     unit = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in (X, means)]
 
@@ -116,13 +116,14 @@ def test_shrinking_correlations_is_blind_to_units_and_keeps_variances():
     np.testing.assert_array_equal(plain.diagonal(), variances)
 
 
-def test_one_row_a_class_makes_lda_the_nearest_mean():
+def test_one_row_a_class_makes_lda_the_nearest_mean_of_standardised_columns():
     X, _ = blobs(6, 4, 6)
-    lda, nearest = LDAClassifier().fit(X, np.arange(6)), NearestMeanClassifier("euclidean").fit(X, np.arange(6))
+    lda = LDAClassifier().fit(X * [1, 100, 0.01, 1], np.arange(6))
+    nearest = NearestMeanClassifier("euclidean").fit(X / X.std(axis=0), np.arange(6))
     Z = blobs(50, 4, 6, seed=1)[0]
 
     assert lda.shrinkage_ == 1.0
-    np.testing.assert_array_equal(lda.predict(Z), nearest.predict(Z))
+    np.testing.assert_array_equal(lda.predict(Z * [1, 100, 0.01, 1]), nearest.predict(Z / X.std(axis=0)))
 
 
 def test_columns_without_variance_are_left_alone():

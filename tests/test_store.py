@@ -514,6 +514,7 @@ def test_a_head_that_kept_no_rows_leaves_no_half_made_store(tmp_path):
     Store.create(tmp_path / "store", LDAClassifier()).close()
 
 
+@ignore_door
 def test_merging_refuses_other_doors_also_into_an_empty_store(tmp_path, store):
     with Store.create(tmp_path / "coarse", LDAClassifier(door=FixedPoint(8))) as coarse:
         with pytest.raises(ValueError, match="door"):

@@ -17,6 +17,7 @@ from soak_store import carry_out, digest_of, life
 
 from analytic_cl import LDAClassifier, Store
 from analytic_cl.store import StoreError, StoreLockedError
+from analytic_cl.store.database import FORMAT_VERSION
 from analytic_cl.store.model import Model
 
 KILLS = int(os.environ.get("ANALYTIC_CL_KILLS", "20"))
@@ -492,7 +493,7 @@ def test_what_is_not_a_store_of_this_version_is_named_and_left_alone(closed, tmp
     edited(path, "PRAGMA user_version = 9")
     with pytest.raises(StoreError, match="store of format 9"):
         Store.open(path, read_only=read_only)
-    edited(path, "PRAGMA user_version = 1", "PRAGMA application_id = 5")
+    edited(path, f"PRAGMA user_version = {FORMAT_VERSION}", "PRAGMA application_id = 5")
     with pytest.raises(StoreError, match="not of a store"):
         Store.open(path, read_only=read_only)
     edited(path, "PRAGMA application_id = 0x414E434C")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from analytic_cl.reading import read_records
 
 if TYPE_CHECKING:
     from analytic_cl.store import Store
+
+_LONGEST_NAME = 200  # file systems take 255 bytes
 
 SELECTORS = ("sample_id", "subject", "label", "session")
 
@@ -110,10 +113,18 @@ def forget_in_groups(
         for request, was_there, result in zip(group, before, store.forget_all(group), strict=True):
             outcomes.append(_outcome(request["request_id"], was_there, result))
             if certificates is not None and not isinstance(result, Exception):
-                path = certificates / f"{quote(request['request_id'], safe=' ')}.json"
+                path = certificates / f"{_file_name(request['request_id'])}.json"
                 write_text(path, as_json_text(result.certificate) + "\n")
         done(len(group))
     return outcomes
+
+
+def _file_name(request: str) -> str:
+    """A name that stays in its folder, and is one of its own however long the request's is."""
+    name = quote(request, safe=" ")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:100]}-{hashlib.sha256(request.encode()).hexdigest()}"
 
 
 def _outcome(request_id: str, before: bool, result: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from analytic_cl._text import visible
 from analytic_cl.cli.errors import NOT_VERIFIED, Failure, StoreCommand
 from analytic_cl.cli.output import as_json_text, header_option, json_option, tell
 
@@ -114,11 +115,14 @@ def _show(lines: list[dict[str, Any]], run: dict[str, Any]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     about, n = run["features"], lines[0]["seeds"]
     table = Table(
-        title=f"{about['name']}: {about['n_train']:,} rows of {about['n_classes']} classes, {run['scenario']}, "
-        f"{n} seed{'s' if n > 1 else ''}",
+        title=Text(
+            f"{visible(about['name'])}: {about['n_train']:,} rows of {about['n_classes']} classes, "
+            f"{visible(run['scenario'])}, {n} seed{'s' if n > 1 else ''}"
+        ),
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -130,7 +134,7 @@ def _show(lines: list[dict[str, Any]], run: dict[str, Any]) -> None:
         train = sum(line[f"seconds_{part}"] or 0 for part in ("learn", "shared", "solve"))
         following = lines[min(place + 1, len(lines) - 1)]
         table.add_row(
-            line["label"],
+            Text(visible(line["label"])),
             _per_cent(line, "last", with_interval=True),
             _per_cent(line, "average_incremental"),
             _per_cent(line, "forgetting"),

@@ -16,7 +16,10 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_without_repeats)
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except RecursionError:
+        raise ValueError("its lists or objects are nested too deeply") from None
 
 
 def read_json(path: Path) -> Any:

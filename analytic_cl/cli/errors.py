@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from analytic_cl._text import visible
+
 BAD_INPUT, REFUSED, NOT_VERIFIED, UNUSABLE = 2, 3, 4, 5
 
 EXIT_CODES = """
@@ -66,11 +68,11 @@ _HERE = {"pass allow_erased=True": "give --allow-erased", ", or open the store w
 
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        return visible(f"{error.filename}: {error.strerror}")
     text = str(error) or type(error).__name__
     for there, here in _HERE.items():
         text = text.replace(there, here)
-    return text
+    return visible(text)
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def _short_warnings() -> Iterator[None]:
     """Warnings in one line, without the line of code that raised them."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"Warning: {message}", err=True)
+        click.echo(f"Warning: {visible(message)}", err=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analytic_cl._text import visible
 from analytic_cl.cli.errors import StoreCommand
 from analytic_cl.cli.output import as_json_text, check_can_write, json_option, lines, out_option, show, write_text
 from analytic_cl.cli.request_commands import store_argument
@@ -38,7 +39,7 @@ def requests(store: Path, as_json: bool) -> None:
 
     with Store.open(store, read_only=True) as opened:
         found = opened.requests()
-    show(found, "\n".join(map(_request_line, found)) or "No requests yet.", as_json)
+    show(found, "\n".join(visible(_request_line(request)) for request in found) or "No requests yet.", as_json)
 
 
 def _request_line(request: dict[str, Any]) -> str:
@@ -65,7 +66,11 @@ def access(store: Path, subject: str, out: Path | None, as_json: bool) -> None:
         write_text(out, as_json_text(found) + "\n")
         show({"rows": len(found["rows"]), "written": str(out)}, f"{len(found['rows'])} rows: {out}", as_json)
     else:
-        show(found, "\n".join([f"{len(found['rows'])} rows", *map(_row_line, found["rows"])]), as_json)
+        show(
+            found,
+            "\n".join([f"{len(found['rows'])} rows", *(visible(_row_line(row)) for row in found["rows"])]),
+            as_json,
+        )
 
 
 def _open_to_ask(path: Path) -> Store:
@@ -108,7 +113,7 @@ def audit(store: Path, head: bool, as_json: bool) -> None:
     if head:
         show({"head": last}, last, as_json)
     else:
-        show(entries, "\n".join(map(_entry_line, entries)), as_json)
+        show(entries, "\n".join(visible(_entry_line(entry)) for entry in entries), as_json)
 
 
 def _entry_line(entry: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analytic_cl._text import visible
 from analytic_cl.cli.errors import StoreCommand
 from analytic_cl.cli.output import check_can_write, header_option, json_option, lines, out_option, progress, show, tell
 from analytic_cl.cli.request_commands import finish, request_options, store_argument
@@ -49,7 +50,7 @@ string_labels_option = click.option(
     default="lda",
     show_default=True,
 )
-@click.option("--alpha", help='For ridge: "oas" (default), "gcv" or a number.')
+@click.option("--alpha", help='For ridge: "auto" (default), "oas", "gcv" or a number.')
 @click.option("--shrinkage", help='For lda: "oas" (default) or a number from 0 to 1.')
 @click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random features and keys.")
@@ -99,9 +100,9 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
         "projection": None if projection is None else RandomProjection(projection, random_state=seed),
     }
     if head == "ridge":
-        made: Head = RLSClassifier(_strength(alpha), **shared)
+        made: Head = RLSClassifier(_strength(alpha, "auto"), **shared)
     elif head == "lda":
-        made = LDAClassifier(_strength(shrinkage), **shared)
+        made = LDAClassifier(_strength(shrinkage, "oas"), **shared)
     elif head == "key-value":
         made = KeyValueBottleneckClassifier(random_state=seed, **shared)
     elif head == "neighbors":
@@ -112,9 +113,9 @@ def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int |
     return made
 
 
-def _strength(text: str | None) -> Any:
+def _strength(text: str | None, default: str) -> Any:
     if text is None:
-        return "oas"
+        return default
     try:
         return float(text)
     except ValueError:
@@ -304,7 +305,7 @@ def predict(store: Path, features: str, out: Path | None, header: bool | None, a
         _write_labels(out, labels)
         show({"rows": len(labels), "written": str(out)}, lines({"rows": len(labels), "written": out}), as_json)
     else:
-        show({"labels": labels.tolist()}, "\n".join(map(str, labels.tolist())), as_json)
+        show({"labels": labels.tolist()}, "\n".join(map(visible, labels.tolist())), as_json)
 
 
 def _write_labels(out: Path, labels: Any) -> None:
@@ -319,6 +320,9 @@ def _write_labels(out: Path, labels: Any) -> None:
         np.save(buffer, labels, allow_pickle=False)
         write(out, buffer.getvalue())
     else:
+        broken = next((label for label in labels.tolist() if len(str(label).splitlines()) > 1), None)
+        if broken is not None:
+            raise ValueError(f"label {broken!r} has a line break, and would be two lines of {out}: write an .npy file")
         write_text(out, "".join(f"{label}\n" for label in labels.tolist()))
 
 

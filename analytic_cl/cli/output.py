@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from analytic_cl._text import visible, visible_json
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 header_option = click.option(
     "--header/--no-header",
@@ -26,12 +28,12 @@ def out_option(help_text: str, *names: str, required: bool = False) -> Callable[
 
 
 def as_json_text(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return visible_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def show(result: Any, text: str, as_json: bool) -> None:
     """The result for a program, or the text for people."""
-    click.echo(as_json_text(result) if as_json else text)
+    click.echo(as_json_text(result) if as_json else visible(text, keep="\n"))
 
 
 def tell(notes: Iterable[str]) -> None:
@@ -43,7 +45,7 @@ def tell(notes: Iterable[str]) -> None:
 def lines(values: Mapping[str, Any]) -> str:
     """Names and values, one a line, in two columns."""
     width = max(map(len, values), default=0) + 2
-    return "\n".join(f"{name:<{width}}{value}" for name, value in values.items())
+    return "\n".join(f"{name:<{width}}{visible(value)}" for name, value in values.items())
 
 
 def check_can_write(path: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analytic_cl._text import visible
 from analytic_cl.cli.errors import REFUSED, StoreCommand
 from analytic_cl.cli.output import (
     as_json_text,
@@ -155,7 +156,7 @@ def _forget_batch(
     applied = [outcome for outcome in outcomes if outcome["status"] == "applied"]
     refused = [outcome for outcome in outcomes if outcome["status"] == "refused"]
     for outcome in refused:
-        click.echo(f"Refused: {outcome['request']}: {outcome['reason']}", err=True)
+        click.echo(visible(f"Refused: {outcome['request']}: {outcome['reason']}"), err=True)
     before = sum(outcome["before"] for outcome in applied)
     rows = sum(outcome["removed"] for outcome in applied if not outcome["before"])
     counts = {"applied": len(applied), "applied_before": before, "refused": len(refused), "removed": rows}

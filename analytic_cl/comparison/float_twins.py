@@ -18,12 +18,12 @@ def nearest_mean(x: Floats, places: Places, test: Floats) -> NDArray[np.intp]:
 
 
 def lda(x: Floats, places: Places, test: Floats) -> NDArray[np.intp]:
-    """Shared-covariance Gaussians, correlations shrunk by the oracle approximating formula."""
+    """Shared-covariance Gaussians, correlations shrunk by the oracle approximating formula, less with many rows."""
     y = _targets(places)
     counts = y.sum(axis=0)
     means = (y.T @ x) / counts[:, None]
     centred = x - means[places]
-    w = _solve_shrunk(centred.T @ centred / len(x), len(x) - len(counts), means.T)
+    w = _solve_shrunk(centred.T @ centred / len(x), len(x) - len(counts), means.T, many=3)
     bias = np.log(counts / len(x)) - 0.5 * np.einsum("ij,ji->i", means, w)
     return np.asarray((test @ w + bias).argmax(axis=1))
 
@@ -55,10 +55,11 @@ def _targets(places: Places) -> Floats:
     return np.asarray(np.eye(places.max() + 1)[places])
 
 
-def _solve_shrunk(covariance: Floats, n: int, right: Floats) -> Floats:
+def _solve_shrunk(covariance: Floats, n: int, right: Floats, many: float = np.inf) -> Floats:
     """Solve with (1 - r) C + r I on correlation scale. Columns without variance get r as theirs.
 
-    r = (mean c^2 + (trace / d)^2) / ((n + 1) (mean c^2 - (trace / d)^2 / d)), at most 1 (Chen et al., 2010).
+    r = (mean c^2 + (trace / d)^2) / ((n + 1) (mean c^2 - (trace / d)^2 / d)), at most 1 (Chen et al., 2010), times
+    many d / n where that is below 1.
     """
     variances = covariance.diagonal()
     live = variances > 0
@@ -66,5 +67,5 @@ def _solve_shrunk(covariance: Floats, n: int, right: Floats) -> Floats:
     c = covariance / (scale * scale.T)
     square = float((c[np.ix_(live, live)] ** 2).mean())
     gap = (n + 1) * (square - 1 / live.sum())
-    r = 1.0 if gap <= 0 else min(1.0, (square + 1) / gap)
+    r = (1.0 if gap <= 0 else min(1.0, (square + 1) / gap)) * min(1.0, many * live.sum() / n)
     return np.asarray(solve((1 - r) * c + r * np.eye(len(c)), right / scale, assume_a="pos") / scale)

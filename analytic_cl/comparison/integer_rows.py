@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from analytic_cl.comparison.features import Features
-from analytic_cl.door import Door
+from analytic_cl.door import Door, Losses
 
 _WATCHED = 2000  # rows that are looked at for losses at the door
 _KEPT = 2  # doors whose rows stay in memory: that of plain heads, and one projection
@@ -44,7 +44,9 @@ class IntegerRows:
     @staticmethod
     def _split(door: Door, X: NDArray[Any], warn: bool) -> Split:
         # Compiles, and draws the projection's signs; looks for losses apart, since that takes time of its own.
-        door.quantise(X[:_WATCHED], warn=warn and door.projection is None)
+        door.quantise(X[:_WATCHED])
+        if warn and door.projection is None:
+            Losses(door).saw(X)
         start = time.perf_counter()
         rows = door.quantise(X)
         return Split(rows, (time.perf_counter() - start) / len(X))

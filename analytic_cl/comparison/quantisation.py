@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,12 @@ from numpy.typing import NDArray
 from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.float_twins import TWINS
 from analytic_cl.comparison.tables import Table
-from analytic_cl.door import DoorWarning, FixedPoint
+from analytic_cl.door import FixedPoint, resolve_door
 from analytic_cl.door.fixed_point import LIMITS
 from analytic_cl.heads import Head, LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
+from analytic_cl.ledger import Ledger
+from analytic_cl.memory import LearnedRows
+from analytic_cl.statistics import Moments
 
 BITS = (4, 6, 8, 16, 32)
 OCTAVES = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 4)  # of the scale, from the default of the embedding door at 8 bits
@@ -25,8 +27,8 @@ COLUMNS = ["features", "head", "bits", "scale", "accuracy", "float64", "points",
 NOTE = (
     "Unit rows. scale: integers per unit; 2^{default} is the embedding door's. float64: the same head on the same unit "
     "rows, never quantised. points: per cent of test rows gained or lost; one test row is {one:.3f}, and {error:.2f} "
-    "is one standard error of an accuracy. clipped: share of training values beyond the range. 4 and 6 bits: rows "
-    'rounded and clipped to +-7 and +-31 outside, then door="as-is".'
+    "is one standard error of an accuracy. clipped: share of training values beyond the range. 4 and 6 bits: "
+    "integers of 8 bits, clipped to +-7 and +-31."
 )
 
 
@@ -92,7 +94,7 @@ def ablate(
         for octave in octaves:
             scale = 2.0 ** (default + octave)
             clipped = float((np.abs(units[0]) * scale > _limit(b) + 0.5).mean())
-            for name, accuracy in _accuracies(rows, units, b, scale):
+            for name, accuracy in _accuracies(rows, b, scale):
                 points = 100 * (accuracy - twins[name])
                 table.rows.append([rows.name, name, b, scale, accuracy, twins[name], points, clipped])
             done(1)
@@ -114,30 +116,24 @@ def _limit(bits: int) -> int:
     return LIMITS.get(bits, (1 << (bits - 1)) - 1)
 
 
-def _accuracies(
-    rows: Features, units: tuple[NDArray[Any], NDArray[Any]], bits: int, scale: float
-) -> Iterator[tuple[str, float]]:
+def _accuracies(rows: Features, bits: int, scale: float) -> Iterator[tuple[str, float]]:
     """Name and accuracy of each head behind one door."""
-    if bits in LIMITS:
-        door: str | FixedPoint = FixedPoint(bits, "l2", scale)  # type: ignore[arg-type]
-        train, test = rows.X_train, rows.X_test
-    else:
-        door, limit = "as-is", _limit(bits)
-        train, test = (np.clip(np.rint(part * scale), -limit, limit).astype(np.int8) for part in units)
-    temperature = 0.1 if bits in LIMITS else 0.1 * scale**2  # of unit rows, in the units behind the door
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DoorWarning)  # that much is lost is what is measured here
-        first = LDAClassifier(door=door, track="none").fit(train, rows.y_train)
-        memory = NearestNeighborsClassifier(temperature=temperature, door=door, track="digest")
-        memory.fit(train, rows.y_train)
+    rule = FixedPoint(bits if bits in LIMITS else 8, "l2", scale)  # type: ignore[arg-type]
+    door, limit = resolve_door(rule, None, rows.X_train.shape[1]), _limit(bits)
+    train, test = (np.clip(door.quantise(part), -limit, limit) for part in (rows.X_train, rows.X_test))
+    moments, learned = Moments(door), LearnedRows(door)
+    for state in (moments, learned):
+        state.add(train, rows.y_train, from_door=True)
+    memory = NearestNeighborsClassifier(door=rule, track="none")
+    memory._adopt(cast(Any, learned), Ledger(door, "none"))
     heads: dict[str, Head] = {
-        "nearest mean": NearestMeanClassifier.from_moments(first.moments_, track="none"),
-        "LDA": first,
-        "ridge": RLSClassifier.from_moments(first.moments_, track="none"),
+        "nearest mean": NearestMeanClassifier.from_moments(moments, track="none"),
+        "LDA": LDAClassifier.from_moments(moments, track="none"),
+        "ridge": RLSClassifier.from_moments(moments, alpha="oas", track="none"),
         "neighbours": memory,
     }
     for name, head in heads.items():
-        yield name, float((head.predict(test) == rows.y_test).mean())
+        yield name, float((head._labels(head._scored_integers(test)) == rows.y_test).mean())
 
 
 def _unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:

@@ -12,6 +12,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
+
+from analytic_cl._text import visible
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,13 @@ class Table:
         groups = [None] if group is None else list(dict.fromkeys(row[self.columns.index(group)] for row in self.rows))
         for value in groups:
             title = self.title if group is None else f"{self.title}: {value}"
-            shown = RichTable(title=title, title_justify="left")
+            shown = RichTable(title=Text(visible(title)), title_justify="left")
             for place in places:
                 text = any(isinstance(row[place], str) for row in self.rows)
-                shown.add_column(self.columns[place], justify="left" if text else "right")
+                shown.add_column(Text(visible(self.columns[place])), justify="left" if text else "right")
             for row in self.rows:
                 if group is None or row[self.columns.index(group)] == value:
-                    shown.add_row(*(short(row[place]) for place in places))
+                    shown.add_row(*(Text(visible(short(row[place]))) for place in places))
             console.print(shown)
 
 

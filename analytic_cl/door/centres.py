@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._locks import in_forked_child
 from analytic_cl.door.nearest import nearest, squares
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,8 @@ def kmeans(coordinates: NDArray[np.int16], n_keys: int, seed: int, first: int) -
         faiss = import_module("faiss")
     except ImportError:
         raise ImportError("method='kmeans' needs FAISS: pip install 'analytic-cl[faiss]'") from None
+    if in_forked_child():
+        faiss.omp_set_num_threads(1)  # OpenMP would wait for threads that a fork does not copy
     found = []
     for c in range(coordinates.shape[1]):
         its_seed = (seed + first + c) % 2**31

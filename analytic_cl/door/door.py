@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,18 +20,11 @@ from analytic_cl.door.fixed_point import LIMITS, Column, FixedPoint
 from analytic_cl.door.projection import MAX_FEATURES, RandomProjection
 
 WIDE_FEATURES = 256  # up to this width "auto" means the wide door
-WARN_ROWS = 100
-WARN_SATURATED = 0.001
-WARN_STARVED = 0.01
 
 _BLOCK = 2**19  # numbers that are quantised at a time, to bound the memory of conversions
 
 _INTEGERS: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32}
 _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
-
-
-class DoorWarning(UserWarning):
-    """Rows lose much of their information on the way to integers: another door would serve them better."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ class Door:
         return self.n_features if self.projection is None else self.projection.n_components
 
     @cached_property
-    def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Offset and integers per unit of each input column."""
         if self.rule.bounds is None:
             return np.zeros(self.n_features), np.full(self.n_features, self._scale)
@@ -83,80 +75,45 @@ class Door:
     @cached_property
     def offset(self) -> NDArray[np.float64]:
         """What the integer 0 stands for, by column of the integer rows."""
-        return np.zeros(self.width) if self.projection else self._affine[0]
+        return np.zeros(self.width) if self.projection else self.affine[0]
 
     @cached_property
     def step(self) -> NDArray[np.float64]:
         """What one integer step stands for, by column of the integer rows."""
         if self.projection:
             return np.full(self.width, 2.0 ** self.projection.shift(self._scale) / self._scale)
-        return 1.0 / self._affine[1]
+        return 1.0 / self.affine[1]
 
     def dequantise(self, q: NDArray[Any]) -> NDArray[np.float64]:
         """Float64 rows that the integers stand for."""
         return q * self.step + self.offset
 
-    def quantise(self, X: NDArray[Any], *, warn: bool = False, first_row: int = 0) -> NDArray[Any]:
+    def quantise(self, X: NDArray[Any], *, first_row: int = 0) -> NDArray[Any]:
         """Integer rows of X, shape (n, width).
 
-        Raises ValueError naming the rows that hold NaN or infinity, counted from `first_row`. With `warn`, a
-        DoorWarning says where much was lost.
+        Raises ValueError naming the rows that hold NaN or infinity, counted from `first_row`. What is lost on the way
+        is not looked at: `Losses` does.
         """
-        q = self._checked_integers(X, first_row) if self.as_is else self._fixed_point(X, warn, first_row)
+        q = self._checked_integers(X, first_row) if self.as_is else self._fixed_point(X, first_row)
         return q if self.projection is None else self.projection.project(q, self._scale)
 
-    def _fixed_point(self, X: NDArray[Any], warn: bool, first_row: int) -> NDArray[Any]:
+    def _fixed_point(self, X: NDArray[Any], first_row: int) -> NDArray[Any]:
         n, d = X.shape
         q: NDArray[Any] = np.empty((n, d), dtype=self.dtype)
-        run, affine = _kernels(), self._affine
+        run, affine, unit = _kernels(), self.affine, self.rule.norm == "l2"
 
-        watch = warn and n >= WARN_ROWS
+        def quantise_block(part: slice) -> None:
+            x, to = as_floats(X[part]), (float(self.limit), q[part])
+            if unit and x.dtype == np.float32 and run.normalised_singles(x, self._scale, *to):
+                return
+            magnitude = _finite_magnitude(run, x, first_row + part.start)
+            if unit:
+                run.normalised_rows(x, magnitude, self._scale, *to)
+            else:
+                run.affine_rows(x, *affine, *to)
 
-        def quantise_block(part: slice) -> tuple[int, list[NDArray[Any]]]:
-            x, to, clipped = _as_floats(X[part]), (float(self.limit), q[part]), -1
-            if self.rule.norm == "l2" and x.dtype == np.float32:
-                clipped = int(run.normalised_singles(x, self._scale, *to))
-            if clipped < 0:
-                magnitude = _finite_magnitude(run, x, first_row + part.start)
-                if self.rule.norm == "l2":
-                    clipped = int(run.normalised_rows(x, magnitude, self._scale, *to))
-                else:
-                    clipped = int(run.affine_rows(x, *affine, *to))
-            extremes = [q[part.start].copy(), q[part.start].copy()]
-            if watch:
-                run.column_range(q[part], *extremes)
-            return clipped, extremes
-
-        done = map_blocks(quantise_block, row_blocks(n, max(1, _BLOCK // d)))
-        if watch:
-            low = np.min([extremes[0] for _, extremes in done], axis=0)
-            high = np.max([extremes[1] for _, extremes in done], axis=0)
-            self._warn_of_losses(X, q, sum(clipped for clipped, _ in done), low, high)
+        map_blocks(quantise_block, row_blocks(n, max(1, _BLOCK // d)))
         return q
-
-    def _warn_of_losses(
-        self, X: NDArray[Any], q: NDArray[Any], clipped: int, low: NDArray[Any], high: NDArray[Any]
-    ) -> None:
-        """`low` and `high` are the extremes of each column of q."""
-        if clipped > WARN_SATURATED * q.size:
-            rows = np.flatnonzero((np.abs(q.astype(np.int64)) == self.limit).any(axis=1))
-            warnings.warn(
-                f"{clipped / q.size:.2%} of the values are beyond the range of the door and were clipped, in "
-                f"{rows_named(rows)}: declare bounds or a smaller scale ({self.describe()})",
-                DoorWarning,
-                stacklevel=6,  # the caller of fit or partial_fit
-            )
-        narrow = high.astype(np.int64) - low <= 1
-        clipped_columns = (np.abs(low.astype(np.int64)) == self.limit) | (np.abs(high.astype(np.int64)) == self.limit)
-        flat = np.flatnonzero(narrow & ~clipped_columns)
-        starved = sum(_merges_values(X[:, j], q[:, j]) for j in flat)
-        if starved > WARN_STARVED * (self.n_features - flat.size + starved):
-            warnings.warn(
-                f"{starved} of {self.n_features} columns vary by less than one integer step: declare bounds or a "
-                f"larger scale ({self.describe()})",
-                DoorWarning,
-                stacklevel=6,
-            )
 
     def _checked_integers(self, X: NDArray[Any], first_row: int) -> NDArray[np.int8]:
         with np.errstate(invalid="ignore"):
@@ -277,7 +234,8 @@ def _kernels() -> ModuleType:
     return reference if get_backend() == "numpy" else kernels
 
 
-def _as_floats(X: NDArray[Any]) -> NDArray[Any]:
+def as_floats(X: NDArray[Any]) -> NDArray[Any]:
+    """Rows in the precision that the kernels read them in."""
     narrow = X.dtype in (np.dtype(kind) for kind in (np.float32, *_EXACT_IN_FLOAT32))
     return np.ascontiguousarray(X, dtype=np.float32 if narrow else np.float64)
 
@@ -296,8 +254,3 @@ def _finite_magnitude(run: ModuleType, x: NDArray[Any], first_row: int) -> NDArr
         raise ValueError(f"Input X contains {what} in {rows_named(bad + first_row)}: clean or drop them first")
     magnitude: NDArray[Any] = top.view(x.dtype)
     return magnitude
-
-
-def _merges_values(x: NDArray[Any], q: NDArray[Any]) -> bool:
-    """Whether different values of a column share one integer; not so for a constant, or for two values kept apart."""
-    return any(bool((x[q == level] != x[q == level][0]).any()) for level in np.unique(q))

@@ -46,13 +46,12 @@ def _sum_in_lanes(squares: NDArray[Any], lanes: NDArray[Any]) -> float:
 
 
 @kernel
-def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> int:
-    """Q = clip(round_half_even(v * scale / |v|)), m = max|x| by row; returns how many values were clipped."""
+def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> None:
+    """Q = clip(round_half_even(v * scale / |v|)), m = max|x| by row."""
     n, d = x.shape
     v = np.empty(d)
     squares = np.zeros(d + LANES - d % LANES)
     lanes = np.empty(LANES)
-    clipped = 0
     for i in range(n):
         row, out = x[i], q[i]
         if m[i] == 0.0:
@@ -69,16 +68,12 @@ def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float
         t = _sum_in_lanes(squares, lanes)
         f = scale / math.sqrt(t)
         for j in range(d):
-            r = np.rint(v[j] * f)
-            c = min(max(r, -limit), limit)
-            clipped += r != c
-            out[j] = c
-    return clipped
+            out[j] = min(max(np.rint(v[j] * f), -limit), limit)
 
 
 @kernel
-def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: NDArray[Any]) -> int:
-    """`normalised_rows` for float32, without m: -1 where a row is not finite.
+def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: NDArray[Any]) -> bool:
+    """`normalised_rows` for float32, without m; False where a row is not finite.
 
     Squares of float32 neither overflow nor underflow in float64, and scaling by a power of two commutes with every
     rounding on the way: the integers are the same.
@@ -86,7 +81,6 @@ def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: ND
     n, d = x.shape
     squares = np.zeros(d + LANES - d % LANES)
     lanes = np.empty(LANES)
-    clipped = 0
     for i in range(n):
         row, out = x[i], q[i]
         for j in range(d):
@@ -96,14 +90,11 @@ def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: ND
             out[:] = 0
             continue
         if not t < math.inf:
-            return -1
+            return False
         f = scale / math.sqrt(t)
         for j in range(d):
-            r = np.rint(np.float64(row[j]) * f)
-            c = min(max(r, -limit), limit)
-            clipped += r != c
-            out[j] = c
-    return clipped
+            out[j] = min(max(np.rint(np.float64(row[j]) * f), -limit), limit)
+    return True
 
 
 @kernel
@@ -113,25 +104,11 @@ def affine_rows(
     scale: NDArray[np.float64],
     limit: float,
     q: NDArray[Any],
-) -> int:
-    """Q = clip(round_half_even((x - offset) * scale)), column by column; returns how many were clipped."""
-    clipped = 0
+) -> None:
+    """Q = clip(round_half_even((x - offset) * scale)), column by column."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            r = np.rint((np.float64(x[i, j]) - offset[j]) * scale[j])
-            c = min(max(r, -limit), limit)
-            clipped += r != c
-            q[i, j] = c
-    return clipped
-
-
-@kernel
-def column_range(q: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None:
-    """Lower `low` and raise `high` to the smallest and largest integer of each column."""
-    for i in range(q.shape[0]):
-        for j in range(q.shape[1]):
-            low[j] = min(low[j], q[i, j])
-            high[j] = max(high[j], q[i, j])
+            q[i, j] = min(max(np.rint((np.float64(x[i, j]) - offset[j]) * scale[j]), -limit), limit)
 
 
 @kernel

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,13 @@ class RandomProjection:
             raise ValueError(f"random_state must be in [0, 2**64), got {seed}")
         object.__setattr__(self, "n_components", n_components)
         object.__setattr__(self, "random_state", seed)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name, as scikit-learn's estimators give them: for searches over ``projection__...``."""
+        return {"n_components": self.n_components, "random_state": self.random_state}
+
+    def __sklearn_clone__(self) -> Self:
+        return self  # it never changes
 
     def shift(self, scale: float) -> int:
         """Binary places dropped after the sum, for rows quantised at `scale`: round(log2(4 scale / 127))."""

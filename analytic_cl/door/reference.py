@@ -14,14 +14,11 @@ def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
     np.max(bits & mask, axis=1, out=top)
 
 
-def _round_and_clip(y: NDArray[np.float64], limit: float, q: NDArray[Any]) -> int:
-    r = np.rint(y)
-    c = np.clip(r, -limit, limit)
-    q[:] = c
-    return int((r != c).sum())
+def _round_and_clip(y: NDArray[np.float64], limit: float, q: NDArray[Any]) -> None:
+    q[:] = np.clip(np.rint(y), -limit, limit)
 
 
-def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> int:
+def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> None:
     n, d = x.shape
     v = x.astype(np.float64)
     exponent = np.frexp(m.astype(np.float64))[1]
@@ -37,12 +34,15 @@ def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float
         t += lanes[:, k]
     zero = m == 0
     f = scale / np.sqrt(np.where(zero, 1.0, t))
-    return _round_and_clip(v * f[:, None], limit, q)
+    _round_and_clip(v * f[:, None], limit, q)
 
 
-def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: NDArray[Any]) -> int:
+def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: NDArray[Any]) -> bool:
     m = np.abs(x).max(axis=1)
-    return normalised_rows(x, m, scale, limit, q) if np.isfinite(m).all() else -1
+    if not np.isfinite(m).all():
+        return False
+    normalised_rows(x, m, scale, limit, q)
+    return True
 
 
 def affine_rows(
@@ -51,14 +51,9 @@ def affine_rows(
     scale: NDArray[np.float64],
     limit: float,
     q: NDArray[Any],
-) -> int:
+) -> None:
     with np.errstate(over="ignore"):  # a product past the largest float is clipped like any other
-        return _round_and_clip((x.astype(np.float64) - offset) * scale, limit, q)
-
-
-def column_range(q: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None:
-    np.minimum(low, q.min(axis=0), out=low)
-    np.maximum(high, q.max(axis=0), out=high)
+        _round_and_clip((x.astype(np.float64) - offset) * scale, limit, q)
 
 
 def rectified_shift(v: NDArray[Any], shift: int, limit: int, z: NDArray[np.int8]) -> None:

@@ -13,14 +13,6 @@ from analytic_cl._containers import column_values, is_a, local
 from analytic_cl.extractors.base import Extractor
 
 
-def as_inputs(X: Any) -> Any:
-    """X as something that can be indexed: what dask would compute, the values of a series that is no pandas'."""
-    if is_a(X, "torch", "Tensor"):  # of any kind: an extractor may want it so
-        return X
-    X = local(X)
-    return column_values(X) if is_a(X, "polars", "Series") or is_a(X, "pyarrow", "Array", "ChunkedArray") else X
-
-
 def n_inputs(X: Any, what: str = "X") -> int:
     """How many inputs there are. Raises TypeError for what has no length, or is a single input."""
     if isinstance(X, str | bytes | dict):
@@ -34,6 +26,21 @@ def n_inputs(X: Any, what: str = "X") -> int:
     if n == 0:
         raise ValueError(f"{what} is empty: give at least one input")
     return n
+
+
+def as_inputs(X: Any) -> Any:
+    """Inputs that can be indexed: what dask would compute, the values of a series that is no pandas', the array that
+    others say they are; sparse ones so that rows can be taken.
+    """
+    if is_a(X, "torch", "Tensor"):  # of any kind: an extractor may want it so
+        return X
+    X = local(X)
+    if is_a(X, "polars", "Series") or is_a(X, "pyarrow", "Array", "ChunkedArray"):
+        return column_values(X)
+    if sparse.issparse(X):
+        return cast(Any, X).tocsr()
+    indexable = hasattr(X, "shape") or (hasattr(X, "__len__") and hasattr(X, "__getitem__"))
+    return np.asarray(X) if hasattr(X, "__array__") and not indexable else X
 
 
 def check_batch_size(value: Any) -> int:

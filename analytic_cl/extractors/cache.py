@@ -154,6 +154,8 @@ class FeatureCache:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        if not self.path.is_file():  # a pipe would be waited on for ever, a dangling link lead to a new file elsewhere
+            raise OSError(f"{self.path} is not a file: choose another folder for the cache")
         sql = sqlite3.connect(self.path, isolation_level=None, timeout=30)
         try:
             sql.execute("PRAGMA secure_delete = ON")

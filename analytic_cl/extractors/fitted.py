@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,10 +29,7 @@ class FittedTransformer(Extractor):
         while isinstance(transformer, FrozenEstimator):
             transformer = transformer.estimator
         if not hasattr(transformer, "fingerprint"):
-            check_is_fitted(
-                transformer,
-                msg="This %(name)s is not fitted: fit it first, on data that may stay. A pipeline holds it frozen.",
-            )
+            _check_fitted(transformer)
         self._transformer = transformer
         self.reads_files = bool(getattr(transformer, "reads_files", False))
 
@@ -53,6 +51,17 @@ class FittedTransformer(Extractor):
         if hasattr(self._transformer, "environment"):
             return dict(self._transformer.environment())
         return {"scikit-learn": version("scikit-learn"), "numpy": np.__version__}
+
+
+def _check_fitted(transformer: Any) -> None:
+    message = "This %(name)s is not fitted: fit it first, on data that may stay. A pipeline holds it frozen."
+    try:
+        check_is_fitted(transformer, msg=message)
+    except NotFittedError:
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        if not isinstance(transformer, HashingVectorizer):  # has nothing to fit, which older scikit-learns don't say
+            raise
 
 
 def _feed(h: Any, value: Any, where: str) -> None:

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._containers import local
+from analytic_cl._locks import holding
 from analytic_cl.extractors.base import Extractor, ExtractorWarning
 from analytic_cl.extractors.batches import as_inputs, check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
@@ -97,7 +99,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     --------
     >>> from sklearn.feature_extraction.text import HashingVectorizer
     >>> from analytic_cl import ContinualPipeline, LDAClassifier
-    >>> words = HashingVectorizer(n_features=512)
+    >>> words = HashingVectorizer(n_features=200)
     >>> X = ["book a flight", "fly me home", "play some jazz", "play my song"]
     >>> pipeline = ContinualPipeline(words, LDAClassifier())
     >>> pipeline = pipeline.fit(X, ["travel", "travel", "music", "music"], sample_id=[1, 2, 3, 4])
@@ -109,6 +111,8 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     >>> pipeline.state_digest() == fresh.state_digest()
     True
     """
+
+    _input_width: int | None = None
 
     def __init__(
         self,
@@ -131,6 +135,12 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     def __sklearn_is_fitted__(self) -> bool:
         return bool(self.head.__sklearn_is_fitted__())
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if hasattr(self.extractor, "__sklearn_tags__"):
+            tags.input_tags = get_tags(self.extractor).input_tags
+        return tags
+
     # ---- learn
 
     def fit(self, X: Any, y: ArrayLike, *, sample_id: Any = None) -> Self:
@@ -140,6 +150,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         run = self._extracted(X, y, afresh=True)
         with self._naming(run.source):
             self.head.fit(run.features, y, sample_id=ids)
+            self._input_width = _width(X)
         self._keep(run, ids)
         return self
 
@@ -149,6 +160,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         run = self._extracted(X, y)
         with self._naming(run.source):
             self.head.partial_fit(run.features, y, classes, sample_id=ids)
+            self._input_width = _width(X)
         self._keep(run, ids)
         return self
 
@@ -180,7 +192,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         run = None if X is None or y is None else self._extracted(X, y)
         features = X if run is None else run.features
         try:
-            with deferred_interrupts():
+            with holding(changed=(self.head,)), deferred_interrupts():
                 receipt = self.head.forget(features, y, sample_id=ids, dry_run=dry_run, digests=digests)
                 if not dry_run:
                     self._erase(ids or [], run)
@@ -192,8 +204,8 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
 
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all inputs of a class; see `Head.forget_class`."""
-        names = self._names_of_class(label) if self.__sklearn_is_fitted__() else []
-        with deferred_interrupts():
+        with holding(changed=(self.head,)), deferred_interrupts():
+            names = self._names_of_class(label) if self.__sklearn_is_fitted__() else []
             receipt = self.head.forget_class(label, dry_run=dry_run, digests=digests)
             if not dry_run:
                 self._erase(names, None)
@@ -204,7 +216,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         ids, y = as_ids(sample_id), local(y, "y")
         self.head._check_learned_something()
         run = self._extracted(X, y)
-        with deferred_interrupts():
+        with holding(changed=(self.head,)), deferred_interrupts():
             receipt = self.head.rectify(run.features, y, sample_id=ids, digests=digests)
             self._erase(ids, None)
         if run.keys is not None:  # what was erased may be what is learned again, under another label
@@ -217,8 +229,10 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
 
         Caches are not merged.
         """
-        with self._naming(self._extractor()[1]):
-            self.head.merge(other.head if isinstance(other, ContinualPipeline) else other)
+        theirs = other.head if isinstance(other, ContinualPipeline) else other
+        source = self._extractor()[1]
+        with holding(changed=(self.head,), read=(theirs,) if isinstance(theirs, Head) else ()), self._naming(source):
+            self.head.merge(theirs)
         return self
 
     def purge_cache(self) -> None:
@@ -227,6 +241,21 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
             FeatureCache(self.cache).purge()
 
     # ---- read
+
+    @property
+    def n_features_in_(self) -> int:
+        """Columns of the inputs, where these are a table: the extractor's, or those of the last table learned."""
+        width = getattr(self.extractor, "n_features_in_", self._input_width)
+        if width is None or not self.__sklearn_is_fitted__():
+            raise AttributeError("no table was learned yet")
+        return int(width)
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns of the inputs, where the extractor was fitted to a table that had some."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError("nothing was learned yet")
+        return np.asarray(self.extractor.feature_names_in_)
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -322,12 +351,13 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
 
     @contextmanager
     def _naming(self, source: str) -> Iterator[None]:
-        """While the body runs, a new state of the head names this extractor."""
-        self.head._source = source
-        try:
-            yield
-        finally:
-            del self.head._source
+        """While the body runs, a new state of the head names this extractor, and no other thread uses the head."""
+        with holding(changed=(self.head,)):
+            self.head._source = source
+            try:
+                yield
+            finally:
+                del self.head._source
 
     def _features(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
@@ -336,8 +366,8 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     def _extracted(self, X: Any, y: Any = None, *, afresh: bool = False) -> Extracted:
         X = as_inputs(X)
         (extractor, source), n = self._extractor(afresh=afresh), n_inputs(X)
-        if y is not None and n_inputs(y, "y") != n:
-            raise ValueError(f"{n} inputs but {n_inputs(y, 'y')} labels")
+        if y is not None and n_inputs(as_inputs(y), "y") != n:
+            raise ValueError(f"{n} inputs but {n_inputs(as_inputs(y), 'y')} labels")
         settings = check_batch_size(self.batch_size), bool(self.progress)
         if self.cache is None:
             return Extracted(source, extract(extractor, X, range(n), *settings))
@@ -383,6 +413,12 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         ledger, label = self.head.learner_.ledger, as_label(label)
         names = ledger.names_of(ledger.find_target(label))
         return names if len(names) == self.head.state_.count(label) else [*names, None]
+
+
+def _width(X: Any) -> int | None:
+    """Columns of a table; None for inputs of another kind."""
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    return int(shape[1]) if len(shape) == 2 else None
 
 
 def source_of(extractor: Extractor) -> str:

@@ -9,17 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._containers import plain_scalar
+from analytic_cl._locks import changing, holding, reading
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.prediction import Prediction
 from analytic_cl.heads.validation import check_same_names, plain_labels, plain_rows, validated
+from analytic_cl.heads.watching import Watched
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import SampleId, as_ids
 from analytic_cl.solvers import check_provides
 from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_label, deferred_interrupts, encode_labels
 
-_FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved")
+_FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved", "_losses")
 
 
 class Encoded(NamedTuple):
@@ -32,7 +34,7 @@ class Encoded(NamedTuple):
     feature_names: NDArray[Any] | None
 
 
-class Head(Prediction):
+class Head(Watched, Prediction):
     """Base of all heads. A subclass says what it needs of a state, and how its scores come out of that.
 
     It defines ``__init__`` with at least `door`, `projection` and `track`, and
@@ -51,6 +53,7 @@ class Head(Prediction):
 
     # ---- learn
 
+    @changing
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn from rows, forgetting everything learned before.
 
@@ -75,6 +78,7 @@ class Head(Prediction):
         """
         return self._whole(lambda: self._learn_afresh(X, y, None, sample_id, ()), afresh=True)
 
+    @changing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
     ) -> Self:
@@ -130,8 +134,11 @@ class Head(Prediction):
                 f"door or projection changed since the first rows were learned behind {self.door_.describe()}: "
                 "fit a new head"
             )
-        names = getattr(self, "feature_names_in_", None)
-        return Encoded(door.quantise(X, warn=True), targets, ids, door, names)
+        rows = door.quantise(X)
+        if reset:
+            self._watch_afresh(door)
+        self._watch(X, door)
+        return Encoded(rows, targets, ids, door, getattr(self, "feature_names_in_", None))
 
     def _door_of(self, n_features: int, source: str | None = None) -> Door:
         """The door that the parameters mean for rows of this width."""
@@ -154,6 +161,7 @@ class Head(Prediction):
 
     # ---- forget
 
+    @changing
     def forget(
         self,
         X: ArrayLike | None = None,
@@ -205,9 +213,10 @@ class Head(Prediction):
             self._check_labels_known(targets)
             found = learner.find(rows, targets, None if sample_id is None else as_ids(sample_id, len(rows)))
             receipt = learner.forget(found, rows, targets, dry_run=dry_run, digests=digests)
-        self._unfit_if_empty()
+        self._has_forgotten(dry_run)
         return receipt
 
+    @changing
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all rows of a class.
 
@@ -219,10 +228,12 @@ class Head(Prediction):
         if not self.learner_.state.count(label):
             raise ValueError(f"no rows of class {label!r} were learned; classes are {self._labelled.labels}")
         receipt = self.learner_.forget_class(label, dry_run=dry_run, digests=digests)
-        self._unfit_if_empty()
+        self._has_forgotten(dry_run)
         return receipt
 
-    def _unfit_if_empty(self) -> None:
+    def _has_forgotten(self, dry_run: bool) -> None:
+        if not dry_run:
+            self._stop_watching()
         if not self.learner_.state.n_rows:
             self.become_unfitted()
 
@@ -233,6 +244,7 @@ class Head(Prediction):
 
     # ---- replace, combine
 
+    @changing
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
         """Replace the rows and labels of known ids, in one step.
 
@@ -256,7 +268,11 @@ class Head(Prediction):
         X, targets = self._validated_rows(X, y)
         ids = as_ids(sample_id, len(X))
         self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
-        return self.learner_.rectify(ids, self.door_.quantise(X, warn=True), targets, digests=digests)
+        rows = self.door_.quantise(X)
+        self._watch(X, self.door_)
+        receipt = self.learner_.rectify(ids, rows, targets, digests=digests)
+        self._stop_watching()
+        return receipt
 
     def merge(self, other: Head) -> Self:
         """Learn all that another head has learned, in place.
@@ -277,13 +293,14 @@ class Head(Prediction):
         """
         if not isinstance(other, Head):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")
-        if not other.__sklearn_is_fitted__():
-            self._declare(self._declared_with(other))
-            return self
-        if self.__sklearn_is_fitted__():
-            check_same_names(self, other)
-            return self._whole(lambda: self._absorb(other))
-        return self._whole(lambda: self._begin_as(other), afresh=True)
+        with holding(changed=(self,), read=(other,)):
+            if not other.__sklearn_is_fitted__():
+                self._declare(self._declared_with(other))
+                return self
+            if self.__sklearn_is_fitted__():
+                check_same_names(self, other)
+                return self._whole(lambda: self._absorb(other))
+            return self._whole(lambda: self._begin_as(other), afresh=True)
 
     def _absorb(self, other: Head) -> None:
         declared = self._declared_with(other)
@@ -331,6 +348,7 @@ class Head(Prediction):
 
     # ---- identity and disk
 
+    @reading
     def state_digest(self) -> str:
         """SHA-256 of the learned state, in hexadecimal; see `Moments.digest`.
 
@@ -343,6 +361,7 @@ class Head(Prediction):
         """
         return self.learner_.state.digest() if self.__sklearn_is_fitted__() else EMPTY
 
+    @reading
     def save(self, path: Any) -> None:
         """Write the head, its ledger and the ledger's key to one safetensors file, readable by the owner only.
 

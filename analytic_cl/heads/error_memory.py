@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._containers import local
+from analytic_cl._locks import Guarded, changing, holding, reading
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
@@ -25,7 +26,7 @@ _ROWS = 8192  # that are shown to the base at a time
 _NO_ROWS = "gamma below 1 needs a memory of neighbours: buckets don't know the rows behind them"
 
 
-class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class ErrorMemory(Guarded, LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A frozen base model, corrected by the errors that it makes on the nearest rows of a memory.
 
     The base is never touched; the memory learns new rows and classes at once, and forgets exactly. The downside: the
@@ -101,10 +102,12 @@ class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-le
 
     # ---- learn and forget: the memory's
 
+    @changing
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn rows into an empty memory; see `Head.fit`."""
         return self._with(self._empty_memory().fit(X, y, sample_id=sample_id))
 
+    @changing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
     ) -> Self:
@@ -112,16 +115,19 @@ class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-le
         memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
         return self._with(memory.partial_fit(X, y, classes, sample_id=sample_id))
 
+    @changing
     def forget(self, X: ArrayLike | None = None, y: ArrayLike | None = None, **how: Any) -> Receipt:
         """Take rows out of the memory; see `Head.forget`. What the base was trained on stays in the base."""
         check_is_fitted(self)
         return self.memory_.forget(X, y, **how)
 
+    @changing
     def forget_class(self, label: Any, **how: Any) -> Receipt:
         """Take a class out of the memory; see `Head.forget_class`."""
         check_is_fitted(self)
         return self.memory_.forget_class(label, **how)
 
+    @changing
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, **how: Any) -> Receipt:
         """Replace rows of the memory; see `Head.rectify`."""
         check_is_fitted(self)
@@ -131,15 +137,18 @@ class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-le
         """Take in copies of the rows of another memory over an equal base; see `Head.merge`."""
         if not isinstance(other, ErrorMemory):
             raise TypeError(f"merge needs another ErrorMemory, got {type(other).__name__}")
-        if other.__sklearn_is_fitted__():
-            memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
-            self._with(memory.merge(other.memory_))
+        with holding(changed=(self,), read=(other,)):
+            if other.__sklearn_is_fitted__():
+                memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
+                self._with(memory.merge(other.memory_))
         return self
 
+    @reading
     def state_digest(self) -> str:
         """Digest of what the memory learned; the base is not in it."""
         return self.memory_.state_digest() if "memory_" in self.__dict__ else self._empty_memory().state_digest()
 
+    @reading
     def save(self, path: Any) -> None:
         """Write the memory as `Head.save` does; the base is yours to keep."""
         check_is_fitted(self)
@@ -194,16 +203,37 @@ class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-le
     # ---- predict
 
     @property
+    def n_features_in_(self) -> int:
+        """Columns that were learned."""
+        return self._learned().n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns that were learned, where they had names."""
+        return self._learned().feature_names_in_
+
+    def _learned(self) -> Head:
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError("nothing was learned yet")
+        return self.memory_
+
+    @property
+    @reading
     def classes_(self) -> NDArray[Any]:
         """Sorted labels of the base and the memory."""
         check_is_fitted(self)
         return label_array(self._labels(self.memory_))
 
+    @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Corrected probabilities, shape (n_samples, n_classes), rows summing to 1."""
         self._empty_memory()
         check_is_fitted(self)
         X = local(X)  # once, for a base that reads less
+        with holding(read=(self.memory_,)):  # which somebody may change by itself
+            return self._corrected(X)
+
+    def _corrected(self, X: ArrayLike) -> NDArray[np.float64]:
         classes = self._labels(self.memory_)
         base = _spread(self.base.predict_proba(X), self.base.classes_, classes)
         labels = _spread(cast(Any, self.memory_).predict_proba(X), self.memory_.classes_, classes)
@@ -214,9 +244,12 @@ class ErrorMemory(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-le
         sums = corrected.sum(axis=1, keepdims=True)
         return np.where(sums > 0, corrected / np.where(sums > 0, sums, 1), base)
 
+    @reading
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        check_is_fitted(self)
+        with holding(read=(self.memory_,)):
+            return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def _base_on_neighbours(self, X: ArrayLike, classes: list[Label]) -> NDArray[np.float64]:
         """What the base says of the neighbours of each row, by their shares of the vote."""

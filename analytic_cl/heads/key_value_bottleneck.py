@@ -8,6 +8,7 @@ from typing import Any, Literal, NoReturn, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._locks import reading
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection, SignKeys
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.prediction import posteriors, shares
@@ -153,6 +154,7 @@ class KeyValueBottleneckClassifier(Head):
         scores = read_out(self._state, self._state.keys.keys(rows), self.read_out, float(self.smoothing))
         return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
 
+    @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Posterior of each class, shape (n_samples, n_classes), rows summing to 1.
 

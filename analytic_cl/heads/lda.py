@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
+from analytic_cl._locks import reading
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
@@ -26,8 +27,9 @@ class LDAClassifier(LinearHead):
     Parameters
     ----------
     shrinkage : "oas" or float in [0, 1], default="oas"
-        "oas" shrinks correlations by the oracle approximating formula, from the state. A number is scikit-learn's:
-        (1 - shrinkage) covariance + shrinkage * mean variance * I.
+        "oas" shrinks correlations by the oracle approximating formula, from the state, and less where rows are more
+        than three times the columns. A number is scikit-learn's: (1 - shrinkage) covariance + shrinkage * mean
+        variance * I.
     priors : array-like of shape (n_classes,), optional
         Class probabilities in the order of `classes_`, at the time of predicting; class frequencies by default. They
         enter the intercepts only (scikit-learn's also weight its covariance).
@@ -99,12 +101,20 @@ class LDAClassifier(LinearHead):
         super().check_parameters()
         check_strength("shrinkage", self.shrinkage, ("oas",), high=1)
         if self.priors is not None:
-            priors = np.asarray(self.priors, dtype=np.float64)
+            priors = self._prior_numbers()
             if priors.ndim != 1 or not (priors > 0).all() or not np.isclose(priors.sum(), 1.0):
                 raise ValueError(f"priors must be positive and sum to 1, got {self.priors!r}")
 
+    def _prior_numbers(self) -> NDArray[np.float64]:
+        try:
+            return np.asarray(self.priors, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"priors must be a list of numbers, one a class in the order of classes_, got {self.priors!r}"
+            ) from None
+
     def _solve(self, moments: Moments) -> LinearScores:
-        priors = None if self.priors is None else np.asarray(self.priors, dtype=np.float64)
+        priors = None if self.priors is None else self._prior_numbers()
         if priors is not None:
             labels, places = self._all_labels(), self._with_rows()
             if priors.size != len(labels):
@@ -117,6 +127,7 @@ class LDAClassifier(LinearHead):
     def shrinkage_(self) -> float | None:
         return self._scores().strength
 
+    @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
         return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
@@ -125,6 +136,7 @@ class LDAClassifier(LinearHead):
         """Probabilities of the classes by scores as of `scores_of`."""
         return posteriors(scores)
 
+    @reading
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
         scores = self._scored(X, self._compare_rows)

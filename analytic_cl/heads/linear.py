@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._blas import product
+from analytic_cl._locks import reading
 from analytic_cl.heads.base import Head
 from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import Moments
@@ -39,17 +40,21 @@ class LinearHead(Head):
 
     @property
     def coef_(self) -> NDArray[np.float64]:
-        """Weights for dequantised rows, shape (n_classes, width), of classes with rows; one row for two classes."""
-        return self._scores().coef
+        """Weights for dequantised rows, shape (n_classes, width), of classes with rows; one row for two classes.
+
+        A copy.
+        """
+        return self._scores().coef.copy()
 
     @property
     def intercept_(self) -> NDArray[np.float64]:
-        """Offsets that go with `coef_`, shape (n_classes,); one for two classes."""
-        return self._scores().intercept
+        """Offsets that go with `coef_`, shape (n_classes,); one for two classes. A copy."""
+        return self._scores().intercept.copy()
 
     def _prepared(self) -> LinearScores:
         return self._scores()
 
+    @reading
     def _scores(self) -> LinearScores:
         """Weights for the state as it is: solved once per change of state or parameters."""
         self._check_fitted()

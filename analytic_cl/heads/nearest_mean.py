@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from analytic_cl.door import FixedPoint, RandomProjection
+from analytic_cl._locks import reading
+from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
 from analytic_cl.solvers import LinearScores, cosine_nearest_mean, euclidean_nearest_mean
@@ -24,8 +25,9 @@ class NearestMeanClassifier(LinearHead):
 
     Parameters
     ----------
-    metric : {"cosine", "euclidean"}, default="cosine"
-        Similarity to a mean by angle, or by distance.
+    metric : {"auto", "cosine", "euclidean"}, default="auto"
+        Similarity to a mean by angle, or by distance. "auto" is "cosine" for rows of unit length (the embedding door,
+        a projection), else "euclidean".
     door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
     projection : RandomProjection, optional
@@ -57,7 +59,7 @@ class NearestMeanClassifier(LinearHead):
     Examples
     --------
     >>> from analytic_cl import NearestMeanClassifier
-    >>> head = NearestMeanClassifier("euclidean").fit([[0.0, 0.0], [0.0, 2.0], [5.0, 5.0]], ["a", "a", "b"])
+    >>> head = NearestMeanClassifier().fit([[0.0, 0.0], [0.0, 2.0], [5.0, 5.0]], ["a", "a", "b"])
     >>> head.predict([[1.0, 1.0], [4.0, 4.0]]).tolist()
     ['a', 'b']
     >>> head.forget_class("b").removed
@@ -70,7 +72,7 @@ class NearestMeanClassifier(LinearHead):
 
     def __init__(
         self,
-        metric: Literal["cosine", "euclidean"] = "cosine",
+        metric: Literal["auto", "cosine", "euclidean"] = "auto",
         *,
         door: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
@@ -83,19 +85,23 @@ class NearestMeanClassifier(LinearHead):
 
     def check_parameters(self) -> None:
         super().check_parameters()
-        if self.metric not in ("cosine", "euclidean"):
-            raise ValueError(f'metric must be "cosine" or "euclidean", got {self.metric!r}')
+        if self.metric not in ("auto", "cosine", "euclidean"):
+            raise ValueError(f'metric must be "auto", "cosine" or "euclidean", got {self.metric!r}')
+
+    def _by_angle(self, door: Door) -> bool:
+        return self.metric == "cosine" or (self.metric == "auto" and door.rule.norm == "l2")
 
     def _solve(self, moments: Moments) -> LinearScores:
-        return cosine_nearest_mean(moments) if self.metric == "cosine" else euclidean_nearest_mean(moments)
+        return cosine_nearest_mean(moments) if self._by_angle(moments.door) else euclidean_nearest_mean(moments)
 
     @property
+    @reading
     def centroids_(self) -> NDArray[np.float64]:
         check_is_fitted(self)
         return class_means(self.moments_)
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        if self.metric == "euclidean":
+        if not self._by_angle(self.door_):
             return super()._compare_rows(rows, scores)
         x = self.door_.dequantise(rows)
         norms = np.sqrt(np.einsum("ij,ij->i", x, x))

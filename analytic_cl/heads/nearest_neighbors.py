@@ -5,19 +5,31 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import fields
 from operator import index as as_integer
 from typing import Any, Literal, NamedTuple, NoReturn, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._locks import changing, reading
 from analytic_cl._parallel import row_blocks
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.prediction import shares
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import SampleId, Track
-from analytic_cl.memory import Device, FaissIndex, IndexKind, LearnedRows, Ranked, Scan, make_index, nearest
+from analytic_cl.memory import (
+    Device,
+    FaissIndex,
+    IndexKind,
+    LearnedRows,
+    Ranked,
+    RankedByAngle,
+    Scan,
+    make_index,
+    nearest,
+)
 from analytic_cl.statistics import ROWS, Targets
 
 Vote = Literal["softmax", "majority"]
@@ -32,7 +44,9 @@ class Neighbors(NamedTuple):
     """`sample_id` of each neighbour as an object array, None where it was learned without one."""
     labels: NDArray[Any]
     distances: NDArray[np.float64]
-    """Euclidean, between rows as they are behind the door: unit rows, or from -1 to 1 within declared bounds."""
+    """Euclidean, between rows as they are behind the door: at unit length where the door makes unit rows (sqrt(2) to a
+    row of zeros), or from -1 to 1 within declared bounds.
+    """
 
 
 class NearestNeighborsClassifier(Head):
@@ -48,10 +62,11 @@ class NearestNeighborsClassifier(Head):
     n_neighbors : int, default=20
         How many vote; all rows where there are fewer.
     vote : {"softmax", "majority"}, default="softmax"
-        "softmax" weighs a neighbour by exp(-distance^2 / (2 temperature)), which for unit rows is
-        exp(cosine / temperature); "majority" counts heads, and takes the first class where they are even.
+        "softmax" weighs a neighbour by exp(cosine / temperature) where rows have unit length (the embedding door, a
+        projection), else by exp(-distance^2 / (4 temperature m^2)), m the distance of the neighbour in the middle;
+        "majority" counts heads, and takes the first class where they are even.
     temperature : float > 0, default=0.1
-        Of the softmax, in squared units of the features. Features that are not unit rows need their own.
+        Of the softmax; without a unit.
     index : {"auto", "flat", "ivf"}, default="auto"
         What searches. "flat" is a FAISS index that reads all rows; "ivf" one that reads those in `n_probes` lists
         around centroids. "auto" needs no index for int8 rows, which the native kernel searches several times as fast
@@ -81,9 +96,11 @@ class NearestNeighborsClassifier(Head):
 
     Notes
     -----
-    Neighbours are the rows of least squared distance between integers, which FAISS only proposes. Between equal
-    distances the bytes of the row decide, then its label, then its id: not the order of arrival, and not the index.
-    The label goes before the id, so that predictions depend on the state alone, which knows no ids.
+    Neighbours are the rows of least squared distance between integers, or behind a door that makes unit rows those of
+    the largest cosine, also compared as integers: there clipping may leave rows short. FAISS only proposes. A row of
+    zeros has cosine 0 to everything, and so distance sqrt(2). Between equal ones the bytes of the row decide, then its
+    label, then its id: not the order of arrival, and not the index. The label goes before the id, so that predictions
+    depend on the state alone, which knows no ids.
 
     Cost: to learn, a copy of the row; to forget, a search by digest; to predict, 2 n_rows d operations a row. Memory d
     bytes a row behind the embedding door; a FAISS index, which is made when a prediction needs it, another 4 d.
@@ -165,6 +182,7 @@ class NearestNeighborsClassifier(Head):
 
     # ---- neighbours
 
+    @reading
     def neighbors(self, X: ArrayLike, k: int | None = None) -> Neighbors:
         """The nearest learned rows of each row: whose data is behind a prediction.
 
@@ -185,17 +203,24 @@ class NearestNeighborsClassifier(Head):
         """
         ranked = self._nearest(X, None if k is None else _positive("k", k))
         labels = self._state.classes[self._state.class_places(ranked.positions)]
-        return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * _step(self.door_))
+        return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * self._unit())
 
-    def _nearest(self, X: ArrayLike, k: int | None = None) -> Ranked:
-        found: list[Ranked] = []
+    def _nearest(self, X: ArrayLike, k: int | None = None) -> Ranked | RankedByAngle:
+        found: list[Ranked | RankedByAngle] = []
 
         def search(rows: NDArray[Any], index: Scan | FaissIndex) -> NDArray[np.float64]:
             found.extend(self._searched(rows, index, k))
             return np.zeros((len(rows), 1))
 
         self._scored(X, search)
-        return Ranked(*(np.concatenate([getattr(r, name) for r in found]) for name in ("positions", "high", "low")))
+        return type(found[0])(*(np.concatenate([getattr(r, f.name) for r in found]) for f in fields(found[0])))
+
+    def _unit(self) -> float:
+        """What a distance of 1 between ranked rows stands for."""
+        door = self.door_
+        if self._state.by_angle:
+            return 1.0
+        return float(door.step[0]) if door.rule.bounds is None else 1 / door.limit
 
     def _ids(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Ids of the rows at these positions. Of rows with the same bytes and label, the first ids come first."""
@@ -212,6 +237,7 @@ class NearestNeighborsClassifier(Head):
                     taken[same] += 1
         return out
 
+    @changing
     def rebuild(self) -> None:
         """Throw the index away; the next search makes it again from the learned rows."""
         self._check_fitted()
@@ -235,7 +261,9 @@ class NearestNeighborsClassifier(Head):
             made[1].follow()
         return cast("Scan | FaissIndex", made[1])
 
-    def _searched(self, rows: NDArray[Any], prepared: Scan | FaissIndex, k: int | None = None) -> Iterator[Ranked]:
+    def _searched(
+        self, rows: NDArray[Any], prepared: Scan | FaissIndex, k: int | None = None
+    ) -> Iterator[Ranked | RankedByAngle]:
         """The nearest of integer rows, some rows at a time."""
         k = min(_positive("n_neighbors", self.n_neighbors) if k is None else k, self._state.table.n_alive)
         for part in row_blocks(len(rows), max(1, _FOUND // k)):
@@ -245,7 +273,7 @@ class NearestNeighborsClassifier(Head):
         scores = np.concatenate([self._votes(ranked) for ranked in self._searched(rows, prepared)])
         return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
 
-    def _votes(self, ranked: Ranked) -> NDArray[np.float64]:
+    def _votes(self, ranked: Ranked | RankedByAngle) -> NDArray[np.float64]:
         """Shares of the classes."""
         places, shares = self._state.class_places(ranked.positions), self._shares(ranked)
         votes = np.zeros((len(places), len(self._state.labels)))
@@ -253,15 +281,19 @@ class NearestNeighborsClassifier(Head):
             votes[np.arange(len(votes)), places[:, j]] += shares[:, j]
         return votes
 
-    def _shares(self, ranked: Ranked) -> NDArray[np.float64]:
+    def _shares(self, ranked: Ranked | RankedByAngle) -> NDArray[np.float64]:
         """Of the vote, by neighbour."""
         if self.vote == "majority":
             return np.full(ranked.positions.shape, 1 / ranked.positions.shape[1])
         squared = ranked.squared()
-        with np.errstate(over="ignore"):  # of a temperature near 0: only the nearest have a vote
-            weights = np.exp((squared[:, :1] - squared) * _step(self.door_) ** 2 / (2 * float(self.temperature)))
+        # Unit rows have a unit; other rows are scaled so that the neighbour in the middle is at cosine 0.75 of those.
+        unit = 1.0 if self._state.by_angle else 2 * squared[:, squared.shape[1] // 2, None]
+        behind = squared - squared[:, :1]
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # a small unit: only the nearest vote
+            weights = np.where(behind > 0, np.exp(-behind / unit / (2 * float(self.temperature))), 1.0)
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
+    @reading
     def voters(self, X: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The neighbours of each row, as positions in ``state_.table``, and their shares of the vote.
 
@@ -270,6 +302,7 @@ class NearestNeighborsClassifier(Head):
         ranked = self._nearest(X)
         return ranked.positions, self._shares(ranked)
 
+    @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Shares of the vote, shape (n_samples, n_classes), rows summing to 1."""
         return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
@@ -277,11 +310,6 @@ class NearestNeighborsClassifier(Head):
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
         return shares(scores)
-
-
-def _step(door: Door) -> float:
-    """What one integer step stands for in every column."""
-    return float(door.step[0]) if door.rule.bounds is None else 1 / door.limit
 
 
 def _positive(name: str, value: Any) -> int:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from analytic_cl._config import package_versions
 from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
+from analytic_cl.heads import tensor_file
 from analytic_cl.heads.declared import declared_after
 from analytic_cl.learner import Learner
 from analytic_cl.statistics import as_label
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = "analytic-cl head"
 FORMAT_VERSION = 1
+
+_MOST_SIGNS = 2**33  # of a projection, a byte each
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -54,14 +56,15 @@ def save(head: Head, path: str | os.PathLike[str], extractor: Mapping[str, Any] 
     }
     draft = target.with_name(f".{secrets.token_hex(8)}.analytic-cl.tmp")
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, draft, metadata)
-        draft.chmod(0o600)
-        with draft.open("rb+") as file:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            tensor_file.write(file, arrays, metadata)
+            file.flush()
             os.fsync(file.fileno())
         draft.replace(target)
-    except SafetensorError as error:
-        raise OSError(f"could not write {target}: {error}") from error
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, f"could not write: {error.strerror}", str(target)) from error
     finally:
         draft.unlink(missing_ok=True)
     sync_directory(target.parent)
@@ -89,7 +92,7 @@ def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Ar
 def _kind_and_parameters(head: Head) -> dict[str, Any]:
     return {
         "class": type(head).__name__,
-        "parameters": {name: _encoded(value) for name, value in head.get_params(deep=False).items()},
+        "parameters": {name: _encoded(name, value) for name, value in head.get_params(deep=False).items()},
     }
 
 
@@ -125,7 +128,7 @@ def load_described(
     """As `load`, with what `save` was told about the extractor."""
     text, arrays = _read(path)
     try:
-        about = json.loads(text)
+        about = json.loads(text, object_pairs_hook=_without_repeats)
         kind = about["class"]
         if kind in classes:
             return _built(classes[kind], about, arrays), about.get("extractor")
@@ -143,6 +146,7 @@ def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
         head._declare(declared_after(tuple(as_label(label) for label in about["declared"]), None, []))
     if "door" not in about:
         return head
+    _check_size(about["door"], arrays)
     door = Door.from_spec(about["door"])
     learner = Learner.from_description(door, about, arrays)
     names = about["feature_names"]
@@ -154,10 +158,22 @@ def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
     return head
 
 
+def _check_size(spec: Any, arrays: Arrays) -> None:
+    """Refuse a projection far too large for the file before its signs are made, which would take for ever."""
+    projection = spec.get("projection") if isinstance(spec, dict) else None
+    if projection and (
+        projection["n_components"] > sum(array.size for array in arrays.values())
+        or projection["n_components"] * spec["n_features"] > _MOST_SIGNS
+    ):
+        raise ValueError("its projection is larger than its state")
+
+
 def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
     """The head's JSON text and the arrays of a file that is what `save` wrote."""
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a directory: give the name of a file")
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path} is a pipe or a device, not a safetensors file: give the name of a file")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
@@ -168,13 +184,28 @@ def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
                     f"{path} has format version {metadata.get('format_version')}, this analytic-cl reads "
                     f"{FORMAT_VERSION}: use the version of analytic-cl that wrote it"
                 )
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
-    except (SafetensorError, TypeError, AttributeError) as error:  # the latter two: dtypes that NumPy lacks
+            arrays = _tensors(file, path)
+    except SafetensorError as error:
         raise ValueError(f"{path} is truncated, or not a safetensors file: {error}") from error
     text = metadata.get("head", "")
     if metadata.get("checksum") != _checksum(text, arrays):
         raise ValueError(f"{path} is damaged or was altered: its checksum does not match its content")
     return text, arrays
+
+
+def _tensors(file: Any, path: str | os.PathLike[str]) -> Arrays:
+    try:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+    except (ValueError, TypeError, AttributeError) as error:  # shapes and dtypes that NumPy lacks
+        raise ValueError(f"{path} is truncated, or not a safetensors file: {error}") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values under one name one reader would take the first, another the last."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return document
 
 
 def _checksum(text: str, arrays: Arrays) -> str:
@@ -186,8 +217,8 @@ def _checksum(text: str, arrays: Arrays) -> str:
     return h.hexdigest()
 
 
-def _encoded(value: Any) -> Any:
-    """A constructor parameter as JSON."""
+def _encoded(name: str, value: Any) -> Any:
+    """A constructor parameter as JSON. Raises ValueError for what would not come back as it was."""
     if isinstance(value, FixedPoint):
         return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
     if isinstance(value, RandomProjection):
@@ -198,7 +229,16 @@ def _encoded(value: Any) -> Any:
         value = value.item()
     if isinstance(value, bool | int | float | str | None):
         return value
-    return np.asarray(value, dtype=np.float64).tolist()
+    if isinstance(value, list | tuple):
+        return [_encoded(name, each) for each in value]
+    numbers = np.asarray(value) if hasattr(value, "__array__") else None
+    if numbers is None or numbers.dtype.kind not in "biuf":
+        shown = getattr(value, "__qualname__", None) or f"of type {type(value).__name__}"
+        raise ValueError(
+            f"the parameter {name} is {shown}, which can't be saved: parameters of a saved head are numbers, text, "
+            "None, lists of these, FixedPoint, RandomProjection or NearestKeys"
+        )
+    return numbers.astype(np.float64).tolist() if numbers.dtype.kind == "f" else numbers.tolist()
 
 
 def _decoded(value: Any, arrays: Arrays) -> Any:

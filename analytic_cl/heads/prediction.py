@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from dataclasses import replace
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,7 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._locks import Guarded, reading
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.declared import DeclaredClasses
 from analytic_cl.heads.scoring import LabelScore
@@ -37,7 +39,7 @@ def shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
 
 
-class Prediction(LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The half of a head that only reads the state."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -49,6 +51,26 @@ class Prediction(LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[mi
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     _solved: dict[str, Any]
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, parts of a projection or a door too, as ``projection__n_components=5000``.
+
+        Projections and doors never change, because learned states refer to them: with a part they are replaced.
+        """
+        parts: dict[str, dict[str, Any]] = {}
+        for key in [key for key in params if "__" in key]:
+            name, _, part = key.partition("__")
+            whole = params.get(name, getattr(self, name, None))
+            if isinstance(whole, FixedPoint | RandomProjection):
+                if part not in whole.get_params():
+                    raise ValueError(
+                        f"Invalid parameter {part!r} for {whole!r}. Valid parameters are: {[*whole.get_params()]}"
+                    )
+                parts.setdefault(name, {})[part] = params.pop(key)
+        for name, changed in parts.items():
+            params[name] = replace(params.get(name, getattr(self, name)), **changed)
+        super().set_params(**params)
+        return self
 
     def check_parameters(self) -> None:
         """Raise ValueError or TypeError for parameters that are invalid; subclasses add their own."""
@@ -76,6 +98,7 @@ class Prediction(LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[mi
         return cast(LabelledState, self.state_)
 
     @property
+    @reading
     def classes_(self) -> NDArray[Any]:
         """Sorted labels that have rows, or that `partial_fit` declared."""
         self._check_fitted()
@@ -86,6 +109,7 @@ class Prediction(LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[mi
         """The door that the parameters meant for rows of this width."""
         return self.state_.door
 
+    @reading
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row.
 
@@ -105,6 +129,7 @@ class Prediction(LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[mi
         """
         return self._decisions_of_all(self._scored(X, self._score_rows))
 
+    @reading
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,)."""
         return self.labels_of(self._scored(X, self._compare_rows))
@@ -120,6 +145,7 @@ class Prediction(LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[mi
         door = self.door_
         return self._in_blocks(len(rows), lambda part: score(door.quantise(rows[part], first_row=part.start), prepared))
 
+    @reading
     def scores_of(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores of rows that are integers already, as `labels_of` and `probabilities_of` take them."""
         prepared = self._prepared()

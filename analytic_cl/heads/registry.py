@@ -60,7 +60,7 @@ def _projection(seed: int) -> RandomProjection:
 
 
 _SHRINKAGE = {"shrinkage": ("oas", 0.001, 0.01, 0.1, 0.5)}
-_ALPHA = {"alpha": ("oas", 1e-4, 1e-3, 1e-2, 0.1, 1.0)}
+_ALPHA = {"alpha": ("auto", "oas", 0.01, 0.1, 1.0, 10.0)}
 
 _OURS = (
     HeadEntry(

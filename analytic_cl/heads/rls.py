@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
+import numpy as np
+
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength
@@ -22,10 +24,11 @@ class RLSClassifier(LinearHead):
 
     Parameters
     ----------
-    alpha : "oas", "gcv" or float >= 0, default="oas"
-        "oas" shrinks correlations by the oracle approximating formula, from the state. "gcv" takes the penalty with
-        the least generalised cross-validation error, from the state as well. A number is scikit-learn's ``alpha``,
-        in units of the dequantised rows.
+    alpha : "auto", "oas", "gcv" or float >= 0, default="auto"
+        All but the number are formulas of the state. "auto": behind a projection "oas"; of unit rows a penalty of
+        their mean squared distance to the mean; else correlations within the classes are shrunk, as `LDAClassifier`
+        does. "oas" shrinks correlations by the oracle approximating formula. "gcv" takes the penalty with the least
+        generalised cross-validation error. A number is scikit-learn's ``alpha``, in units of the dequantised rows.
     fit_intercept : bool, default=True
         Whether rows and targets are centred, exactly, before solving.
     solver : {"cholesky", "recursive"}, default="cholesky"
@@ -47,7 +50,7 @@ class RLSClassifier(LinearHead):
     coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
         For dequantised rows, as scikit-learn's.
     alpha_ : float
-        The strength in use: a shrinkage intensity for "oas", else the penalty.
+        The strength in use: the intensity where correlations are shrunk, else the penalty.
     moments_ : Moments
         The learned state.
 
@@ -93,7 +96,7 @@ class RLSClassifier(LinearHead):
 
     def __init__(
         self,
-        alpha: Literal["oas", "gcv"] | float = "oas",
+        alpha: Literal["auto", "oas", "gcv"] | float = "auto",
         fit_intercept: bool = True,
         *,
         solver: Literal["cholesky", "recursive"] = "cholesky",
@@ -110,7 +113,9 @@ class RLSClassifier(LinearHead):
 
     def check_parameters(self) -> None:
         super().check_parameters()
-        check_strength("alpha", self.alpha, ("oas", "gcv"))
+        check_strength("alpha", self.alpha, ("auto", "oas", "gcv"))
+        if not isinstance(self.fit_intercept, bool | np.bool_ | int) or self.fit_intercept not in (0, 1):
+            raise ValueError(f"fit_intercept must be True or False, got {self.fit_intercept!r}")
         if self.solver not in ("cholesky", "recursive"):
             raise ValueError(f'solver must be "cholesky" or "recursive", got {self.solver!r}')
         if self.solver == "recursive" and (isinstance(self.alpha, str) or self.alpha == 0):

@@ -185,6 +185,8 @@ class Learner:
     ) -> Receipt:
         state = self.state.copy() if dry_run else self.state
         draft = ReceiptDraft(state, digests)
+        if not dry_run:
+            self.ledger.make_writable()
         with deferred_interrupts():
             before = state.revision
             if self._is_its_rows and not dry_run:
@@ -203,6 +205,7 @@ class Learner:
         found = self.ledger.find_ids(ids)
         old_rows, old = self.ledger.rows_of(found)
         draft = ReceiptDraft(self.state, digests)
+        self.ledger.make_writable()
         with deferred_interrupts():
             self.state.check_learnable(rows, targets)
             numbers = self.ledger.numbers(targets)

@@ -186,6 +186,11 @@ class Ledger(Records):
 
     # ---- changes
 
+    def make_writable(self) -> None:
+        """Copy arrays that can't be written to, such as maps of files: ahead of `erase` and `replace`."""
+        self.kept.make_writable()
+        self.hashed.make_writable()
+
     def draft(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None) -> Draft:
         """Prepare to record learned rows. Their array may be adopted, and is overwritten as rows are erased."""
         if self.track == "none" and not self.keep_rows:

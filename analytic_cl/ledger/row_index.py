@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
+
 Positions = NDArray[np.int64]
 Digests = NDArray[np.uint64]  # shape (n, 2): 128 bits a row
 
@@ -33,6 +35,13 @@ class RowIndex:
     def clear(self) -> None:
         """Rows changed or moved: all is made again."""
         self._digests = self._order = None
+
+    def make_writable(self) -> None:
+        """Copy what can't be written to: ahead of `rows_go`."""
+        if self._digests is not None:
+            self._digests = writable(self._digests)
+        if self._order is not None:
+            self._order.make_writable()
 
     def rows_came(self) -> None:
         """Rows came at the end of the table."""
@@ -100,6 +109,10 @@ class DigestOrder:
         low = np.searchsorted(self._words, words, side="left").tolist()
         high = np.searchsorted(self._words, words, side="right").tolist()
         return [self._positions[a:b] for a, b in zip(low, high, strict=True)]
+
+    def make_writable(self) -> None:
+        """Copy what can't be written to: ahead of `strike`."""
+        self._words = writable(self._words)
 
     def strike(self, words: NDArray[np.uint64], alive: NDArray[np.bool_]) -> None:
         """Overwrite words that no live entry has any more by their neighbours', which keeps the order."""

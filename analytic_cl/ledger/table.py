@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl.ledger.ids import SampleId
 from analytic_cl.ledger.row_index import Positions, RowIndex
 
@@ -50,7 +51,7 @@ class Table:
     def reserve(self, entries: Entries) -> None:
         """Take the memory that `append` of these entries needs; a first batch of rows is adopted, not copied."""
         if self.size == 0:
-            self.payload = entries.payload if entries.payload.flags.writeable else entries.payload.copy()
+            self.payload = writable(entries.payload)
         need = self.size + entries.payload.shape[0]
         for name in self._COLUMNS:
             old = getattr(self, name)
@@ -58,6 +59,14 @@ class Table:
                 new = np.zeros((max(need, 2 * self.size), *old.shape[1:]), dtype=old.dtype)
                 new[: self.size] = old[: self.size]
                 setattr(self, name, new)
+            else:
+                setattr(self, name, writable(old))
+
+    def make_writable(self) -> None:
+        """Copy what can't be written to, such as maps of files: ahead of `erase` and `replace`."""
+        for name in self._COLUMNS:
+            setattr(self, name, writable(getattr(self, name)))
+        self.index.make_writable()
 
     def append(self, entries: Entries) -> None:
         """Add entries, after `reserve`."""

@@ -1,5 +1,7 @@
 """Rows that stay: the state of nearest neighbours, and searches that can be thrown away."""
 
+from analytic_cl.memory.angles import RankedByAngle as RankedByAngle
+from analytic_cl.memory.angles import rank_by_angle as rank_by_angle
 from analytic_cl.memory.faiss_index import Device as Device
 from analytic_cl.memory.faiss_index import FaissIndex as FaissIndex
 from analytic_cl.memory.learned_rows import LearnedRows as LearnedRows

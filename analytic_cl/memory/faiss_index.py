@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl._config import get_threads
+from analytic_cl._locks import CacheLock, in_forked_child
 from analytic_cl.ledger import Positions, Table
-from analytic_cl.memory.scan import Proposals, Scan, largest_norm, rounding_error
+from analytic_cl.memory.scan import Proposals, Scan, largest_norm, rounding_error, unit_rows
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -32,6 +33,11 @@ def load_faiss(needed_for: str) -> Any:
             f"{needed_for} needs FAISS: pip install 'analytic-cl[faiss]', or 'analytic-cl[faiss-gpu]' for CUDA"
         ) from error
     return faiss
+
+
+def set_threads(faiss: Any) -> None:
+    """Threads for what this thread asks of FAISS next; one in a forked child, where OpenMP would wait for lost ones."""
+    faiss.omp_set_num_threads(1 if in_forked_child() else get_threads())
 
 
 def has_gpu(faiss: Any) -> bool:
@@ -55,13 +61,17 @@ class FaissIndex:
     n_probes : int or None
         Lists that a query looks into; all of them by default.
     cuda : bool
+    by_angle : bool
+        Whether copies have unit length, so that distances are 2 - 2 cosine.
 
     Notes
     -----
     Cost: making it copies 4 d bytes a row; forgetting overwrites as many. Memory 4 d bytes a row.
     """
 
-    def __init__(self, table: Table, lists: bool = False, n_probes: int | None = None, cuda: bool = False) -> None:
+    def __init__(
+        self, table: Table, lists: bool = False, n_probes: int | None = None, cuda: bool = False, by_angle: bool = False
+    ) -> None:
         self._faiss = load_faiss("this index")
         if cuda and not has_gpu(self._faiss):
             raise ImportError(
@@ -69,7 +79,8 @@ class FaissIndex:
                 "faiss-cpu"
             )
         self._table, self._lists, self._n_probes, self._cuda = table, lists, n_probes, cuda
-        self._lock = threading.Lock()  # of threads that predict at once, all but one wait for the index
+        self._by_angle = by_angle
+        self._lock = CacheLock()  # of threads that predict at once, all but one wait for the index
         self._index: Any = None
         self._make()
 
@@ -84,6 +95,7 @@ class FaissIndex:
             index, self._index = self._index, None  # put back at the end: what breaks off half-way leaves no index
             if index is None or self._is_outdated():
                 return
+            set_threads(self._faiss)
             gone = np.flatnonzero(self._alive & ~self._table.alive[: self._alive.size])
             if gone.size and self._cuda:
                 return
@@ -106,12 +118,12 @@ class FaissIndex:
     def propose(self, queries: NDArray[Any], m: int) -> tuple[Proposals, NDArray[np.float64]]:
         """The m nearest rows by float32 distances for each query, and by how much a distance may be wrong."""
         if self._cuda and m > _MOST_ON_GPU:
-            return Scan(self._table).propose(queries, m)
-        x = np.ascontiguousarray(queries, dtype=np.float32)
+            return Scan(self._table, self._by_angle).propose(queries, m)
+        x = np.ascontiguousarray(self._copies(queries))
         with self._lock:
             if self._index is None:
                 self._make()
-            self._faiss.omp_set_num_threads(get_threads())
+            set_threads(self._faiss)
             index = self._index
             if self._cuda:  # a GPU's resources are one search's at a time
                 distances, positions = index.search(x, m)
@@ -119,6 +131,10 @@ class FaissIndex:
             distances, positions = index.search(x, m)
         alive = (positions >= 0) & self._table.alive[np.maximum(positions, 0)]
         nearest = np.where(alive, distances, np.inf).astype(np.float64), np.where(alive, positions, -1)
+        if (
+            self._by_angle
+        ):  # of rounded copies, and of sums of squares and products, half a unit in the last place a term
+            return nearest, np.full(len(x), (2 * x.shape[1] + 32) * float(np.finfo(np.float32).eps))
         norms = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
         limits = (norms + self._largest) ** 2
         error = np.array([rounding_error(limit, x.shape[1], np.dtype(np.float32)) for limit in limits.tolist()])
@@ -134,9 +150,12 @@ class FaissIndex:
 
     # ---- upkeep
 
+    def _copies(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        return unit_rows(rows) if self._by_angle else rows.astype(np.float32)
+
     def _make(self) -> None:
         faiss, table = self._faiss, self._table
-        faiss.omp_set_num_threads(get_threads())
+        set_threads(faiss)
         width = table.payload.shape[1]
         self._generation, self._made_for = table.generation, max(1, table.n_alive)
         self._alive, self._largest = np.zeros(0, dtype=np.bool_), 0.0
@@ -145,7 +164,7 @@ class FaissIndex:
             n_lists = max(1, min(round(4 * np.sqrt(table.n_alive)), table.n_alive // 40, _MOST_ON_GPU))
             index = faiss.IndexIVFFlat(index, width, n_lists, faiss.METRIC_L2)
             index.cp.min_points_per_centroid = 1  # fewer make the centroids coarse, which is no news here
-            index.train(table.payload[table.live()].astype(np.float32))
+            index.train(self._copies(table.payload[table.live()]))
             if not self._cuda:
                 index.set_direct_map_type(faiss.DirectMap.Array)
             index.nprobe = min(n_lists, self._n_probes or n_lists)
@@ -161,7 +180,7 @@ class FaissIndex:
         for start in range(self._alive.size, table.size, _ROWS):
             rows = table.payload[start : min(start + _ROWS, table.size)]
             alive = table.alive[start : start + len(rows)].copy()
-            copies = rows.astype(np.float32)
+            copies = self._copies(rows)
             copies[~alive] = _NOWHERE
             self._largest = max(self._largest, largest_norm(rows))
             index.add(copies)
@@ -187,4 +206,5 @@ class FaissIndex:
         else:
             copies = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * width).reshape(-1, width)
             copies[gone] = _NOWHERE
+        self._alive = writable(self._alive)
         self._alive[gone] = False

@@ -122,6 +122,11 @@ class LearnedRows(RowState, LabelledState):
         places: NDArray[np.int64] = table[np.minimum(self.table.codes[: self.table.size][positions], table.size - 1)]
         return places
 
+    @property
+    def by_angle(self) -> bool:
+        """Whether neighbours are compared by angle: behind a door that makes unit rows, which clipping may shorten."""
+        return self.door.rule.norm == "l2"
+
     # ---- change, whole or not at all
 
     def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
@@ -135,6 +140,7 @@ class LearnedRows(RowState, LabelledState):
         encoded = self._checked(rows, targets).used()
         self._check_forgettable(encoded.values, np.bincount(encoded.codes, minlength=len(encoded.values)))
         found = self.ledger.find_rows(rows, encoded)
+        self.ledger.make_writable()
         with deferred_interrupts():
             self.ledger.erase(found)
 
@@ -149,6 +155,7 @@ class LearnedRows(RowState, LabelledState):
         if not self.count(label):
             raise ValueError(f"no rows of class {label!r}")
         found = self.ledger.find_target(label)
+        self.ledger.make_writable()
         with deferred_interrupts():
             self.ledger.erase(found)
 

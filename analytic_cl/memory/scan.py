@@ -19,13 +19,17 @@ Proposals = tuple[NDArray[np.float64], Positions]  # rising distances and positi
 
 _ROWS = 8192  # at a time
 _QUERIES = 1024
+_NATIVE_ANGLE = 2.0**-20  # by how much the native kernel's 2 - 2 cosine may be wrong
 
 
 class Scan:
-    """All rows of a table against all queries, in blocks: int8 rows by the native kernel, others by BLAS."""
+    """All rows of a table against all queries, in blocks: int8 rows by the native kernel, others by BLAS.
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    With `by_angle`, squared distances are those of rows at unit length, 2 - 2 cosine.
+    """
+
+    def __init__(self, table: Table, by_angle: bool = False) -> None:
+        self._table, self._by_angle = table, by_angle
 
     def propose(self, queries: NDArray[Any], m: int) -> tuple[Proposals, NDArray[np.float64]]:
         """The m rows of least distance for each query, and by how much a distance may be wrong.
@@ -35,10 +39,12 @@ class Scan:
         """
         table = self._table
         if get_backend() == "native" and table.payload.dtype == np.int8 and queries.shape[1] <= native.MAX_WIDTH:
-            squared, positions = (np.empty((len(queries), m), dtype=np.int64) for _ in range(2))
+            search, dtype = (native.nearest_angles, np.float64) if self._by_angle else (native.nearest, np.int64)
+            squared, positions = np.empty((len(queries), m), dtype=dtype), np.empty((len(queries), m), dtype=np.int64)
             rows, alive = table.payload[: table.size], table.alive[: table.size].view(np.uint8)
-            native.nearest(rows, alive, np.ascontiguousarray(queries), squared, positions, get_threads(), "")
-            return (np.where(positions < 0, np.inf, squared), positions), np.zeros(len(queries))
+            search(rows, alive, np.ascontiguousarray(queries), squared, positions, get_threads(), "")
+            wrong = np.full(len(queries), _NATIVE_ANGLE if self._by_angle else 0.0)
+            return (np.where(positions < 0, np.inf, squared), positions), wrong
         nearest = np.full((len(queries), m), np.inf), np.full((len(queries), m), -1, dtype=np.int64)
         error = np.zeros(len(queries))
         keep = _keep_reference if get_backend() == "numpy" else _keep
@@ -75,7 +81,7 @@ class Scan:
             rows = table.payload[start : min(start + _ROWS, table.size)]
             dead = ~table.alive[start : start + len(rows)]
             for part in row_blocks(len(queries), _QUERIES):
-                distances, bound = squared_distances(queries[part], rows)
+                distances, bound = (unit_distances if self._by_angle else squared_distances)(queries[part], rows)
                 distances[:, dead] = np.inf
                 yield part, start, distances, bound
 
@@ -91,6 +97,30 @@ def squared_distances(queries: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArra
     distances += np.einsum("ij,ij->i", x, x)[:, None]
     distances += np.einsum("ij,ij->i", y, y)
     return distances, rounding_error(limit, rows.shape[1], np.dtype(dtype))
+
+
+def unit_distances(queries: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], float]:
+    """2 - 2 cosine of integer rows, shape (n_queries, n_rows), and by how much it may be wrong."""
+    limit = largest_norm(queries) * largest_norm(rows)
+    dtype: type[np.floating[Any]] = np.float32 if limit < 2.0**24 else np.float64
+    distances: NDArray[Any] = product(queries.astype(dtype), rows.astype(dtype).T)
+    distances *= (-2 / _lengths(queries)).astype(dtype)[:, None]
+    distances *= (1 / _lengths(rows)).astype(dtype)
+    distances += 2
+    exact = limit < 2.0 ** (np.finfo(dtype).nmant + 1)  # products are sums of integers that the type holds
+    return distances, (16 + (0 if exact else 4 * (rows.shape[1] + 8))) * float(np.finfo(dtype).eps)
+
+
+def unit_rows(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Integer rows at unit length; zeros stay."""
+    return np.asarray(rows / _lengths(rows)[:, None], dtype=np.float32)
+
+
+def _lengths(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Lengths of integer rows, 1 in place of 0."""
+    x = rows.astype(np.float64)
+    squares = np.einsum("ij,ij->i", x, x)
+    return np.sqrt(np.where(squares > 0, squares, 1.0))
 
 
 def largest_norm(rows: NDArray[Any]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import fields
 from functools import cache
 from typing import Any, Literal, Protocol
 
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
+from analytic_cl.memory.angles import RankedByAngle, rank_by_angle
 from analytic_cl.memory.faiss_index import Device, FaissIndex, has_gpu, load_faiss
 from analytic_cl.memory.learned_rows import LearnedRows
 from analytic_cl.memory.ranking import Ranked, rank
@@ -34,19 +37,20 @@ class Index(Protocol):
 
 def make_index(state: LearnedRows, kind: IndexKind, device: Device, n_probes: int | None) -> Scan | FaissIndex:
     """The index that these words mean for a state of this size."""
-    table = state.table
+    table, by_angle = state.table, state.by_angle
     if device == "cuda":
-        return FaissIndex(table, lists=kind == "ivf", n_probes=n_probes, cuda=True)
+        return FaissIndex(table, lists=kind == "ivf", n_probes=n_probes, cuda=True, by_angle=by_angle)
     integers = get_backend() == "native" and table.payload.dtype == np.int8  # quicker than FAISS, without copies
     if kind == "auto" and (integers or table.n_alive * table.payload.shape[1] <= _SMALL):
-        return Scan(table)
+        return Scan(table, by_angle)
     try:
         faiss = load_faiss("an index")
     except ImportError:
         if not integers:
             _say_slow()
-        return Scan(table)
-    return FaissIndex(table, lists=kind == "ivf", n_probes=n_probes, cuda=device == "auto" and has_gpu(faiss))
+        return Scan(table, by_angle)
+    cuda = device == "auto" and has_gpu(faiss)
+    return FaissIndex(table, lists=kind == "ivf", n_probes=n_probes, cuda=cuda, by_angle=by_angle)
 
 
 @cache
@@ -59,8 +63,8 @@ def _say_slow() -> None:
     )
 
 
-def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any], k: int) -> Ranked:
-    """The k nearest learned rows of each query; see `rank` for their order.
+def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any], k: int) -> Ranked | RankedByAngle:
+    """The k nearest learned rows of each query; see `rank` for their order, or `rank_by_angle` behind unit rows.
 
     Notes
     -----
@@ -78,17 +82,23 @@ def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any],
     k = min(k, table.n_alive)
     places = state.class_places()
     (distances, candidates), error = index.propose(queries, min(k + _MORE, table.n_alive))
-    ranked = rank(queries, table.payload[: table.size], places, candidates, k)
+    order: Callable[..., Ranked | RankedByAngle] = rank_by_angle if state.by_angle else rank
+    ranked = order(queries, table.payload[: table.size], places, candidates, k)
     radius = ranked.squared()[:, -1]
     if isinstance(index, FaissIndex) and not index.is_exact:
         certain = ranked.positions[:, -1] >= 0
     else:
-        certain = ((candidates >= 0).sum(axis=1) >= table.n_alive) | (distances[:, -1] - error > radius)
+        certain = ((candidates >= 0).sum(axis=1) >= table.n_alive) | (
+            distances[:, -1] - error > radius + state.by_angle * 2**-50
+        )
     uncertain = np.flatnonzero(~certain)
     ranked.positions[uncertain] = -1
-    for lines, found in Scan(table).within(queries[uncertain], radius[uncertain] * (1 + 2**-50)):
+    scan = Scan(table, state.by_angle)
+    # A bound that is 0 to rounding has no room for the rounding of the distances that are compared with it.
+    for lines, found in scan.within(queries[uncertain], radius[uncertain] * (1 + 2**-50) + state.by_angle * 2**-50):
         at = uncertain[lines]
         both = np.concatenate([ranked.positions[at], found], axis=1)
-        again = rank(queries[at], table.payload[: table.size], places, both, k)
-        ranked.positions[at], ranked.high[at], ranked.low[at] = again.positions, again.high, again.low
+        again = order(queries[at], table.payload[: table.size], places, both, k)
+        for part in fields(ranked):
+            getattr(ranked, part.name)[at] = getattr(again, part.name)
     return ranked

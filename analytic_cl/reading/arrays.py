@@ -11,20 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl.reading.archives import array_header, check_archive
+
 _DAMAGES = (zipfile.BadZipFile, KeyError, EOFError, zlib.error)
 
 _Header = tuple[tuple[int, ...], np.dtype[Any]]
-
-
-def _header(file: Any, name: str) -> _Header:
-    """Shape and type of a stored array, without reading it."""
-    try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a NumPy array: {error}") from None
-    return tuple(shape), dtype
 
 
 def _refuse_objects(dtype: np.dtype[Any], name: str) -> None:
@@ -38,12 +29,12 @@ def _refuse_objects(dtype: np.dtype[Any], name: str) -> None:
 def map_npy(path: Path) -> NDArray[Any]:
     """An .npy file, which stays on disk until its rows are used."""
     with path.open("rb") as file:
-        shape, dtype = _header(file, str(path))
+        shape, dtype = array_header(file, str(path))
     _refuse_objects(dtype, str(path))
     try:
         mode: Literal["r"] | None = None if 0 in shape else "r"  # nothing can't be mapped
         array: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     return array
 
@@ -86,12 +77,13 @@ def _loaded(path: Path, names: Sequence[str], headers: dict[str, _Header]) -> di
 
 
 def _headers_of_npz(path: Path) -> dict[str, _Header]:
+    check_archive(path)
     try:
         with zipfile.ZipFile(path) as archive:
             headers = {}
             for entry in archive.namelist():
                 with archive.open(entry) as file:
-                    headers[entry.removesuffix(".npy")] = _header(file, f"{path}:{entry}")
+                    headers[entry.removesuffix(".npy")] = array_header(file, f"{path}:{entry}")
             return headers
     except _DAMAGES as error:
         raise ValueError(f"{path} is not a whole .npz file: {error}") from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._locks import CacheLock
 from analytic_cl.recursive.inverse import BLOCK, RidgeInverse
 from analytic_cl.solvers import LinearScores, cross_products, ridge, ridge_scores
 from analytic_cl.solvers.units import scatter_matrix_product
@@ -53,7 +53,7 @@ class RecursiveRidge:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.rebuilds = 0
-        self._lock = threading.Lock()  # two threads may ask one model for scores
+        self._lock = CacheLock()  # two threads may ask one model for scores
         self._bound = _BOUND
         self._inverse: RidgeInverse | None = None
         self._revision = -1  # of the state that the inverse and what is queued stand for

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from analytic_cl._arrays import writable
 from analytic_cl._blas import product
 from analytic_cl.solvers import cross_products, regularised
 from analytic_cl.solvers.spd import Floats, factor_spd
@@ -86,6 +87,7 @@ class RidgeInverse:
 
     def change(self, rows: NDArray[Any], labels: list[Label], sign: int) -> bool:
         """Follow rows that came (sign +1) or went (-1). False where precision does not allow it: make it anew."""
+        self._own()
         for label in labels:
             if label not in self.place:
                 self._add_class(label)
@@ -136,7 +138,13 @@ class RidgeInverse:
         u = self.door.step * ((n * x - sums) / n)
         return np.asfortranarray(u.T), r[:, 0], 2 * r * of_class - 2 * sign / (n + sign) * counts
 
+    def _own(self) -> None:
+        """Copy what can't be written to: BLAS would write to it all the same."""
+        for name in ("counts", "total", "p", "w", "g", "signs", "v"):
+            setattr(self, name, writable(getattr(self, name)))
+
     def _write_weights(self) -> None:
+        self.w = writable(self.w)
         k, n_classes = self.waiting, len(self.place)
         if self.written < k:
             g, v = self.g[:, self.written : k], self.v[self.written : k, :n_classes]

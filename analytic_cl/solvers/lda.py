@@ -6,7 +6,7 @@ import numpy as np
 
 from analytic_cl.solvers.linear import LinearScores, centre
 from analytic_cl.solvers.needs import needs
-from analytic_cl.solvers.shrinkage import shrink_correlations, shrink_to_mean_variance
+from analytic_cl.solvers.shrinkage import shrink_to_mean_variance, shrink_within
 from analytic_cl.solvers.spd import Floats, solve_spd
 from analytic_cl.solvers.units import class_means, scatter_matrix
 from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
@@ -16,7 +16,7 @@ from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
 def lda(moments: Moments, shrinkage: str | float = "oas", priors: Floats | None = None) -> LinearScores:
     """w_c = Sigma^-1 mu_c, b_c = -w_c.mu_c / 2 + log prior_c, Sigma the shrunk within-class covariance Sw / N.
 
-    The formula behind "oas" counts N - n_classes samples, the degrees of freedom of Sw.
+    For "oas" see `shrink_within`.
 
     Cost: 3 n_classes d^2 multiply-adds for Sw, d^3 / 3 to factor, 2 n_classes d^2 to solve; one float64 square.
     """
@@ -39,6 +39,6 @@ def _shrunk_covariance(moments: Moments, shrinkage: str | float) -> tuple[Floats
     n = moments.n_rows
     covariance = scatter_matrix(moments, "class means", 1 / n)
     if shrinkage == "oas":
-        return covariance, shrink_correlations(covariance, n - len(moments.labels))
+        return covariance, shrink_within(covariance, moments)
     shrink_to_mean_variance(covariance, float(shrinkage))
     return covariance, float(shrinkage)

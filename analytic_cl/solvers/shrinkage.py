@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from analytic_cl.solvers.spd import Floats, unit_scale
+from analytic_cl.solvers.units import centred_class_sums
+from analytic_cl.statistics import Moments
 
 
 def shrink_to_mean_variance(covariance: Floats, intensity: float) -> None:
@@ -14,12 +18,31 @@ def shrink_to_mean_variance(covariance: Floats, intensity: float) -> None:
     covariance[np.diag_indices_from(covariance)] += intensity * mean_variance
 
 
-def shrink_correlations(covariance: Floats, n_samples: int) -> float:
+def shrink_within(covariance: Floats, moments: Moments) -> float:
+    """Shrink a within-class covariance, its upper triangle, in place; returns the intensity, in (0, 1].
+
+    The formula of `shrink_correlations` for n - n_classes samples, times 3 d / samples where that is below 1: it
+    weighs a covariance as a whole, and with many rows is too strong for the narrow directions that tell classes apart.
+    A column that is constant within the classes gets the variance that it would have if each class had one more row, at
+    the mean of all rows: that has the column's own unit, and grows less certain the fewer rows a class has.
+    """
+    dead = np.flatnonzero(~(covariance.diagonal() > 0))
+    intensity = shrink_correlations(covariance, moments.n_rows - len(moments.labels), many=3)
+    if dead.size:
+        counts = moments.counts[:, None]
+        apart = centred_class_sums(moments)[:, dead] ** 2 / (counts * (counts + 1))
+        variances = apart.sum(axis=0) / moments.n_rows
+        covariance[dead, dead] = np.where(variances > 0, variances, 1.0)  # constant in all rows: no weight, any number
+    return intensity
+
+
+def shrink_correlations(covariance: Floats, n_samples: int, many: float = math.inf) -> float:
     """Shrink the correlations behind a covariance, its upper triangle, by the oracle approximating formula, in place.
 
     The covariance is divided to correlation scale (columns without variance by 1), shrunk towards the identity and
     scaled back, which leaves variances alone and multiplies the rest by 1 - intensity. A column without variance
-    gets the intensity as its variance, and has no part in the formula. Returns the intensity, in (0, 1].
+    gets the intensity as its variance, and has no part in the formula. Where samples are more than `many` times the
+    columns, the intensity is less by as much. Returns the intensity, in (0, 1].
 
     Cost: O(d^2).
 
@@ -40,7 +63,7 @@ def shrink_correlations(covariance: Floats, n_samples: int) -> float:
             for i, (w, row) in enumerate(zip(weights.tolist(), upper, strict=True))
         )
         n_live = int(live.sum())  # counting the others too would let constant columns change the answer
-        intensity = oas_intensity(float(n_live), squares, n_live, n_samples)
+        intensity = oas_intensity(float(n_live), squares, n_live, n_samples) * min(1.0, many * n_live / n_samples)
     covariance *= 1 - intensity
     np.fill_diagonal(covariance, np.where(live, variances, intensity))
     return intensity

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl.door import Door
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.labelled_state import LabelledState
@@ -54,15 +55,20 @@ class ClassState(LabelledState):
             super().drop_class(label)
         if not self.count(label):
             raise ValueError(f"no rows of class {label!r}")
-        self._reserve([])
+        self.make_writable()
         with deferred_interrupts():
             self._remove_class(label)
             self.revision += 1
 
     # ---- bookkeeping
 
+    def make_writable(self) -> None:
+        for name in ("_counts", *self._BY_CLASS):
+            setattr(self, name, writable(getattr(self, name)))
+
     def _reserve(self, labels: list[Label]) -> None:
-        """Make room for new classes ahead of the first write."""
+        """Make room for new classes, in arrays that can be written to, ahead of the first write."""
+        self.make_writable()
         need = len(self._place) + sum(label not in self._place for label in labels)
         size = self._counts.size
         if need <= size:

@@ -6,12 +6,13 @@ when the matrix is read or when there are many: integer sums don't depend on whe
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
+from analytic_cl._locks import StateLock
 from analytic_cl.door import Door
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.interrupts import deferred_interrupts
@@ -32,7 +33,7 @@ class DeferredGram:
         self._planes = planes
         self._waiting: dict[int, list[NDArray[Any]]] = {+1: [], -1: []}
         self._diagonal: Diagonal | None = None  # of the planes alone
-        self._lock = threading.Lock()  # two threads may read one model
+        self._lock = StateLock()  # two threads may read one model
 
     @property
     def planes(self) -> gram.Planes:
@@ -64,15 +65,26 @@ class DeferredGram:
                 self._enter()
             self._waiting[sign].append(own)
 
+    def make_writable(self) -> None:
+        """Copy planes that can't be written to."""
+        with self._lock:
+            self._own()
+
+    def _own(self) -> None:
+        self._planes = [writable(plane) for plane in self._planes]
+
     def _enter(self) -> None:
         """Let the waiting rows enter: either sign whole or not at all."""
-        for sign, waiting in self._waiting.items():
+        if any(self._waiting.values()):
+            self._own()
+        for sign, waiting in list(self._waiting.items()):
             if waiting:
                 self._diagonal = None
                 gram.accumulate(self._planes, np.concatenate(waiting), self._door.bits, sign, interruptible=False)
-                for rows in waiting:
-                    rows.fill(0)
-                waiting.clear()
+                entered, self._waiting[sign] = waiting, []
+                for rows in entered:
+                    if rows.flags.writeable:
+                        rows.fill(0)
 
     def merge(self, other: DeferredGram) -> None:
         """Add another matrix."""

@@ -83,6 +83,7 @@ class KeyCounts(ClassState):
         encoded = self._checked(rows, targets).used()
         self._check_forgettable(encoded.values, np.bincount(encoded.codes, minlength=len(encoded.values)))
         keys = self.keys.keys(rows)
+        self.make_writable()
         with deferred_interrupts():
             if self._count(keys, encoded, -1) < 0:
                 self._count(keys, encoded, +1)

@@ -87,8 +87,11 @@ class Moments(ClassState):
 
     @property
     def planes(self) -> gram.Planes:
-        """The Gram matrix as packed triangles (see `gram`); none at order 1."""
-        return self._gram.planes
+        """The Gram matrix as packed triangles (see `gram`), to read only; none at order 1."""
+        views = [plane.view() for plane in self._gram.planes]
+        for view in views:
+            view.flags.writeable = False
+        return views
 
     @property
     def total(self) -> Int64s:
@@ -204,6 +207,10 @@ class Moments(ClassState):
                     self._gram.change(rows, -sign, interruptible=False)
                     raise ValueError("these are as many rows as were learned, but not the same rows")
             self._shift_classes(*totals, sign)
+
+    def make_writable(self) -> None:
+        super().make_writable()
+        self._gram.make_writable()
 
     def _shift_classes(self, labels: list[Label], counts: Int64s, sums: Int64s, sign: int) -> None:
         for place, total in zip(self._shift_counts(labels, counts, sign), sums, strict=True):

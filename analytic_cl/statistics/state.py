@@ -121,6 +121,9 @@ class State(ABC):
         """Unlearn all rows of a class without seeing them, where the state `can_drop_classes`."""
         raise ValueError(f"a state of kind {self.kind!r} mixes all classes: the rows themselves are needed")
 
+    def make_writable(self) -> None:  # noqa: B027  (states without arrays have nothing to copy)
+        """Copy arrays that can't be written to, such as maps of files: before anything is changed."""
+
     def merge(self, other: State) -> Self:
         """Add the rows that another state learned. Returns self; `other` is unchanged."""
         self.check_mergeable(other)

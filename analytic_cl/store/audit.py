@@ -14,7 +14,7 @@ from typing import Any
 
 from analytic_cl.store.clock import now
 from analytic_cl.store.database import Database
-from analytic_cl.store.errors import VerificationError
+from analytic_cl.store.errors import DamagedError, VerificationError
 from analytic_cl.store.files import canonical
 
 _START = "0" * 64
@@ -22,6 +22,17 @@ _START = "0" * 64
 
 def entry_hash(entry: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(entry)).hexdigest()
+
+
+def _parsed(text: str, number: int, hashed: str) -> dict[str, Any]:
+    """An entry that has its hash. Raises DamagedError."""
+    try:
+        entry = json.loads(text)
+        if isinstance(entry, dict) and entry["number"] == number and entry_hash(entry) == hashed:
+            return entry
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise DamagedError(f"audit log: entry {number} is damaged or was altered: restore the store from a backup")
 
 
 class Audit:
@@ -33,7 +44,7 @@ class Audit:
     def last(self) -> tuple[int, str, str]:
         """Number, hash and time of the last entry."""
         row = self._db.run("SELECT number, hash, entry FROM audit ORDER BY number DESC LIMIT 1").fetchone()
-        return (0, _START, "") if row is None else (row[0], row[1], json.loads(row[2])["time"])
+        return (0, _START, "") if row is None else (row[0], row[1], _parsed(row[2], row[0], row[1])["time"])
 
     @property
     def head(self) -> str:
@@ -52,13 +63,18 @@ class Audit:
         self._db.run("INSERT INTO audit VALUES (?, ?, ?)", number + 1, json.dumps(entry), entry_hash(entry))
         return entry
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        for entry, hashed in self._db.run("SELECT entry, hash FROM audit ORDER BY number"):
-            yield {**json.loads(entry), "hash": hashed}
+    def entries(self, *, after: int = 0) -> Iterator[dict[str, Any]]:
+        query = "SELECT number, entry, hash FROM audit WHERE number > ? ORDER BY number"
+        for number, text, hashed in self._db.run(query, after):
+            yield {**_parsed(text, number, hashed), "hash": hashed}
 
     def entry(self, number: int) -> dict[str, Any] | None:
-        text = self._db.one("SELECT entry FROM audit WHERE number = ?", number)
-        return None if text is None else dict(json.loads(text))
+        row = self._db.run("SELECT entry, hash FROM audit WHERE number = ?", number).fetchone()
+        return None if row is None else _parsed(row[0], number, row[1])
+
+    def rows_learned(self, *, after: int) -> int:
+        """How many rows were learned after an entry."""
+        return sum(entry["rows"] for entry in self.entries(after=after) if entry["event"] == "learn")
 
     def verify(self, published: str | None = None) -> int:
         """Number of entries, all in order. Raises VerificationError saying where the chain is broken.
@@ -73,9 +89,9 @@ class Audit:
                 raise VerificationError(f"audit log: entry {number} is missing, the next one is {place}")
             try:
                 entry = json.loads(text)
-            except ValueError:
+            except (ValueError, TypeError, RecursionError):
                 raise VerificationError(f"audit log: entry {number} is not JSON any more") from None
-            if entry.get("number") != number or entry.get("before") != before:
+            if not isinstance(entry, dict) or entry.get("number") != number or entry.get("before") != before:
                 raise VerificationError(
                     f"audit log: entry {number} does not follow the one before: one was altered, removed or moved"
                 )

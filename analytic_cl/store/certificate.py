@@ -62,8 +62,10 @@ def check_certificate(certificate: Mapping[str, Any], public_keys: Mapping[str, 
         raise VerificationError("this is not a certificate of analytic-cl")
     if document.get("format_version") != FORMAT_VERSION:
         raise VerificationError(f"certificate format {document.get('format_version')} is not known to this version")
-    well_formed = signature.keys() == {"key", "public_key", "value"} and re.fullmatch(
-        "[0-9a-f]{128}", signature["value"]
+    well_formed = (
+        signature.keys() == {"key", "public_key", "value"}
+        and all(isinstance(value, str) for value in signature.values())
+        and re.fullmatch("[0-9a-f]{128}", signature["value"])
     )
     if not well_formed:
         raise VerificationError("the certificate was altered: its signature is not one")

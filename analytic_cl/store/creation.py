@@ -44,7 +44,7 @@ def create_directory(target: Path, head: Head, tombstone_days: float | None) -> 
         keys = Keys.create(draft / KEYS)
         empty = clone(head)
         empty.save(draft / SNAPSHOTS / "empty.safetensors")
-        seal = keys.hash("ledger", seal_text(EMPTY))
+        seal = keys.hash("ledger", seal_text(EMPTY, 0))
         (draft / DATABASE).touch(mode=0o600)
         database = Database(draft / DATABASE, read_only=False, create=True)
         with database.transaction():

@@ -14,21 +14,23 @@ from types import TracebackType
 from typing import Any
 
 from analytic_cl.statistics import deferred_interrupts
-from analytic_cl.store.errors import StoreError
+from analytic_cl.store.connection import check_schema, checksum_of, connect
+from analytic_cl.store.errors import DamagedError, StoreError
 from analytic_cl.store.turns import identity_of, keep_from_children, leave, let_go, refuse_inherited
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _IN_MEMORY = 2**26  # bytes of a file that is written anew in memory
 
 _APPLICATION = 0x414E434C  # "ANCL", in the header of the file
 
 SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE labels (code INTEGER PRIMARY KEY, label TEXT NOT NULL UNIQUE);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, sample TEXT, subject TEXT, session TEXT, label INTEGER NOT NULL,
-    restricted INTEGER NOT NULL DEFAULT 0, learned INTEGER NOT NULL, time TEXT NOT NULL, integers BLOB NOT NULL
+    restricted INTEGER NOT NULL DEFAULT 0, learned INTEGER NOT NULL, time TEXT NOT NULL, integers BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX row_of_sample ON rows (sample) WHERE sample IS NOT NULL;
 CREATE INDEX rows_of_subject ON rows (subject) WHERE subject IS NOT NULL;
@@ -68,6 +70,7 @@ class Database:
                 self._sql.close()
                 self._sql = self._connection("mode=ro&immutable=1")
                 self._check_version(path)
+            check_schema(self._sql, path)
             if not read_only:
                 self._sql.execute("PRAGMA journal_mode = WAL")
                 self._sql.execute("PRAGMA synchronous = FULL")
@@ -81,9 +84,7 @@ class Database:
             raise StoreError(f"{path} can't be opened: {error}") from error
 
     def _connection(self, how: str) -> sqlite3.Connection:
-        address = f"{self.path.absolute().as_uri()}?{how}"
-        # Threads of a store take turns: see `turns`.
-        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+        return connect(self.path, how)  # threads of a store take turns: see `turns`
 
     def _check_version(self, path: Path) -> None:
         application, version = (self.one(f"PRAGMA {name}") for name in ("application_id", "user_version"))
@@ -115,11 +116,22 @@ class Database:
         return None if row is None else row[0]
 
     def about(self, name: str) -> Any:
-        text = self.one("SELECT value FROM about WHERE name = ?", name)
-        return None if text is None else json.loads(text)
+        row = self._sql.execute("SELECT value, checksum FROM about WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        if checksum_of(name, row[0]) != row[1]:
+            raise DamagedError(f"{self.path} is damaged, in what it says of {name}: restore the store from a backup")
+        return json.loads(row[0])
 
     def set_about(self, name: str, value: Any) -> None:
-        self.run("INSERT OR REPLACE INTO about VALUES (?, ?)", name, json.dumps(value))
+        text = json.dumps(value)
+        self.run("INSERT OR REPLACE INTO about VALUES (?, ?, ?)", name, text, checksum_of(name, text))
+
+    def check_whole(self) -> None:
+        """Have SQLite compare all pages, rows and indexes with each other. Raises StoreError."""
+        found = self.one("PRAGMA integrity_check(1)")
+        if found != "ok":
+            raise DamagedError(f"{self.path} is damaged ({found}): restore the store from a backup")
 
     def vacuum(self) -> None:
         """Write the file anew. What is left of a large one passes through an unnamed temporary file of SQLite's."""
@@ -147,6 +159,14 @@ class Database:
 
     def leave_to_parent(self) -> None:
         leave(self._sql, self._identity)
+
+
+def parsed(text: str) -> Any:
+    """JSON that a store wrote. Raises DamagedError where it is none any more."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(f"the store's database is damaged ({error}): restore the store from a backup") from error
 
 
 class Transaction:

@@ -5,6 +5,10 @@ class StoreError(Exception):
     """A directory that is not a usable store: foreign, damaged, of another version, or not writable."""
 
 
+class DamagedError(StoreError):
+    """Content of a store that is not what was written."""
+
+
 class StoreLockedError(StoreError):
     """Another process writes to this store."""
 

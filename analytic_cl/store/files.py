@@ -6,12 +6,14 @@ import json
 import os
 import secrets
 import socket
+import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from analytic_cl._files import sync_directory
-from analytic_cl.store.errors import StoreLockedError
+from analytic_cl.store.errors import StoreError, StoreLockedError
 from analytic_cl.store.turns import keep_from_children, let_go
 
 
@@ -43,11 +45,26 @@ def size_of(folder: Path) -> int:
     return size
 
 
+def refuse_links(folder: Path, files: Iterable[str], folders: Iterable[str]) -> None:
+    """Refuse what is not a file or folder of its own: a link leads out of the store, a pipe is waited on for ever."""
+    for names, is_plain, what in ((files, stat.S_ISREG, "file"), (folders, stat.S_ISDIR, "folder")):
+        for name in names:
+            try:
+                mode = (folder / name).lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if not is_plain(mode):
+                kind = "a symbolic link" if stat.S_ISLNK(mode) else f"not a {what}"
+                raise StoreError(f"{folder / name} is {kind}: a store's {what}s lie in its own directory")
+
+
 class WriterLock:
     """Held by the one process that may write. The operating system releases it when the process ends, however."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
+        self._file = os.fdopen(
+            os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600), "r+", encoding="utf-8"
+        )
         try:
             _lock(self._file.fileno())
         except OSError:

@@ -52,12 +52,15 @@ class Keys:
     def read(cls, path: Path) -> Keys:
         try:
             keys = json.loads(path.read_text())
+            checksum = keys.pop("checksum")
+            if checksum != _checksum(keys):
+                raise ValueError("it does not have its checksum any more")
             for kind in KINDS:
                 if not keys[kind]:
                     raise ValueError(f"there is no {kind} key")
                 for key in keys[kind]:
                     bytes.fromhex(key["secret"]), key["id"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"the keys in {path} can't be read ({error}): restore the file from a backup") from error
         return cls(path, keys)
 
@@ -75,7 +78,8 @@ class Keys:
         self._keys[kind].append(key)
 
     def _write(self) -> None:
-        write_private(self._path, json.dumps(self._keys, indent=1).encode())
+        content = {**self._keys, "checksum": _checksum(self._keys)}
+        write_private(self._path, json.dumps(content, indent=1).encode())
 
     def rotate(self, kind: Kind) -> str:
         """Use a new key from now on; its id. What was hashed or signed under the others stays readable."""
@@ -115,6 +119,11 @@ class Keys:
 
     # ---- for auditors
 
+    def made(self, entry: dict[str, Any] | None) -> bool:
+        """Whether these are keys of the store whose log begins with this entry."""
+        first = (entry or {}).get("public_keys")
+        return isinstance(first, dict) and bool(first) and first.items() <= self.public_keys().items()
+
     def certificate_keys(self) -> dict[str, str]:
         """Secrets of the certificate keys by id, in hexadecimal: for auditors, over a private channel."""
         return {key["id"]: key["secret"] for key in self._keys["certificate"]}
@@ -127,6 +136,11 @@ class Keys:
         key = self._keys["signing"][-1]
         private = _ed25519().Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key["secret"]))
         return {"key": key["id"], "public_key": key["public"], "value": private.sign(canonical(document)).hex()}
+
+
+def _checksum(keys: dict[str, Any]) -> str:
+    """Finds a damaged byte, which would be another key."""
+    return hashlib.sha256(canonical(keys)).hexdigest()
 
 
 def keyed_hash(key_id: str, secret: bytes, content: bytes) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -14,14 +15,15 @@ from safetensors import SafetensorError
 from sklearn.base import clone
 
 from analytic_cl._files import sync_directory
-from analytic_cl.door import Door
+from analytic_cl.door import Door, Losses
 from analytic_cl.heads import Head, head_classes, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.learner import Learner
 from analytic_cl.ledger import SampleId
 from analytic_cl.statistics import EMPTY, LabelledState, State, Targets, label_kind
+from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
-from analytic_cl.store.errors import StoreError
+from analytic_cl.store.errors import DamagedError, StoreError
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.rows import Rows
 
@@ -63,29 +65,57 @@ class Model:
         self.damaged = ""  # why the snapshot could not be used, if so
         self._digest: tuple[State, int, str] | None = None  # of which state, at which revision
         self.dirty = False  # changed within a transaction that has not committed yet
+        self._losses: Losses | None = None  # at the door, of rows learned since the store was opened
         self._load(mend)
 
     def _load(self, mend: bool) -> None:
         """Read the snapshot and add what came since; where it is damaged, and `mend`, learn again from all rows."""
         snapshot = self._db.about("snapshot")
+        if snapshot is None:
+            raise DamagedError(f"{self._db.path} does not name its snapshot any more: restore the store from a backup")
         after: int = snapshot["after"]
         try:
+            if re.fullmatch(r"[0-9a-z]+\.safetensors", snapshot["name"]) is None:  # it stays within the folder
+                raise ValueError(f"{snapshot['name']!r} is not the name of a snapshot")
             self.head: Head = load(self._folder / snapshot["name"])
-            if not self._keys.matches("ledger", snapshot["seal"], seal_text(self.head.state_digest())):
+            if not self._sealed(snapshot):
                 raise ValueError(f"{snapshot['name']} is a snapshot of another state")
         except (OSError, ValueError, SafetensorError) as error:
             if isinstance(error, FileNotFoundError) and not mend:
                 raise
             self.damaged = str(error)
-            self.head, after = head_from_text(self._db.about("head"), head_classes()), 0
+            self.head = head_from_text(self._db.about("head"), head_classes())
         self.since = 0  # rows that the snapshot lacks
         about = self._db.about("rows")
-        if about is None:
-            return
-        self._expect(about)
-        for rows, targets in self._rows.batches(self.head.door_, after=after):
+        if about is not None:
+            self._expect(about)
+        if self.damaged:
+            # What takes rows out writes a snapshot, so the rows from before it give exactly its state.
+            if about is not None:
+                self._add(self._rows.batches(self.head.door_, until=after))
+            if not self._sealed(snapshot):
+                raise DamagedError(
+                    f"{self._db.path}: the snapshot can't be used ({self.damaged}), and the rows do not give its state "
+                    "either: restore the store from a backup"
+                )
+        before, expected = self.since, Audit(self._db).rows_learned(after=after)
+        if about is not None:
+            self._add(self._rows.batches(self.head.door_, after=after))
+        if self.since - before != expected:
+            raise DamagedError(
+                f"{self._db.path} holds {self.since - before} rows that were learned after entry {after} of the log, "
+                f"which tells of {expected}: restore the store from a backup"
+            )
+
+    def _add(self, batches: Iterable[tuple[NDArray[Any], Targets]]) -> None:
+        for rows, targets in batches:
             self.learner.learn(rows, targets)
             self.since += len(rows)
+
+    def _sealed(self, snapshot: dict[str, Any]) -> bool:
+        """Whether the state is the one that the database wrote down."""
+        digest = self.head.state_digest() if self.head.__sklearn_is_fitted__() else EMPTY
+        return self._keys.matches("ledger", snapshot["seal"], seal_text(digest, snapshot["after"]))
 
     def _expect(self, about: dict[str, Any]) -> None:
         """Be ready for rows as `Incoming.about` describes them."""
@@ -156,6 +186,7 @@ class Model:
         head = self.head if known else clone(self.head)
         if feature_names is not None:
             head = _compared(head, feature_names)
+        head.losses = self._losses
         new = head.encode(X, y, sample_id)
         kind = label_kind(new.targets.values[0])
         if labels and label_kind(labels[0]) != kind:  # those of restricted rows as well
@@ -169,6 +200,7 @@ class Model:
         if feature_names is not None and len(feature_names) != width:
             raise ValueError(f"X has {width} columns, but feature_names names {len(feature_names)}")
         given = list(feature_names) if feature_names is not None else None if names is None else names.tolist()
+        self._losses = head.losses
         return Incoming(new.rows, new.targets, new.ids, new.door, width, given, sorted(set(other_columns)))
 
     def note(self, about: dict[str, Any]) -> None:
@@ -192,6 +224,8 @@ class Model:
     def write_snapshot(self) -> str:
         """Write the state to a new file; its name. It counts from when ``about.snapshot`` names it."""
         name = f"{secrets.token_hex(8)}.safetensors"
+        if self._losses is not None:
+            self._losses.restart()  # rows may be going out
         if not self.n_rows:
             self.head.become_unfitted()
         self.head.save(self._folder / name)
@@ -199,13 +233,13 @@ class Model:
 
     def point_to(self, name: str, after: int) -> None:
         """Make a snapshot the one that counts, within a transaction."""
-        seal = self._keys.hash("ledger", seal_text(self.digest()))
+        seal = self._keys.hash("ledger", seal_text(self.digest(), after))
         self._db.set_about("snapshot", {"name": name, "after": after, "seal": seal})
 
     def remove_other_snapshots(self) -> None:
         current = self._db.about("snapshot")["name"]
         for path in self._folder.iterdir():
-            if path.name != current:
+            if path.name != current and (path.is_symlink() or not path.is_dir()):
                 path.unlink(missing_ok=True)
         sync_directory(self._folder)
 
@@ -224,6 +258,6 @@ def _compared(head: Head, names: Sequence[str]) -> Head:
     return head
 
 
-def seal_text(digest: str) -> bytes:
-    """What is hashed of a state, so that the database knows its snapshot."""
-    return f"snapshot\0{digest}".encode()
+def seal_text(digest: str, after: int) -> bytes:
+    """What is hashed of a state and of its place in the log, so that the database knows its snapshot."""
+    return f"snapshot\0{digest}\0{after}".encode()

@@ -18,7 +18,7 @@ from analytic_cl.store.audit import Audit
 from analytic_cl.store.creation import DATABASE, KEYS, LOCK, SNAPSHOTS, SPELLING
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import RefusedError, StoreError
-from analytic_cl.store.files import WriterLock, size_of
+from analytic_cl.store.files import WriterLock, refuse_links, size_of
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model
 from analytic_cl.store.receipt import StoreReceipt
@@ -27,6 +27,8 @@ from analytic_cl.store.rows import Rows
 from analytic_cl.store.tombstones import Tombstones
 from analytic_cl.store.turns import Turns, in_turn
 from analytic_cl.store.verification import Verification, verify
+
+_BESIDE = ("wal", "shm", "journal")  # of the database, as SQLite names them
 
 
 class StoreReader:
@@ -42,6 +44,7 @@ class StoreReader:
         self._lock: WriterLock | None = None
         self._open: Database | None = None
         self._loaded: Model | None = None
+        refuse_links(self.path, (DATABASE, *(f"{DATABASE}-{end}" for end in _BESIDE), KEYS, LOCK), (SNAPSHOTS,))
         if not (self.path / DATABASE).is_file():
             raise StoreError(f"{self.path} is not a store: there is no {DATABASE} in it")
         try:
@@ -56,6 +59,8 @@ class StoreReader:
             self._seen = (0, "", "")
             self._check_spelling()
             if not read_only:
+                if not self._keys.made(self._audit.entry(1)):  # what is mended with them could not be checked again
+                    raise StoreError(f"{self.path / KEYS} holds the keys of another store: restore it from a backup")
                 self._recover()
         except BaseException as error:
             self._loaded = None

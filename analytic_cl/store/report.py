@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from analytic_cl._text import visible
+
 _DONE = {
     "forget": "erased from the model and from the store's files",
     "rectify": "replaced by corrected rows",
@@ -59,10 +61,11 @@ def report(certificate: Mapping[str, Any]) -> str:
     """
     done = _DONE.get(str(certificate.get("kind")), "changed")
     together = certificate.get("requests_together", 1)
-    others = "" if together == 1 else f" It was carried out together with {together - 1} other requests."
+    others = "" if together == 1 else f" It was one of {_plain(together)} requests carried out together."
     parts = [
         f"# Request {_code(certificate.get('request'))}",
-        f"On {_code(certificate.get('time'))}, {certificate.get('removed')} of {certificate.get('requested')} "
+        f"On {_code(certificate.get('time'))}, {_plain(certificate.get('removed'))} of "
+        f"{_plain(certificate.get('requested'))} "
         f"requested rows were {done}.{others}",
         "This page explains a certificate and is not signed itself: check the certificate.",
         "## How to verify",
@@ -92,9 +95,9 @@ def _shown(value: Any) -> str:
 
 def _code(value: Any) -> str:
     """Whatever a value holds, it stays in its cell and is shown as it is."""
-    text = " ".join(str(value).split()).replace("`", "'").replace("|", "¦")
+    text = visible(" ".join(str(value).split())).replace("`", "'").replace("|", "¦")
     return f"`{text}`"
 
 
 def _plain(value: Any) -> str:
-    return "".join(f"\\{mark}" if mark in "\\`*_[]<>|#" else mark for mark in " ".join(str(value).split()))
+    return "".join(f"\\{mark}" if mark in "\\`*_[]<>|#&~!" else mark for mark in visible(" ".join(str(value).split())))

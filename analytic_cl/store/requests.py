@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from analytic_cl.store.clock import now
-from analytic_cl.store.database import Database
-from analytic_cl.store.errors import RefusedError
+from analytic_cl.store.database import Database, parsed
+from analytic_cl.store.errors import DamagedError, RefusedError
 from analytic_cl.store.files import canonical
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.receipt import StoreReceipt
@@ -38,7 +38,7 @@ class Requests:
             raise RefusedError(f"request {request!r} is on record with another content: give this one an id of its own")
         if status == "refused":
             raise RefusedError(f"request {request!r} was refused before: {reason}")
-        return StoreReceipt(**json.loads(receipt)) if status == "applied" else None
+        return _receipt(receipt) if status == "applied" else None
 
     def content_hash(self, request: str) -> str:
         return str(self._db.one("SELECT content FROM requests WHERE request = ?", request))
@@ -68,4 +68,11 @@ class Requests:
 
     def receipt(self, request: str) -> StoreReceipt | None:
         text = self._db.one("SELECT receipt FROM requests WHERE request = ?", request)
-        return None if text is None else StoreReceipt(**json.loads(text))
+        return None if text is None else _receipt(text)
+
+
+def _receipt(text: str) -> StoreReceipt:
+    try:
+        return StoreReceipt(**parsed(text))
+    except TypeError as error:
+        raise DamagedError(f"a receipt on record is damaged ({error}): restore the store from a backup") from error

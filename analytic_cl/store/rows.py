@@ -14,14 +14,25 @@ from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import other_kind
 from analytic_cl.statistics import Label, Targets, as_label, encode_labels
-from analytic_cl.store.database import Database
+from analytic_cl.store.database import Database, parsed
+from analytic_cl.store.errors import DamagedError
 from analytic_cl.store.tombstones import Tombstones
 
+_NEVER = 2**62  # no log has so many entries
 _BATCH_BYTES = 2**25  # of integers that are in memory at a time
 
 
 # SQLite does a CROSS JOIN in the order as written; any other join with the selection may scan all rows.
 _CHOSEN = "chosen CROSS JOIN rows USING (row)"
+
+
+def _checksum(integers: str = "integers", label: str = "rows.label", restricted: str = "restricted") -> str:
+    """SQL of the checksum over all that a row holds, its label as text."""
+    text = f"(SELECT label FROM labels WHERE code = {label})"
+    return f"checksum_of({integers}, {text}, {restricted}, sample, subject, session, learned, time)"
+
+
+_SOUND = f"checksum = {_checksum()}"
 
 
 class Batch(NamedTuple):
@@ -46,7 +57,7 @@ class Rows:
 
     def labels(self) -> dict[int, Label]:
         """Labels by their numbers."""
-        return {code: as_label(json.loads(text)) for code, text in self._db.run("SELECT code, label FROM labels")}
+        return {code: as_label(parsed(text)) for code, text in self._db.run("SELECT code, label FROM labels")}
 
     def any(self) -> bool:
         return self._db.one("SELECT 1 FROM rows LIMIT 1") is not None
@@ -174,23 +185,26 @@ class Rows:
         entries = self._db.run(f"SELECT integers FROM {_CHOSEN} LIMIT 30").fetchall()
         return np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(door)).reshape(-1, door.width)
 
-    def batches(self, door: Door, *, after: int = 0) -> Iterator[tuple[NDArray[Any], Targets]]:
-        """Integer rows and labels of the state, those learned after an entry of the log."""
-        return self._batches("rows WHERE learned > ? AND restricted = 0", (after,), door)
+    def batches(self, door: Door, *, after: int = 0, until: int = _NEVER) -> Iterator[tuple[NDArray[Any], Targets]]:
+        """Integer rows and labels of the state, those learned after an entry of the log, and not after another."""
+        return self._batches("rows WHERE learned > ? AND learned <= ? AND restricted = 0", (after, until), door)
 
     def _batches(self, source: str, values: Sequence[Any], door: Door) -> Iterator[tuple[NDArray[Any], Targets]]:
         labels = self.labels()
-        cursor = self._db.run(f"SELECT label, integers FROM {source}", *values)
+        cursor = self._db.run(f"SELECT {_SOUND}, label, integers FROM {source}", *values)
         while entries := cursor.fetchmany(_at_once(door)):
-            codes, integers = zip(*entries, strict=True)
+            sound, codes, integers = zip(*entries, strict=True)
+            self._check(sound)
             yield _joined(integers, door), encode_labels([labels[code] for code in codes])
 
     def full_batches(self, door: Door) -> Iterator[Batch]:
         """All that is known of the rows in the state, but for times."""
         labels = self.labels()
-        cursor = self._db.run("SELECT integers, label, sample, subject, session FROM rows WHERE restricted = 0")
+        columns = f"{_SOUND}, integers, label, sample, subject, session"
+        cursor = self._db.run(f"SELECT {columns} FROM rows WHERE restricted = 0")
         while entries := cursor.fetchmany(_at_once(door)):
-            integers, codes, names, subjects, sessions = zip(*entries, strict=True)
+            sound, integers, codes, names, subjects, sessions = zip(*entries, strict=True)
+            self._check(sound)
             yield Batch(
                 _joined(integers, door),
                 encode_labels([labels[code] for code in codes]),
@@ -202,9 +216,10 @@ class Rows:
     def about_chosen(self, door: Door) -> Iterator[dict[str, Any]]:
         """All that is stored of each chosen row."""
         labels = self.labels()
-        columns = "sample, subject, session, label, restricted, time, integers"
+        columns = f"{_SOUND}, sample, subject, session, label, restricted, time, integers"
         query = f"SELECT {columns} FROM {_CHOSEN} ORDER BY row"
-        for sample, subject, session, code, restricted, time, integers in self._db.run(query):
+        for sound, sample, subject, session, code, restricted, time, integers in self._db.run(query):
+            self._check([sound])
             yield {
                 "sample_id": None if sample is None else name_of(sample),
                 "subject": None if subject is None else name_of(subject),
@@ -215,6 +230,13 @@ class Rows:
                 "integers": np.frombuffer(integers, dtype=_stored(door)).tolist(),
             }
 
+    def _check(self, sound: Sequence[Any]) -> None:
+        if not all(sound):
+            raise DamagedError(
+                f"{self._db.path} is damaged: a row does not have its checksum any more; restore the store from a "
+                "backup"
+            )
+
     # ---- write, within a transaction
 
     def insert(self, batch: Batch, learned: int, time: str) -> None:
@@ -222,7 +244,11 @@ class Rows:
         codes = self._codes(batch.targets)
         columns = zip(batch.ids, batch.subjects, batch.sessions, codes, stored, strict=True)
         self._db.run_many(
-            "INSERT INTO rows (sample, subject, session, label, learned, time, integers) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"""INSERT INTO rows (sample, subject, session, label, learned, time, integers, checksum)
+                SELECT sample, subject, session, given, learned, time, integers,
+                    {_checksum(label="given", restricted="0")}
+                FROM (SELECT ? AS sample, ? AS subject, ? AS session, ? AS given, ? AS learned, ? AS time,
+                    ? AS integers)""",
             (
                 (*(None if name is None else text_of(name) for name in names), code, learned, time, row.tobytes())
                 for *names, code, row in columns
@@ -233,13 +259,14 @@ class Rows:
         codes = self._codes(targets)
         stored = np.ascontiguousarray(rows, dtype=_stored_dtype(rows.dtype))
         self._db.run_many(
-            "UPDATE rows SET label = ?, integers = ? WHERE sample = ?",
+            f"UPDATE rows SET label = ?1, integers = ?2, checksum = {_checksum('?2', '?1')} WHERE sample = ?3",
             ((code, row.tobytes(), text_of(name)) for name, code, row in zip(ids, codes, stored, strict=True)),
         )
         self._drop_unused_labels()
 
     def restrict_chosen(self, restricted: bool) -> None:
-        self._db.run("UPDATE rows SET restricted = ? WHERE row IN (SELECT row FROM chosen)", restricted)
+        query = f"UPDATE rows SET restricted = ?1, checksum = {_checksum(restricted='?1')}"
+        self._db.run(f"{query} WHERE row IN (SELECT row FROM chosen)", int(restricted))
 
     def delete_chosen(self) -> None:
         self._db.run("DELETE FROM rows WHERE row IN (SELECT row FROM chosen)")
@@ -280,4 +307,4 @@ def text_of(name: SampleId) -> str:
 
 
 def name_of(text: str) -> Any:
-    return int(text[1:-1]) if text.startswith("#") else json.loads(text)
+    return int(text[1:-1]) if text.startswith("#") and text[1:-1].lstrip("-").isdecimal() else parsed(text)

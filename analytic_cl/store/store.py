@@ -109,7 +109,8 @@ class Store(StoreReader):
                 self._audit.append("mended", rows=model.n_rows)
             self.snapshot()
         for draft in self.path.glob(".*.tmp"):
-            draft.unlink(missing_ok=True)
+            if draft.is_symlink() or not draft.is_dir():
+                draft.unlink(missing_ok=True)
         with self._db.transaction():
             self._tombstones.expire()
         self._clean()

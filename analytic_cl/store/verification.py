@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from analytic_cl.statistics import empty_state
+from analytic_cl.statistics import State, empty_state
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import check_certificate
-from analytic_cl.store.errors import VerificationError
+from analytic_cl.store.errors import DamagedError, VerificationError
 
 if TYPE_CHECKING:
     from analytic_cl.store.reader import StoreReader
@@ -66,9 +66,24 @@ def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] 
     VerificationError
         Saying what does not hold.
     """
+    try:
+        return _verified(store, head, certificate, retrain)
+    except DamagedError as error:
+        raise VerificationError(str(error)) from error
+
+
+def _verified(
+    store: StoreReader, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool
+) -> Verification:
+    store._keys.reload()
+    if not store._keys.made(store._audit.entry(1)):
+        raise VerificationError("the keys and the audit log are of two stores: one was exchanged")
     model = store._model
     with store._db.transaction("DEFERRED"):
         entries = store._audit.verify(head)
+        if entries < store._db.about("snapshot")["after"]:
+            raise VerificationError("the audit log ends before the snapshot: an older log was put back, or it was cut")
+        store._db.check_whole()
         if model.damaged:
             raise VerificationError(f"the snapshot is damaged: {model.damaged}")
         recorded = store._rows.counts()
@@ -76,16 +91,35 @@ def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] 
         held = {} if state is None else dict(zip(state.labels, state.counts.tolist(), strict=True))
         if recorded != held:
             raise VerificationError(f"the tables hold {sum(recorded.values())} rows, the state {sum(held.values())}")
+        _check_log_against_rows(store)
         public_keys = store.public_keys()
         requests = _check_requests(store, public_keys)
         if retrain and state is not None:
-            again = empty_state(state.door, state.describe())
-            for rows, targets in store._rows.batches(state.door):
-                again.add(rows, targets)
-            if again.digest() != state.digest():
-                raise VerificationError("the state is not the one of the rows in the tables")
+            _check_retrained(store, state)
         current = None if certificate is None else _check_own_certificate(store, certificate, public_keys)
     return Verification(entries, requests, model.n_rows, retrain, current)
+
+
+def _check_retrained(store: StoreReader, state: State) -> None:
+    wrong = "the state is not the one of the rows in the tables"
+    again = empty_state(state.door, state.describe())
+    try:
+        for rows, targets in store._rows.batches(state.door):
+            again.add(rows, targets)
+    except DamagedError as error:
+        raise VerificationError(f"{wrong}: {error}") from error
+    if again.digest() != state.digest():
+        raise VerificationError(wrong)
+
+
+def _check_log_against_rows(store: StoreReader) -> None:
+    """As many rows, restricted ones too, as the log says were learned and not erased since."""
+    told = 0
+    for entry in store._audit.entries():
+        told += entry["rows"] if entry["event"] == "learn" else -entry["removed"] if entry["event"] == "forget" else 0
+    held = store._rows.count() + store._rows.count(restricted=True)
+    if told != held:
+        raise VerificationError(f"the log tells of {told} rows, the tables hold {held}: one of the two is older")
 
 
 def _check_requests(store: StoreReader, public_keys: Mapping[str, str]) -> int:

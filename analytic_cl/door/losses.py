@@ -1,0 +1,108 @@
+"""What a stream of rows loses on the way to integers, counted on a sample, and said once."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl._config import get_backend
+from analytic_cl._warnings import warn
+from analytic_cl.door import loss_kernels, loss_reference
+from analytic_cl.door.advice import Sample, verdict
+from analytic_cl.door.door import Door, as_floats
+
+_VALUES = 2**16  # about as many values are looked at before rows are left out
+_LAST = 2.0**50
+
+
+class DoorWarning(UserWarning):
+    """Rows lose much of their information on the way to integers: another door would serve them better."""
+
+
+class Losses:
+    """Counts over one stream, for one warning. Neither part of the state nor of its digest.
+
+    The first rows are all looked at, then ever fewer, at places that depend on nothing but their number in the stream:
+    batches make no difference. Counts hold extremes and sketches of single rows, so they are never pickled or saved,
+    and `restart` drops them when rows are forgotten.
+
+    Exactness: none is needed; no integer depends on what is counted here.
+
+    Cost: a pass over a few hundred rows of a stream, however long. Memory 64 bytes a column.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self._said = door.as_is  # integers that are taken as they are lose nothing
+        self._places, self._weights = _sampled(min(max(_VALUES // door.n_features, 32), 256))
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all rows that were counted; what was said stays said."""
+        self._n_rows = self._n_seen = self._next_verdict = 0
+        self._columns: NDArray[np.float64] | None = None
+        self._rows: list[NDArray[np.float64]] = []
+        self._groups: dict[int, list[Any]] = {}
+
+    def saw(self, X: NDArray[Any], names: Any = None) -> None:
+        """Count rows that passed the door; a DoorWarning says what they lose, with columns by name or number."""
+        start, self._n_rows = self._n_rows, self._n_rows + len(X)
+        if self._said or self._n_rows <= self._places[self._n_seen]:
+            return
+        stop = int(np.searchsorted(self._places, self._n_rows))
+        taken = slice(self._n_seen, stop)
+        self._count(as_floats(X[self._places[taken] - start]), self._weights[taken])
+        self._n_seen = stop
+        if self._n_seen < self._next_verdict:
+            return
+        self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
+        message = self._verdict(names, X.dtype)
+        if message:
+            warn(message, DoorWarning)
+            self._said = True
+            self.restart()
+
+    def _count(self, x: NDArray[Any], weights: NDArray[np.float64]) -> None:
+        run = loss_reference if get_backend() == "numpy" else loss_kernels
+        offset, scale = self.door.affine
+        if self._columns is None:
+            self._columns = np.zeros((len(loss_kernels.COLUMNS), x.shape[1]))
+            self._columns[0] = np.nan
+        rows = np.empty((len(x), 3))
+        keys = np.empty(len(x), np.int64)
+        unit = self.door.rule.norm == "l2"
+        run.count_losses(x, weights, unit, offset, scale, float(self.door.limit), self._columns, rows, keys)
+        tolerance = 8 * float(np.finfo(x.dtype).eps)
+        self._rows.append(np.column_stack([rows[:, :2], weights]))
+        for key, (length, _, sketch) in zip(keys.tolist(), rows.tolist(), strict=True):
+            # Of unit rows, those of one direction are one; of others, those that differ by less than rounding errors.
+            mark, least = (length, 0.01 * length) if unit else (sketch, tolerance * length)
+            group = self._groups.setdefault(key, [mark, 0, False])
+            group[1] += 1
+            group[2] = group[2] or abs(mark - group[0]) > least
+
+    def _verdict(self, names: NDArray[Any] | None, dtype: np.dtype[Any]) -> str:
+        assert self._columns is not None
+        if len(self._rows) > 1:
+            self._rows = [np.concatenate(self._rows)]
+        merged = sum(size for _, size, differs in self._groups.values() if differs)
+        distinct = merged + sum(1 for *_, differs in self._groups.values() if not differs)
+        eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
+        columns = dict(zip(loss_kernels.COLUMNS, self._columns, strict=True))
+        sizes, lost, weights = self._rows[0].T
+        return verdict(self.door, Sample(columns, sizes, lost, weights, merged / self._n_seen, distinct, eps), names)
+
+
+@lru_cache
+def _sampled(full: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places of the rows that are looked at, and how many rows of the stream each stands for.
+
+    All of the first `full`, then about a third as many each time that the stream doubles, at no fixed period.
+    """
+    more = np.arange(1, math.ceil(full / 3 * math.log2(_LAST / full)))
+    places = np.concatenate([np.arange(full), (full * 2.0 ** (3 * more / full)).astype(np.int64)])
+    return places, np.diff(places, append=places[-1] + 1).astype(np.float64)

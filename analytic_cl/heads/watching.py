@@ -1,0 +1,45 @@
+"""A head that says where its rows lose much on the way to integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from analytic_cl.door import Door, Losses
+
+
+class Watched:
+    """Mixin of `Head`: what one stream of rows lost at the door, from `fit` on or since everything was forgotten."""
+
+    _losses: Losses
+
+    def _watch_afresh(self, door: Door) -> None:
+        self._losses = Losses(door)
+
+    def _watch(self, X: NDArray[Any], door: Door) -> None:
+        """Say, once a stream, what rows lose that are about to be learned."""
+        losses = self.__dict__.get("_losses")  # none: a head that was loaded, or made from moments or another head
+        if losses is None or losses.door != door:
+            self._losses = Losses(door)
+        self._losses.saw(X, self.__dict__.get("feature_names_in_"))
+
+    @property
+    def losses(self) -> Losses | None:
+        """What was counted; for engines that encode a stream of rows by several heads."""
+        return self.__dict__.get("_losses")
+
+    @losses.setter
+    def losses(self, losses: Losses | None) -> None:
+        if losses is not None:
+            self._losses = losses
+
+    def _stop_watching(self) -> None:
+        """Drop what was counted of rows, because some of them are forgotten now."""
+        if "_losses" in self.__dict__:
+            self._losses.restart()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]  # BaseEstimator's, not object's
+        state.pop("_losses", None)  # it holds traces of rows
+        return state
