@@ -18,7 +18,7 @@ from analytic_cl.door.sign_keys import _plus_bits
 X, y = generated_rows()
 test = X[:10_000]
 head = KeyValueBottleneckClassifier().fit(X, y, sample_id=np.arange(len(X)))
-door, keys = head.door_, head.moments_.keys
+door, keys = head.door_, head.state_.keys
 rows = door.quantise(X)
 product = RandomProjection(keys.n_codebooks * keys.bits)
 turn = iter(range(0, len(X), 10))

@@ -177,7 +177,7 @@ def test_merge_refuses_other_columns_and_bad_parameters():
     unfitted = LDAClassifier(shrinkage=7)
     with pytest.raises(ValueError, match="shrinkage"):
         unfitted.merge(swapped)
-    assert not vars(unfitted).keys() & {"moments_", "n_features_in_"}
+    assert not vars(unfitted).keys() & {"learner_", "n_features_in_"}
 
 
 def test_merge_into_an_unfitted_head_keeps_to_its_own_door():

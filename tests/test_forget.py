@@ -231,11 +231,11 @@ def test_heads_of_one_door_and_order_merge_whatever_their_class():
     with pytest.raises(ValueError, match="order"):
         lda.merge(NearestMeanClassifier().fit(X, Y))
     with pytest.raises(TypeError, match="needs another head"):
-        lda.merge(lda.moments_)
+        lda.merge(lda.state_)
 
 
 def test_untracked_rows_can_go_when_the_state_does_not_forbid_it():
-    state = LDAClassifier().fit(X, Y).moments_
+    state = LDAClassifier().fit(X, Y).state_
     head = LDAClassifier.from_moments(state)
 
     head.forget(X[:4], Y[:4])

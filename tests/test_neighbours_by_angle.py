@@ -23,7 +23,7 @@ def cosine(query, row):
 
 def oracle(head, X, k):
     """Positions of the nearest rows in Python's integers, by cosine, bytes of the row and label."""
-    rows, places = head.moments_.table.payload, head.moments_.class_places()
+    rows, places = head.state_.table.payload, head.state_.class_places()
     return [
         sorted(range(len(rows)), key=lambda i: (-cosine(query, rows[i].tolist()), rows[i].tobytes(), places[i]))[:k]
         for query in head.door_.quantise(np.asarray(X)).tolist()
@@ -46,7 +46,7 @@ def test_neighbours_are_those_of_exact_cosines(door, index, backend):
         found, positions = head.neighbors(queries, k=7), head.voters(queries)[0][:, :7]
         everything = head.voters(queries[:3])[0]
     expected = oracle(head, queries, 7)
-    rows, labels = head.moments_.table.payload, head.moments_.class_places()
+    rows, labels = head.state_.table.payload, head.state_.class_places()
 
     assert all(
         [(rows[i].tobytes(), labels[i]) for i in mine] == [(rows[i].tobytes(), labels[i]) for i in true]

@@ -231,8 +231,8 @@ def test_writing_into_what_a_model_gave_back_changes_no_model(model):
     digest, said = mine.state_digest(), reads(mine)
     names = ["coef_", "intercept_", "classes_", "centroids_"]
     given = [*reads(mine)[:2], *(getattr(mine, name) for name in names if hasattr(mine, name))]
-    state = mine.moments_
-    given += [state.counts, state.classes, *mine.moments_.to_arrays().values()]
+    state = mine.state_
+    given += [state.counts, state.classes, *mine.state_.to_arrays().values()]
     given += [getattr(state, name) for name in ("sums", "total", "tables") if hasattr(state, name)]
     for array in given:
         if array.flags.writeable:

@@ -16,7 +16,7 @@ pytestmark = ignore_door
 
 
 def relative_error(head):
-    exact = RLSClassifier.from_moments(head.moments_, alpha=head.alpha, fit_intercept=head.fit_intercept)
+    exact = RLSClassifier.from_moments(head.state_, alpha=head.alpha, fit_intercept=head.fit_intercept)
     return np.abs(head.coef_ - exact.coef_).max() / np.abs(exact.coef_).max()
 
 
@@ -101,7 +101,7 @@ def many_rows_at_once(head, X, y):
 
 
 def changed_behind_its_back(head, X, y):
-    head.moments_.add(head.door_.quantise(X[:1]), y[:1])
+    head.state_.add(head.door_.quantise(X[:1]), y[:1])
 
 
 def other_penalty(head, X, y):

@@ -208,7 +208,7 @@ def test_one_class_alone_is_legal(head):
 
 def test_all_heads_come_from_one_state_without_touching_the_rows():
     X, y = blobs(80, 6, 4)
-    state = LDAClassifier().fit(X, y).moments_
+    state = LDAClassifier().fit(X, y).state_
 
     for kind in (NearestMeanClassifier, LDAClassifier, RLSClassifier):
         fitted, derived = kind().fit(X, y), kind.from_moments(state)
@@ -219,7 +219,7 @@ def test_all_heads_come_from_one_state_without_touching_the_rows():
         assert derived.state_digest() == kind().fit(X[3:], y[3:]).state_digest()
     assert state.digest() == LDAClassifier().fit(X, y).state_digest()
     with pytest.raises(ValueError, match="order 1 can't serve"):
-        LDAClassifier.from_moments(NearestMeanClassifier().fit(X, y).moments_)
+        LDAClassifier.from_moments(NearestMeanClassifier().fit(X, y).state_)
     with pytest.raises(TypeError, match="door comes with the moments"):
         LDAClassifier.from_moments(state, door="wide")
 

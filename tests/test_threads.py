@@ -112,7 +112,7 @@ def test_two_models_that_merge_each_other_at_once_do_not_wait_for_each_other():
         a, b = (NearestMeanClassifier(track="none").fit(X[i::2], Y[i::2]) for i in range(2))
         in_threads(lambda a=a, b=b: a.merge(b), lambda a=a, b=b: b.merge(a))
 
-        assert sorted([a.moments_.n_rows, b.moments_.n_rows]) == [120, 180]
+        assert sorted([a.state_.n_rows, b.state_.n_rows]) == [120, 180]
 
 
 def test_a_save_while_another_thread_learns_is_of_one_state(tmp_path):
@@ -158,7 +158,7 @@ def test_a_signal_handler_that_learns_during_a_prediction_is_refused():
 
     with holding(read=(head,)), pytest.raises(RuntimeError, match="within its own prediction"):
         head.partial_fit(X, Y)
-    assert head.partial_fit(X, Y).moments_.n_rows == 240
+    assert head.partial_fit(X, Y).state_.n_rows == 240
 
 
 # ---- fork
@@ -251,7 +251,7 @@ def test_a_child_forked_while_a_thread_uses_a_model_works_or_is_refused(changes)
 def test_a_child_forked_within_a_lock_of_the_state_or_of_a_cache_does_not_wait(solver):
     head = RLSClassifier(alpha=1.0, solver=solver).fit(X, Y)
     head.predict(X)
-    lock = head.moments_._gram._lock if solver == "cholesky" else head._solved["recursive"]._lock
+    lock = head.state_._gram._lock if solver == "cholesky" else head._solved["recursive"]._lock
     with lock:
         said = in_child(lambda: learn_and_say(head, X, Y))
 

@@ -16,11 +16,9 @@ from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model, seal_text
+from analytic_cl.store.parts import DATABASE, KEYS, SNAPSHOTS
 
 SPELLING = "NFC"  # of all names: see `names`
-
-DATABASE, KEYS, LOCK, SNAPSHOTS = "store.sqlite", "keys.json", "writer.lock", "snapshots"
-
 
 MAX_DAYS = 36_500  # a hundred years
 

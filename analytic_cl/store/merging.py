@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import Head
 from analytic_cl.ledger import Selection
+from analytic_cl.store.learning import insert
+from analytic_cl.store.parts import Parts
 from analytic_cl.store.rows import Batch
 
-if TYPE_CHECKING:
-    from analytic_cl.store.store import Store
 
-
-def merge_head(store: Store, other: Head) -> int:
+def merge_head(parts: Parts, other: Head) -> int:
     """Learn the rows of a head's ledger."""
     if not other.__sklearn_is_fitted__():
         return 0
@@ -28,7 +27,7 @@ def merge_head(store: Store, other: Head) -> int:
         "n_features": other.n_features_in_,
         "feature_names": None if feature_names is None else feature_names.tolist(),
     }
-    return _insert(store, about, [Batch(rows, targets, ledger.names_of(found), nobody, nobody)])
+    return _insert(parts, about, [Batch(rows, targets, ledger.names_of(found), nobody, nobody)])
 
 
 def check_keeps_rows(head: Head) -> Selection:
@@ -42,21 +41,21 @@ def check_keeps_rows(head: Head) -> Selection:
     return found
 
 
-def merge_store(store: Store, other: Store) -> int:
+def merge_store(parts: Parts, other: Parts) -> int:
     """Learn the rows of another store that are not restricted there, with ids, subjects and sessions."""
-    about = other._db.about("rows")
+    about = other.database.about("rows")
     if about is None:
         return 0
-    return _insert(store, about, other._rows.full_batches(Door.from_spec(about["door"])))
+    return _insert(parts, about, other.rows.full_batches(Door.from_spec(about["door"])))
 
 
-def _insert(store: Store, theirs: dict[str, Any], batches: Iterable[Batch]) -> int:
-    mine = store._db.about("rows")
-    head, their_door = store._model.head, Door.from_spec(theirs["door"])
+def _insert(parts: Parts, theirs: dict[str, Any], batches: Iterable[Batch]) -> int:
+    mine = parts.database.about("rows")
+    head, their_door = parts.model.head, Door.from_spec(theirs["door"])
     if mine is None:
         door = resolve_door(head.door, head.projection, theirs["n_features"], their_door.source)
     else:
-        door = store._model.door()
+        door = parts.model.door()
     if door != their_door:
         raise ValueError(f"rows behind different doors can't be merged: {door.describe()}; {their_door.describe()}")
     if mine is not None:
@@ -64,4 +63,4 @@ def _insert(store: Store, theirs: dict[str, Any], batches: Iterable[Batch]) -> i
         if None not in columns and columns[0] != columns[1]:
             raise ValueError("the two learned from different columns, or in another order")
         theirs = mine
-    return store._insert(theirs, batches)
+    return insert(parts, theirs, batches)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,27 +11,21 @@ from numpy.typing import ArrayLike
 
 from analytic_cl.heads import Head
 from analytic_cl.ledger import SampleId
-from analytic_cl.ledger.ids import named
-from analytic_cl.statistics import deferred_interrupts
-from analytic_cl.store.carrying_out import carry_out
-from analytic_cl.store.clock import now
-from analytic_cl.store.creation import DATABASE, create_directory
-from analytic_cl.store.erasure import Erased, clean_file
-from analytic_cl.store.errors import AlreadyErasedError, LeftoverWarning, RefusedError, StoreError
+from analytic_cl.store.creation import create_directory
+from analytic_cl.store.errors import RefusedError
+from analytic_cl.store.execution import execute
+from analytic_cl.store.learning import insert
 from analytic_cl.store.merging import check_keeps_rows, merge_head, merge_store
 from analytic_cl.store.names import named_request, selection, spread
-from analytic_cl.store.reader import StoreReader
+from analytic_cl.store.reading import StoreReading
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.rows import Batch
 from analytic_cl.store.tasks import Forget, Rectify, Replay, Restrict, Task
 from analytic_cl.store.turns import in_turn
-from analytic_cl.store.whole import Whole, level_of_caller
-
-# Rows that opening the store may have to add to the snapshot; when there are more, a new one is written.
-SNAPSHOT_EVERY = 50_000
+from analytic_cl.store.upkeep import write_snapshot
 
 
-class Store(StoreReader):
+class Store(StoreReading):
     """A directory that holds one model, its rows, and the record of every request: `Store.create`, `Store.open`.
 
     Every operation is one transaction: after a kill, a full disk or a power cut, the store opens in the state before or
@@ -101,35 +93,11 @@ class Store(StoreReader):
             raise
         return store
 
-    def _recover(self) -> None:
-        """Finish what a kill may have left undone, and mend what is damaged."""
-        model = self._model
-        if model.damaged:
-            with self._db.transaction():
-                self._audit.append("mended", rows=model.n_rows)
-            self.snapshot()
-        for draft in self.path.glob(".*.tmp"):
-            if draft.is_symlink() or not draft.is_dir():
-                draft.unlink(missing_ok=True)
-        with self._db.transaction():
-            self._tombstones.expire()
-        self._clean()
-
     @in_turn
     def snapshot(self) -> None:
         """Write the state to disk, so that opening the store has nothing to add."""
-        self._check_writable()
-        with deferred_interrupts():
-            model = self._model
-            name = model.write_snapshot()
-            with self._db.transaction():
-                model.point_to(name, self._audit.last()[0])
-            model.since, model.damaged = 0, ""
-            model.remove_other_snapshots()
-
-    def _check_writable(self) -> None:
-        if self.read_only:
-            raise StoreError(f"the store {self.path} is open for reading only")
+        self.parts.check_writable()
+        write_snapshot(self.parts)
 
     # ---- learn
 
@@ -173,73 +141,17 @@ class Store(StoreReader):
         -----
         Exactness: bit for bit as `Head.partial_fit`. Committed when the call returns.
         """
-        self._check_writable()
-        incoming = self._model.incoming(X, y, sample_id, feature_names, other_columns)
+        self.parts.check_writable()
+        incoming = self.parts.model.incoming(X, y, sample_id, feature_names, other_columns)
         n = len(incoming.rows)
         ids: list[SampleId | None] = [None] * n if incoming.ids is None else list(incoming.ids)
         subjects, sessions = spread("subject", subject, n), spread("session", session, n)
-        return self._insert(
-            incoming.about(), [Batch(incoming.rows, incoming.targets, ids, subjects, sessions)], allow_erased
+        return insert(
+            self.parts,
+            incoming.about(),
+            [Batch(incoming.rows, incoming.targets, ids, subjects, sessions)],
+            allow_erased,
         )
-
-    def _insert(self, about: dict[str, Any], batches: Iterable[Batch], allow_erased: bool = False) -> int:
-        """Learn batches of rows, all or none."""
-        model, n = self._model, 0
-        with deferred_interrupts(), self._whole():
-            model.note(about)
-            number, time = self._audit.last()[0] + 1, now()
-            for batch in batches:
-                ids = [name for name in batch.ids if name is not None]
-                subjects = sorted({subject for subject in batch.subjects if subject is not None})
-                self._refuse_known(ids)
-                if allow_erased:
-                    self._tombstones.lift(ids, subjects)
-                else:
-                    self._refuse_erased(ids, subjects)
-                self._rows.insert(batch, number, time)
-                model.learn(batch.rows, batch.targets, about)
-                n += len(batch.rows)
-            self._audit.append("learn", rows=n)
-        if model.since > SNAPSHOT_EVERY:
-            with suppress(OSError, StoreError):  # the rows are in: it is tried again later
-                self.snapshot()
-        return n
-
-    def _refuse_known(self, ids: list[Any]) -> None:
-        known = self._rows.known(ids)
-        if known:
-            raise ValueError(f"sample ids that the store has: {named(known)}; use rectify to replace their rows")
-
-    def _refuse_erased(self, ids: list[Any], subjects: list[str]) -> None:
-        for what, erased in (
-            ("sample ids", self._tombstones.erased_ids(ids)),
-            ("subjects", self._tombstones.erased_subjects(subjects)),
-        ):
-            if erased:
-                raise AlreadyErasedError(
-                    f"{what} that were erased: {named(list(erased))}; nothing was learned. If they may come back, pass "
-                    "allow_erased=True"
-                )
-
-    def _whole(self) -> Whole:
-        return Whole(self)
-
-    def _clean(self, erased: Erased | None = None) -> None:
-        """Remove from the directory what the last commit left behind of erased rows."""
-        self._model.remove_other_snapshots()
-        if not self._db.about("cleaning"):
-            self._db.empty_log()
-        elif clean_file(self._db, self.path / DATABASE, erased):
-            with self._db.transaction():
-                self._db.set_about("cleaning", False)
-            self._db.empty_log()
-        else:
-            warnings.warn(
-                f"a reader keeps the log of {self.path} from being emptied: bytes of erased rows stay in it until the "
-                "next request, or the next time that the store is opened",
-                LeftoverWarning,
-                stacklevel=level_of_caller(),
-            )
 
     def merge(self, other: Store | Head) -> int:
         """Learn all rows of another store, or of a head whose ledger kept them; how many came.
@@ -250,12 +162,12 @@ class Store(StoreReader):
             if other is self:
                 raise ValueError("a store has its own rows already: merge another one")
             first, second = sorted((self, other), key=id)  # one order for all threads, or two could wait for each other
-            with first._turns.mine(), second._turns.mine():
-                self._check_writable()
-                return merge_store(self, other)
-        with self._turns.mine():
-            self._check_writable()
-            return merge_head(self, other)
+            with first.turns.mine(), second.turns.mine():
+                self.parts.check_writable()
+                return merge_store(self.parts, other.parts)
+        with self.turns.mine():
+            self.parts.check_writable()
+            return merge_head(self.parts, other)
 
     # ---- requests
 
@@ -322,15 +234,15 @@ class Store(StoreReader):
             if unknown := sorted(set(request) - set(keys)):
                 raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
             tasks.append(self._forget_task(*(request.get(key) for key in keys)))
-        with self._turns.mine():
-            self._check_writable()
-            return carry_out(self, list(tasks))
+        with self.turns.mine():
+            self.parts.check_writable()
+            return execute(self.parts, list(tasks))
 
     @in_turn
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, request_id: str | None = None) -> StoreReceipt:
         """Replace rows and labels of known ids; subjects and sessions stay. Receipt, errors and notes as `forget`."""
-        self._check_writable()
-        incoming = self._model.incoming(X, y, sample_id)
+        self.parts.check_writable()
+        incoming = self.parts.model.incoming(X, y, sample_id)
         if incoming.ids is None:
             raise ValueError("rectify needs sample_id: the ids whose rows are to be replaced")
         return self._one(Rectify(named_request(request_id), incoming))
@@ -367,24 +279,24 @@ class Store(StoreReader):
     def _one(self, task: Task, dry_run: bool = False) -> StoreReceipt:
         if dry_run:
             return self._try(task)
-        self._check_writable()
-        (result,) = carry_out(self, [task])
+        self.parts.check_writable()
+        (result,) = execute(self.parts, [task])
         if isinstance(result, RefusedError):
             raise result
         return result
 
     def _try(self, task: Task) -> StoreReceipt:
-        with self._db.transaction("DEFERRED"):  # the selection is a temporary table: nothing is written
-            asked, unknown = task.choose(self._rows)
-            emptied = self._rows.labels_without_others()
+        with self.parts.database.transaction("DEFERRED"):  # the selection is a temporary table: nothing is written
+            asked, unknown = task.choose(self.parts.rows)
+            emptied = self.parts.rows.labels_without_others()
             return StoreReceipt(
                 task.request,
                 task.kind,
                 asked,
-                self._rows.chosen(),
+                self.parts.rows.chosen(),
                 unknown,
                 emptied,
-                self._audit.last()[2],
+                self.parts.audit.last()[2],
                 dry_run=True,
             )
 
@@ -393,10 +305,10 @@ class Store(StoreReader):
     @in_turn
     def rotate_key(self, kind: Literal["ledger", "certificate", "signing"]) -> str:
         """Use a new key from now on; the old ones stay, so that what was made with them can be checked."""
-        self._check_writable()
-        name = self._keys.rotate(kind)
-        with self._db.transaction():
-            self._audit.append("key", kind=kind, id=name)
+        self.parts.check_writable()
+        name = self.parts.keys.rotate(kind)
+        with self.parts.database.transaction():
+            self.parts.audit.append("key", kind=kind, id=name)
         return name
 
     def replay_tombstones(
@@ -416,9 +328,9 @@ class Store(StoreReader):
             None if there was nothing to erase.
         """
         entries, request = list(tombstones), named_request(request_id)
-        with self._turns.mine():
-            self._check_writable()
-            with self._db.transaction():
-                self._tombstones.bring(entries)
-            numbers = tuple(self._rows.erased(self._tombstones))
+        with self.turns.mine():
+            self.parts.check_writable()
+            with self.parts.database.transaction():
+                self.parts.tombstones.bring(entries)
+            numbers = tuple(self.parts.rows.erased(self.parts.tombstones))
             return self._one(Replay(request, numbers=numbers)) if numbers else None

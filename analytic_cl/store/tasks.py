@@ -130,7 +130,7 @@ class Forget:
             for integers, targets in rows.chosen_batches(model.door(), restricted=False):
                 model.forget(integers, targets)
         subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
-        tombstones.bury(rows.chosen_values("sample"), subjects)
+        tombstones.add(rows.chosen_values("sample"), subjects)
         erased.add(rows.texts_leaving(), rows.some_chosen_integers(model.door()))
         rows.delete_chosen()
         return n

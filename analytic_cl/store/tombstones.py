@@ -28,7 +28,7 @@ class Tombstones:
         self._keys = keys
         self._days = days
 
-    def bury(self, ids: Iterable[SampleId], subjects: Iterable[str]) -> None:
+    def add(self, ids: Iterable[SampleId], subjects: Iterable[str]) -> None:
         """Within a transaction: put up tombstones."""
         if self._days == 0:
             return
@@ -54,7 +54,7 @@ class Tombstones:
         query = "SELECT 1 FROM tombstones WHERE hash = ? AND (expires IS NULL OR expires >= ?)"
         return any(self._db.one(query, hashed, now()) is not None for hashed in self._keys.hashes(_text(kind, name)))
 
-    def lift(self, ids: Iterable[SampleId], subjects: Iterable[str]) -> None:
+    def remove(self, ids: Iterable[SampleId], subjects: Iterable[str]) -> None:
         """Within a transaction: allow what was erased to be learned again."""
         for text in [*(_text("sample", name) for name in ids), *(_text("subject", name) for name in subjects)]:
             for hashed in self._keys.hashes(text):

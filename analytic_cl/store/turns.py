@@ -9,16 +9,13 @@ import weakref
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from analytic_cl.store.errors import StoreError
 
-if TYPE_CHECKING:
-    from analytic_cl.store.reader import StoreReader
-
 _ADVICE = 'fork first and open the store afterwards, or start the process afresh (multiprocessing\'s "spawn")'
 
-S = TypeVar("S", bound="StoreReader")
+S = TypeVar("S", bound="TakesTurns")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -48,12 +45,20 @@ class Turns:
         return self._lock
 
 
+class TakesTurns(Protocol):
+    """What threads share by turns."""
+
+    @property
+    def turns(self) -> Turns:
+        """The lock of all of its operations."""
+
+
 def in_turn(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
     """A public operation of a store: whole operations of several threads come one after the other."""
 
     @wraps(method)
     def alone(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self._turns.mine():
+        with self.turns.mine():
             return method(self, *args, **kwargs)
 
     return alone

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analytic_cl.statistics import State, empty_state
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import check_certificate
 from analytic_cl.store.errors import DamagedError, VerificationError
-
-if TYPE_CHECKING:
-    from analytic_cl.store.reader import StoreReader
-
+from analytic_cl.store.parts import Parts
 
 _KINDS = ("forget", "rectify", "restrict", "unrestrict")
 _COUNTED = ("requested", "removed", "unknown", "classes_emptied", "time")  # by the log, receipts and certificates
@@ -49,7 +46,7 @@ class Verification:
         return asdict(self)
 
 
-def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool) -> Verification:
+def verify(parts: Parts, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool) -> Verification:
     """Check all that a store can check of itself.
 
     Parameters
@@ -67,44 +64,42 @@ def verify(store: StoreReader, head: str | None, certificate: Mapping[str, Any] 
         Saying what does not hold.
     """
     try:
-        return _verified(store, head, certificate, retrain)
+        return _verified(parts, head, certificate, retrain)
     except DamagedError as error:
         raise VerificationError(str(error)) from error
 
 
-def _verified(
-    store: StoreReader, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool
-) -> Verification:
-    store._keys.reload()
-    if not store._keys.made(store._audit.entry(1)):
+def _verified(parts: Parts, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool) -> Verification:
+    parts.keys.reload()
+    if not parts.keys.made(parts.audit.entry(1)):
         raise VerificationError("the keys and the audit log are of two stores: one was exchanged")
-    model = store._model
-    with store._db.transaction("DEFERRED"):
-        entries = store._audit.verify(head)
-        if entries < store._db.about("snapshot")["after"]:
+    model = parts.model
+    with parts.database.transaction("DEFERRED"):
+        entries = parts.audit.verify(head)
+        if entries < parts.database.about("snapshot")["after"]:
             raise VerificationError("the audit log ends before the snapshot: an older log was put back, or it was cut")
-        store._db.check_whole()
+        parts.database.check_whole()
         if model.damaged:
             raise VerificationError(f"the snapshot is damaged: {model.damaged}")
-        recorded = store._rows.counts()
+        recorded = parts.rows.counts()
         state = model.state if model.n_rows else None
         held = {} if state is None else dict(zip(state.labels, state.counts.tolist(), strict=True))
         if recorded != held:
             raise VerificationError(f"the tables hold {sum(recorded.values())} rows, the state {sum(held.values())}")
-        _check_log_against_rows(store)
-        public_keys = store.public_keys()
-        requests = _check_requests(store, public_keys)
+        _check_log_against_rows(parts)
+        public_keys = parts.keys.public_keys()
+        requests = _check_requests(parts, public_keys)
         if retrain and state is not None:
-            _check_retrained(store, state)
-        current = None if certificate is None else _check_own_certificate(store, certificate, public_keys)
+            _check_retrained(parts, state)
+        current = None if certificate is None else _check_own_certificate(parts, certificate, public_keys)
     return Verification(entries, requests, model.n_rows, retrain, current)
 
 
-def _check_retrained(store: StoreReader, state: State) -> None:
+def _check_retrained(parts: Parts, state: State) -> None:
     wrong = "the state is not the one of the rows in the tables"
     again = empty_state(state.door, state.describe())
     try:
-        for rows, targets in store._rows.batches(state.door):
+        for rows, targets in parts.rows.batches(state.door):
             again.add(rows, targets)
     except DamagedError as error:
         raise VerificationError(f"{wrong}: {error}") from error
@@ -112,44 +107,44 @@ def _check_retrained(store: StoreReader, state: State) -> None:
         raise VerificationError(wrong)
 
 
-def _check_log_against_rows(store: StoreReader) -> None:
+def _check_log_against_rows(parts: Parts) -> None:
     """As many rows, restricted ones too, as the log says were learned and not erased since."""
     told = 0
-    for entry in store._audit.entries():
+    for entry in parts.audit.entries():
         told += entry["rows"] if entry["event"] == "learn" else -entry["removed"] if entry["event"] == "forget" else 0
-    held = store._rows.count() + store._rows.count(restricted=True)
+    held = parts.rows.count() + parts.rows.count(restricted=True)
     if told != held:
         raise VerificationError(f"the log tells of {told} rows, the tables hold {held}: one of the two is older")
 
 
-def _check_requests(store: StoreReader, public_keys: Mapping[str, str]) -> int:
+def _check_requests(parts: Parts, public_keys: Mapping[str, str]) -> int:
     """Every applied request has the entry, certificate and receipt that belong together, and no entry lacks one."""
     applied = set()
-    for request in store._requests.all():
+    for request in parts.requests.all():
         if request["status"] != "applied":
             continue
         name = request["request"]
-        receipt = store._requests.receipt(name)
+        receipt = parts.requests.receipt(name)
         if receipt is None:
             raise VerificationError(f"request {name!r} is applied, but its receipt is gone")
         certificate = receipt.certificate
-        _check_own_certificate(store, certificate, public_keys)
+        _check_own_certificate(parts, certificate, public_keys)
         told = {field: certificate.get(field) for field in _SHARED}
         if told != {field: getattr(receipt, field) for field in _SHARED} or certificate["request"] != name:
             raise VerificationError(f"the receipt of request {name!r} was altered: it differs from its certificate")
-        if certificate["content"] != store._requests.content_hash(name) or certificate["kind"] != request["kind"]:
+        if certificate["content"] != parts.requests.content_hash(name) or certificate["kind"] != request["kind"]:
             raise VerificationError(f"the record of request {name!r} was altered: it differs from its certificate")
         applied.add(certificate["audit"]["number"])
-    for entry in store._audit.entries():
+    for entry in parts.audit.entries():
         if entry["event"] in _KINDS and entry["number"] not in applied:
             raise VerificationError(f"audit log: entry {entry['number']} tells of a request that is not on record")
     return len(applied)
 
 
-def _check_own_certificate(store: StoreReader, certificate: Mapping[str, Any], public_keys: Mapping[str, str]) -> bool:
+def _check_own_certificate(parts: Parts, certificate: Mapping[str, Any], public_keys: Mapping[str, str]) -> bool:
     check_certificate(certificate, public_keys)
     place = certificate["audit"]
-    entry = store._audit.entry(place["number"])
+    entry = parts.audit.entry(place["number"])
     if (
         entry is None
         or entry_hash(entry) != place["hash"]
@@ -157,4 +152,4 @@ def _check_own_certificate(store: StoreReader, certificate: Mapping[str, Any], p
         or any(entry.get(name) != certificate[name] for name in _COUNTED)
     ):
         raise VerificationError(f"the certificate of request {certificate['request']!r} does not match the audit log")
-    return store._keys.matches("certificate", certificate["state_after"], store._model.digest().encode())
+    return parts.keys.matches("certificate", certificate["state_after"], parts.model.digest().encode())

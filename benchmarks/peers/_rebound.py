@@ -194,7 +194,7 @@ class KNeighborsClassifier(Adapter):
         distances, places = self.kneighbors(X, n_neighbors)
         values = distances if mode == "distance" else np.ones_like(distances)
         starts = np.arange(len(places) + 1) * places.shape[1]
-        return csr_matrix((values.ravel(), places.ravel(), starts), (len(places), self.head_.moments_.n_rows))
+        return csr_matrix((values.ravel(), places.ravel(), starts), (len(places), self.head_.state_.n_rows))
 
 
 REBOUND = {

@@ -1,20 +1,19 @@
-"""How requests are carried out: received, applied in one transaction with one snapshot, certified."""
+"""How requests are executed: received, applied in one transaction with one snapshot, certified."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import issue, state_hash
 from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import RefusedError
+from analytic_cl.store.model import Model
+from analytic_cl.store.parts import Parts
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.tasks import Refusal, Task
-
-if TYPE_CHECKING:
-    from analytic_cl.store.model import Model
-    from analytic_cl.store.store import Store
+from analytic_cl.store.upkeep import clean
 
 Result = StoreReceipt | RefusedError
 
@@ -26,51 +25,51 @@ class _Counts(NamedTuple):
     classes_emptied: int
 
 
-def carry_out(store: Store, tasks: list[Task]) -> list[Result]:
+def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
     """Receive all requests, then apply those that are new; what is refused does not stop the others."""
     with deferred_interrupts():
-        store._db.empty_log()  # what learning left there may be room that a snapshot needs
+        parts.database.empty_log()  # what learning left there may be room that a snapshot needs
         first_of: dict[str, int] = {}
-        results = _receive(store, tasks, first_of)
-        model = store._model
+        results = _receive(parts, tasks, first_of)
+        model = parts.model
         applied: dict[int, _Counts] = {}
         erased = Erased()
-        with store._whole():
-            before = state_hash(store._keys, model.digest()) if len(results) < len(first_of) else ""
+        with parts.whole():
+            before = state_hash(parts.keys, model.digest()) if len(results) < len(first_of) else ""
             for place, task in enumerate(tasks):
                 if place in results or first_of[task.request] != place:
                     continue
                 try:
-                    asked, unknown = task.choose(store._rows)
+                    asked, unknown = task.choose(parts.rows)
                 except Refusal as refusal:
                     if refusal.for_the_record:
-                        store._requests.refuse(task.request, refusal.reason)
-                        store._audit.append("refused", request=_request_hash(store, task))
+                        parts.requests.refuse(task.request, refusal.reason)
+                        parts.audit.append("refused", request=_request_hash(parts, task))
                     else:
-                        store._requests.withdraw(task.request)
+                        parts.requests.withdraw(task.request)
                     results[place] = refusal
                     continue
                 labels, model.dirty = set(model.labels()), True
-                changed = task.apply(store._rows, model, store._tombstones, erased)
+                changed = task.apply(parts.rows, model, parts.tombstones, erased)
                 applied[place] = _Counts(asked, changed, unknown, len(labels.difference(model.labels())))
             if applied:
-                results |= _conclude(store, model, tasks, applied, before)
-                store._db.set_about("cleaning", store._db.about("cleaning") or erased.any)
+                results |= _conclude(parts, model, tasks, applied, before)
+                parts.database.set_about("cleaning", parts.database.about("cleaning") or erased.any)
         if applied:
             model.since, model.damaged = 0, ""
-            store._clean(erased)
-        elif store._db.about("cleaning"):
-            store._clean()
+            clean(parts, erased)
+        elif parts.database.about("cleaning"):
+            clean(parts)
         return [results[place if place in results else first_of[task.request]] for place, task in enumerate(tasks)]
 
 
-def _receive(store: Store, tasks: list[Task], first_of: dict[str, int]) -> dict[int, Result]:
+def _receive(parts: Parts, tasks: list[Task], first_of: dict[str, int]) -> dict[int, Result]:
     """Put requests on record, and their places; what is known of those that were answered before."""
     results: dict[int, Result] = {}
-    with store._db.transaction():
+    with parts.database.transaction():
         for place, task in enumerate(tasks):
             try:
-                known = store._requests.receive(task.request, task.kind, task.content())
+                known = parts.requests.receive(task.request, task.kind, task.content())
             except RefusedError as error:
                 results[place] = error
                 first_of.setdefault(task.request, place)
@@ -82,20 +81,20 @@ def _receive(store: Store, tasks: list[Task], first_of: dict[str, int]) -> dict[
 
 
 def _conclude(
-    store: Store, model: Model, tasks: list[Task], applied: dict[int, _Counts], before: str
+    parts: Parts, model: Model, tasks: list[Task], applied: dict[int, _Counts], before: str
 ) -> dict[int, Result]:
     """Snapshot, log, certificates and receipts of applied requests, within their transaction."""
     results: dict[int, Result] = {}
-    after = state_hash(store._keys, model.digest())
-    door = (store._db.about("rows") or {}).get("door")
+    after = state_hash(parts.keys, model.digest())
+    door = (parts.database.about("rows") or {}).get("door")
     kind = model.state.describe() if door else {}
     for place, counts in applied.items():
         task = tasks[place]
-        entry = store._audit.append(task.kind, request=_request_hash(store, task), **counts._asdict(), state=after)
+        entry = parts.audit.append(task.kind, request=_request_hash(parts, task), **counts._asdict(), state=after)
         about = {
             "request": task.request,
             "kind": task.kind,
-            "content": store._requests.content_hash(task.request),
+            "content": parts.requests.content_hash(task.request),
             **counts._asdict(),
             "requests_together": len(applied),
             "state_before": before,
@@ -103,15 +102,15 @@ def _conclude(
             "audit": {"number": entry["number"], "hash": entry_hash(entry)},
             "time": entry["time"],
         }
-        certificate = issue(store._keys, door, kind, about)
+        certificate = issue(parts.keys, door, kind, about)
         receipt = StoreReceipt(task.request, task.kind, *counts, entry["time"], certificate=certificate)
-        store._requests.apply(receipt)
+        parts.requests.apply(receipt)
         results[place] = receipt
-    if not store._rows.any():
-        store._db.run("DELETE FROM about WHERE name = 'rows'")  # the next rows may be of any width
-    model.point_to(model.write_snapshot(), store._audit.last()[0])
+    if not parts.rows.any():
+        parts.database.run("DELETE FROM about WHERE name = 'rows'")  # the next rows may be of any width
+    model.point_to(model.write_snapshot(), parts.audit.last()[0])
     return results
 
 
-def _request_hash(store: Store, task: Task) -> str:
-    return store._keys.hash("ledger", f"request\0{task.request}".encode())
+def _request_hash(parts: Parts, task: Task) -> str:
+    return parts.keys.hash("ledger", f"request\0{task.request}".encode())
