@@ -99,7 +99,8 @@ class NearestNeighborsClassifier(Head):
     Neighbours are the rows of least squared distance between integers, or behind a door that makes unit rows those of
     the largest cosine, also compared as integers: there clipping may leave rows short. FAISS only proposes. A row of
     zeros has cosine 0 to everything, and so distance sqrt(2). Between equal ones the bytes of the row decide, then its
-    label, then its id: not the order of arrival, and not the index. The label goes before the id, so that predictions depend on the state alone, which knows no ids.
+    label, then its id: not the order of arrival, and not the index. The label goes before the id, so that predictions
+    depend on the state alone, which knows no ids.
 
     Cost: to learn, a copy of the row; to forget, a search by digest; to predict, 2 n_rows d operations a row. Memory d
     bytes a row behind the embedding door; a FAISS index, which is made when a prediction needs it, another 4 d.
