@@ -425,7 +425,9 @@ def damages():
     def flip(place):
         def damage(file):
             content = bytearray(file.read_bytes())
-            content[int(place * (len(content) - 1))] ^= 4
+            at, versions = int(place * (len(content) - 1)), content.index(b'"versions":')  # on record, and never read
+            end = content.index(b'}"', versions) + 4
+            content[end if versions <= at < end else at] ^= 4
             file.write_bytes(content)
 
         return damage
