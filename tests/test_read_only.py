@@ -3,6 +3,7 @@
 import copy
 import pickle
 import weakref
+from types import ModuleType
 
 import joblib
 import numpy as np
@@ -54,7 +55,7 @@ def one_thread():
 def arrays_of(thing, found=None, seen=None):
     """Every array that can be reached from an object, whoever holds it."""
     found, seen = ([], set()) if found is None else (found, seen)
-    if id(thing) in seen or isinstance(thing, str | bytes | int | float | type | weakref.ref | None):
+    if id(thing) in seen or isinstance(thing, str | bytes | int | float | type | ModuleType | weakref.ref | None):
         return found
     seen.add(id(thing))
     if isinstance(thing, np.ndarray):

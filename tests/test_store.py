@@ -87,7 +87,7 @@ def without(*gone):
 def tables(store):
     """Everything that the database holds."""
     names = ("about", "labels", "rows", "requests", "audit", "tombstones")
-    return {name: store._db.run(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
+    return {name: store.parts.database.run(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
 
 
 def reopened(store, **how):
@@ -218,7 +218,7 @@ class Life(RuleBasedStateMachine):
     @rule(with_snapshot=st.booleans())
     def close_and_open(self, with_snapshot):
         if not with_snapshot:
-            self.store._loaded = None
+            self.store.parts.models.loaded = None
         self.store = reopened(self.store)
 
     @invariant()
@@ -973,7 +973,7 @@ def test_a_reader_in_the_way_of_an_erasure_does_not_keep_the_rows_unnoticed(tmp_
     """A reader that stays within one transaction keeps the log from being emptied: the caller must hear of it."""
     with Store.create(tmp_path / "store", LDAClassifier()) as store:
         store.learn(X, Y, sample_id=IDS)
-        store._db.run("PRAGMA busy_timeout = 200")
+        store.parts.database.run("PRAGMA busy_timeout = 200")
         reader = sqlite3.connect(store.path / "store.sqlite", isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM rows").fetchone()

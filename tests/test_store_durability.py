@@ -104,7 +104,7 @@ def test_killed_at_any_moment_the_store_opens_before_or_after_the_operation(tmp_
                 found = store.state_digest()
                 assert found in expected, f"after kill {kills}, within operation {done + 1}: {steps[done + 1][0]}"
                 held = store.verify(retrain=True)
-                assert [file.name for file in (path / "snapshots").iterdir()] == [store._db.about("snapshot")["name"]]
+                assert [file.name for file in (path / "snapshots").iterdir()] == [store.parts.database.about("snapshot")["name"]]
                 if found == expected[1] != expected[0]:
                     done, after_all = done + 1, after_all + 1
                 assert held.rows == len(steps[done][1] if done >= 0 else {})
@@ -155,8 +155,8 @@ for operation, held in life(10 * wanted + 100):
         except KeyboardInterrupt:
             sys.setprofile(None)
             hit += 1
-            assert not store._turns._lock._is_owned(), ("locked for ever", operation, hit)
-            assert not store._db._sql.in_transaction, ("in a transaction for ever", operation, hit)
+            assert not store.turns._lock._is_owned(), ("locked for ever", operation, hit)
+            assert not store.parts.database._sql.in_transaction, ("in a transaction for ever", operation, hit)
             assert interrupts._active is None
         finally:
             sys.setprofile(None)
@@ -226,7 +226,7 @@ for size in sizes:
             assert state in (before, after), (size, name, repr(error))
             assert state == before or name != "learn", (size, name, "learned, and said that it had not", repr(error))
             store.verify(retrain=True)
-            store._loaded = None
+            store.parts.models.loaded = None
             store.close()
             store = Store.open(folder)
             assert store.state_digest() == state, (size, name)
@@ -425,7 +425,9 @@ def damages():
     def flip(place):
         def damage(file):
             content = bytearray(file.read_bytes())
-            content[int(place * (len(content) - 1))] ^= 4
+            at, versions = int(place * (len(content) - 1)), content.index(b'"versions":')  # on record, and never read
+            end = content.index(b'}"', versions) + 4
+            content[end if versions <= at < end else at] ^= 4
             file.write_bytes(content)
 
         return damage

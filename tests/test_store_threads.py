@@ -118,14 +118,14 @@ def test_one_request_from_many_threads_is_carried_out_once(store):
 
 
 def test_after_an_error_in_one_thread_the_others_go_on_from_what_the_disk_holds(store, monkeypatch):
-    write, failures = store._model.__class__.write_snapshot, iter([True, False, True, False, True, True] + [False] * 99)
+    write, failures = store.parts.model.__class__.write_snapshot, iter([True, False, True, False, True, True] + [False] * 99)
 
     def sometimes(model):
         if next(failures):
             raise OSError("the disk is full")
         return write(model)
 
-    monkeypatch.setattr(store._model.__class__, "write_snapshot", sometimes)
+    monkeypatch.setattr(store.parts.model.__class__, "write_snapshot", sometimes)
     left = set(range(200))
 
     def forget(i):
@@ -261,7 +261,7 @@ reader = Store.open(sys.argv[1], read_only=True)
 in_turn, go = threading.Event(), threading.Event()
 
 def stay():  # a thread that the child does not have holds the lock while the process forks
-    with store._turns.mine():
+    with store.turns.mine():
         in_turn.set()
         go.wait(60)
 

@@ -43,7 +43,7 @@ class Losses:
 
     def restart(self) -> None:
         """Forget all rows that were counted; what was said stays said."""
-        self._n_rows = self._n_seen = self._next_verdict = 0
+        self._n_rows = self._n_seen = self._next_place = self._next_verdict = 0
         self._columns: NDArray[np.float64] | None = None
         self._rows: list[NDArray[np.float64]] = []
         self._groups: dict[int, list[Any]] = {}
@@ -51,15 +51,15 @@ class Losses:
     def saw(self, X: NDArray[Any], names: Any = None) -> None:
         """Count rows that passed the door; a DoorWarning says what they lose, with columns by name or number."""
         start, self._n_rows = self._n_rows, self._n_rows + len(X)
-        if self._said or self._n_rows <= self._places[self._n_seen]:
+        if self._said or self._n_rows <= self._next_place:
             return
         stop = int(np.searchsorted(self._places, self._n_rows))
         taken = slice(self._n_seen, stop)
         self._count(as_floats(X[self._places[taken] - start]), self._weights[taken])
-        self._n_seen = stop
+        self._n_seen, self._next_place = stop, int(self._places[stop])
         if self._n_seen < self._next_verdict:
             return
-        self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
+        self._next_verdict = self._n_seen + max(1, self._n_seen // 4)
         message = self._verdict(names, X.dtype)
         if message:
             warn(message, DoorWarning)
@@ -72,13 +72,14 @@ class Losses:
         if self._columns is None:
             self._columns = np.zeros((len(loss_kernels.COLUMNS), x.shape[1]))
             self._columns[0] = np.nan
-        rows = np.empty((len(x), 3))
+        rows = np.empty((len(x), 4))
         keys = np.empty(len(x), np.int64)
         unit = self.door.rule.norm == "l2"
         run.count_losses(x, weights, unit, offset, scale, float(self.door.limit), self._columns, rows, keys)
         tolerance = 8 * float(np.finfo(x.dtype).eps)
-        self._rows.append(np.column_stack([rows[:, :2], weights]))
-        for key, (length, _, sketch) in zip(keys.tolist(), rows.tolist(), strict=True):
+        rows[:, 3] = weights
+        self._rows.append(rows)
+        for key, (length, _, sketch, _) in zip(keys.tolist(), rows.tolist(), strict=True):
             # Of unit rows, those of one direction are one; of others, those that differ by less than rounding errors.
             mark, least = (length, 0.01 * length) if unit else (sketch, tolerance * length)
             group = self._groups.setdefault(key, [mark, 0, False])
@@ -93,7 +94,7 @@ class Losses:
         distinct = merged + sum(1 for *_, differs in self._groups.values() if not differs)
         eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
         columns = dict(zip(loss_kernels.COLUMNS, self._columns, strict=True))
-        sizes, lost, weights = self._rows[0].T
+        sizes, lost, _, weights = self._rows[0].T
         return verdict(self.door, Sample(columns, sizes, lost, weights, merged / self._n_seen, distinct, eps), names)
 
 
@@ -101,8 +102,9 @@ class Losses:
 def _sampled(full: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Places of the rows that are looked at, and how many rows of the stream each stands for.
 
-    All of the first `full`, then about a third as many each time that the stream doubles, at no fixed period.
+    All of the first `full`, then a few each time that the stream doubles, at no fixed period.
     """
-    more = np.arange(1, math.ceil(full / 3 * math.log2(_LAST / full)))
-    places = np.concatenate([np.arange(full), (full * 2.0 ** (3 * more / full)).astype(np.int64)])
+    few = max(full / 6, min(full / 3, 16))
+    more = np.arange(1, math.ceil(few * math.log2(_LAST / full)))
+    places = np.concatenate([np.arange(full), (full * 2.0 ** (more / few)).astype(np.int64)])
     return places, np.diff(places, append=places[-1] + 1).astype(np.float64)

@@ -86,8 +86,8 @@ def _check_spelling(parts: Parts) -> None:
     odd = parts.rows.odd_names()
     if odd:
         raise StoreError(
-            f"{parts.path} was made by an earlier version and holds names with spaces around them or in another Unicode "
-            f"form, such as {odd[0]!r}, which would not be found: learn its rows into a new store"
+            f"{parts.path} was made by an earlier version and holds names with spaces around them or in another "
+            f"Unicode form, such as {odd[0]!r}, which would not be found: learn its rows into a new store"
         )
     if not parts.read_only:
         with database.transaction():

@@ -47,7 +47,7 @@ def clean(parts: Parts, erased: Erased | None = None) -> None:
         database.empty_log()
     else:
         warn(
-            f"a reader keeps the log of {parts.path} from being emptied: bytes of erased rows stay in it until the next "
-            "request, or the next time that the store is opened",
+            f"a reader keeps the log of {parts.path} from being emptied: bytes of erased rows stay in it until the "
+            "next request, or the next time that the store is opened",
             LeftoverWarning,
         )
