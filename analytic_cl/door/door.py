@@ -126,6 +126,12 @@ class Door:
             )
         return q
 
+    def parameter(self) -> str | FixedPoint:
+        """What `resolve_door` makes this door of, for rows of this width."""
+        names = ("auto", "embedding", "wide", "as-is") if self.projection is None else ("auto",)
+        same = (name for name in names if resolve_door(name, self.projection, self.n_features, self.source) == self)
+        return next(same, self.rule)
+
     def describe(self) -> str:
         """One line for messages, receipts and tables."""
         if self.as_is:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._warnings import warn
 from analytic_cl.ledger import SampleId
 
 FILE = "features.sqlite"
@@ -146,7 +146,7 @@ class FeatureCache:
                 if last or getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGED:
                     raise OSError(f"{self.path}: {error}") from error
                 self.path.unlink(missing_ok=True)
-                warnings.warn(f"{self.path} was damaged ({error}) and is made again", CacheWarning, stacklevel=5)
+                warn(f"{self.path} was damaged ({error}) and is made again", CacheWarning)
         raise AssertionError("unreachable")
 
     def _opened(self) -> sqlite3.Connection:

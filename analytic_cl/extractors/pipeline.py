@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self, TypeVar
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._containers import local
 from analytic_cl._locks import holding
+from analytic_cl._warnings import warn
 from analytic_cl.extractors.base import Extractor, ExtractorWarning
 from analytic_cl.extractors.batches import as_inputs, check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
@@ -326,11 +326,10 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
             if now.get(name) != then.get(name)
         ]
         if changed:
-            warnings.warn(
+            warn(
                 f"{path} was saved in another environment ({'; '.join(changed)}): features may differ in their last "
                 "bits. Forget by sample_id or from the cache",
                 ExtractorWarning,
-                stacklevel=2,
             )
         return pipeline
 
@@ -393,7 +392,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         try:
             FeatureCache(self.cache).put(run.variant, run.fresh or {}, names)
         except OSError as error:
-            warnings.warn(f"features were learned but not cached: {error}", CacheWarning, stacklevel=3)
+            warn(f"features were learned but not cached: {error}", CacheWarning)
 
     def _erase(self, names: Sequence[SampleId | None], run: Extracted | None) -> None:
         """Erase contents by name and by content; all there is, where a row has no name."""

@@ -106,7 +106,7 @@ class Head(Watched, Prediction):
         declared = declared_after(before, classes, new.targets.values)
         learner = Learner(self.empty_state(new.door), track=self.track)
         learner.learn(new.rows, new.targets, new.ids)
-        self._declare(declared)
+        self.declare(declared)
         self.adopt(learner)
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
@@ -114,7 +114,7 @@ class Head(Watched, Prediction):
         declared = declared_after(self._declared, classes, new.targets.values)
         with deferred_interrupts():
             self.learner_.learn(new.rows, new.targets, new.ids)
-            self._declare(declared)
+            self.declare(declared)
 
     def encode(self, X: Any, y: Any, sample_id: Any = None) -> Encoded:
         """Validate rows, labels and ids and quantise the rows, as if they were to be learned.
@@ -295,7 +295,7 @@ class Head(Watched, Prediction):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")
         with holding(changed=(self,), read=(other,)):
             if not other.__sklearn_is_fitted__():
-                self._declare(self._declared_with(other))
+                self.declare(self._declared_with(other))
                 return self
             if self.__sklearn_is_fitted__():
                 check_same_names(self, other)
@@ -306,13 +306,13 @@ class Head(Watched, Prediction):
         declared = self._declared_with(other)
         with deferred_interrupts():
             self.learner_.merge(other.learner_)
-            self._declare(declared)
+            self.declare(declared)
 
     def _begin_as(self, other: Head) -> None:
         door = self._door_of(other.n_features_in_, other.door_.source)
         learner = Learner(self.empty_state(door), track=self.track)
         learner.merge(other.learner_)
-        self._declare(self._declared_with(other))
+        self.declare(self._declared_with(other))
         self.adopt(learner, getattr(other, "feature_names_in_", None))
 
     @classmethod
@@ -339,9 +339,7 @@ class Head(Watched, Prediction):
         head = cls(**parameters)
         head.check_parameters()
         head.projection = door.projection
-        names = ("auto", "embedding", "wide", "as-is") if door.projection is None else ("auto",)
-        same = (n for n in names if resolve_door(n, door.projection, door.n_features, door.source) == door)
-        head.door = next(same, door.rule)
+        head.door = door.parameter()
         if moments.n_rows:
             head.adopt(Learner(moments.of_order(2 if GRAM in cls.needs else 1), track=head.track))
         return head

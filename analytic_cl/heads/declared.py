@@ -26,7 +26,13 @@ class DeclaredClasses:
 
     _declared: Declared = ()
 
-    def _declare(self, labels: Declared) -> None:
+    @property
+    def declared(self) -> Declared:
+        """Labels that were declared, sorted."""
+        return self._declared
+
+    def declare(self, labels: Declared) -> None:
+        """Declare exactly these labels; none takes all back."""
         if labels:
             self._declared = labels
         else:
@@ -35,7 +41,7 @@ class DeclaredClasses:
     def _declared_with(self, other: DeclaredClasses) -> Declared:
         """What is declared once `other` is merged."""
         used = [label for each in (self, other) if "learner_" in each.__dict__ for label in each._labelled.labels]
-        return declared_after((*self._declared, *other._declared), None, used)
+        return declared_after((*self._declared, *other.declared), None, used)
 
     def _all_labels(self) -> list[Label]:
         return sorted({*self._labelled.labels, *self._declared})

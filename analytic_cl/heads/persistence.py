@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,37 @@ from analytic_cl._config import package_versions
 from analytic_cl._files import sync_directory
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
 from analytic_cl.heads import tensor_file
-from analytic_cl.heads.declared import declared_after
+from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.learner import Learner
 from analytic_cl.statistics import as_label
 
-if TYPE_CHECKING:
-    from analytic_cl.heads.base import Head
-
 FORMAT = "analytic-cl head"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _MOST_SIGNS = 2**33  # of a projection, a byte each
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def save(head: Head, path: str | os.PathLike[str], extractor: Mapping[str, Any] | None = None) -> None:
+class Saved(Protocol):
+    """What is written of a head, and how it is made again: `Head` has all of it."""
+
+    learner_: Learner
+
+    def __init__(self, **parameters: Any) -> None: ...
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+    def check_parameters(self) -> None: ...
+    def __sklearn_is_fitted__(self) -> bool: ...
+    def declare(self, labels: Declared) -> None: ...
+    def adopt(self, learner: Learner, feature_names: NDArray[Any] | None = None) -> None: ...
+    @property
+    def declared(self) -> Declared: ...
+
+
+H = TypeVar("H", bound=Saved)
+
+
+def save(head: Saved, path: str | os.PathLike[str], extractor: Mapping[str, Any] | None = None) -> None:
     """Write a head to `path`, whole or not at all. A symbolic link is followed.
 
     `extractor` is what a pipeline says about the extractor in front, as JSON values.
@@ -70,38 +85,38 @@ def save(head: Head, path: str | os.PathLike[str], extractor: Mapping[str, Any] 
     sync_directory(target.parent)
 
 
-def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Arrays]:
+def _described(head: Saved, extractor: Mapping[str, Any] | None) -> tuple[str, Arrays]:
     """A head as JSON text and arrays."""
     about, arrays = _kind_and_parameters(head), _arrays_of_parameters(head)
     if extractor is not None:
         about["extractor"] = dict(extractor)
-    if head._declared:
-        about["declared"] = list(head._declared)
+    if head.declared:
+        about["declared"] = list(head.declared)
     if head.__sklearn_is_fitted__():
         names = getattr(head, "feature_names_in_", None)
         learned, learned_arrays = head.learner_.describe()
         about |= {
             "feature_names": None if names is None else names.tolist(),
-            "door": head.door_.spec(),
+            "door": head.learner_.door.spec(),
             **learned,
         }
         arrays |= learned_arrays
     return json.dumps(about), arrays
 
 
-def _kind_and_parameters(head: Head) -> dict[str, Any]:
+def _kind_and_parameters(head: Saved) -> dict[str, Any]:
     return {
         "class": type(head).__name__,
         "parameters": {name: _encoded(name, value) for name, value in head.get_params(deep=False).items()},
     }
 
 
-def _arrays_of_parameters(head: Head) -> Arrays:
+def _arrays_of_parameters(head: Saved) -> Arrays:
     keys = head.get_params(deep=False).get("keys")
     return keys.to_arrays() if isinstance(keys, NearestKeys) else {}
 
 
-def parameters_text(head: Head) -> str:
+def parameters_text(head: Saved) -> str:
     """What kind of head it is, with its parameters, as JSON text; nothing of what it learned.
 
     Raises ValueError where text is not enough.
@@ -111,20 +126,18 @@ def parameters_text(head: Head) -> str:
     return json.dumps(_kind_and_parameters(head))
 
 
-def head_from_text(text: str, classes: Mapping[str, type[Head]]) -> Head:
+def head_from_text(text: str, classes: Mapping[str, type[H]]) -> H:
     """An unfitted head from `parameters_text`."""
     about = json.loads(text)
     return _built(classes[about["class"]], about, {})
 
 
-def load(path: str | os.PathLike[str], classes: Mapping[str, type[Head]]) -> Head:
+def load(path: str | os.PathLike[str], classes: Mapping[str, type[H]]) -> H:
     """Read a head of one of these classes from `path`. Raises ValueError saying what is wrong with the file."""
     return load_described(path, classes)[0]
 
 
-def load_described(
-    path: str | os.PathLike[str], classes: Mapping[str, type[Head]]
-) -> tuple[Head, Mapping[str, Any] | None]:
+def load_described(path: str | os.PathLike[str], classes: Mapping[str, type[H]]) -> tuple[H, Mapping[str, Any] | None]:
     """As `load`, with what `save` was told about the extractor."""
     text, arrays = _read(path)
     try:
@@ -139,11 +152,11 @@ def load_described(
     )
 
 
-def _built(kind: type[Head], about: dict[str, Any], arrays: Arrays) -> Head:
+def _built(kind: type[H], about: dict[str, Any], arrays: Arrays) -> H:
     head = kind(**{name: _decoded(value, arrays) for name, value in about["parameters"].items()})
     head.check_parameters()
     if about.get("declared"):
-        head._declare(declared_after(tuple(as_label(label) for label in about["declared"]), None, []))
+        head.declare(declared_after(tuple(as_label(label) for label in about["declared"]), None, []))
     if "door" not in about:
         return head
     _check_size(about["door"], arrays)
@@ -182,7 +195,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
             if metadata.get("format_version") != str(FORMAT_VERSION):
                 raise ValueError(
                     f"{path} has format version {metadata.get('format_version')}, this analytic-cl reads "
-                    f"{FORMAT_VERSION}: use the version of analytic-cl that wrote it"
+                    f"{FORMAT_VERSION}: files of 0.1, which was never published, are not read; learn the rows again"
                 )
             arrays = _tensors(file, path)
     except SafetensorError as error:

@@ -6,13 +6,13 @@ of them. Their states register themselves when the package is imported; see `sta
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from analytic_cl._warnings import warn
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
@@ -144,11 +144,10 @@ def head_entries() -> dict[str, HeadEntry]:
                     raise ValueError(f"there is a head called {entry.name!r} already")
                 found[entry.name] = entry
         except Exception as error:  # a foreign package can fail in any way, and must not take ours along
-            warnings.warn(
+            warn(
                 f"the heads of {point.dist.name if point.dist else point.value} are left out: "
                 f"{type(error).__name__}: {error}",
                 RuntimeWarning,
-                stacklevel=2,
             )
     return found
 

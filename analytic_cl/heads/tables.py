@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterable
 from datetime import date, time, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._containers import POLARS_NUMBERS, is_a, local, objects
+from analytic_cl._warnings import warn
 
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 _ADVICE = {
@@ -153,7 +153,7 @@ def _without_index(table: Any) -> Any:
     hidden = [name for name in index if name in table.column_names]
     if hidden:
         names = ", ".join(map(repr, hidden))
-        warnings.warn(f"X: left out {names}, which the table calls an index of pandas, no feature", stacklevel=2)
+        warn(f"X: left out {names}, which the table calls an index of pandas, no feature", UserWarning)
         table = table.drop_columns(hidden)
     return table
 

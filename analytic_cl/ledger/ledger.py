@@ -296,8 +296,8 @@ class Ledger(Records):
         ledger.number_of = {target_from_json(value): number for number, value in enumerate(description["targets"])}
         names = json.loads(arrays["ledger_ids"].tobytes())
         given = [name for name in names if name is not None]
-        if given:
-            as_ids(given)
+        if given and as_ids(given) != given:
+            raise ValueError("the ledger's ids are not in their one spelling")
         for title, table in (("kept", ledger.kept), ("hashed", ledger.hashed)):
             payload, codes, keys = (arrays[f"ledger_{title}_{column}"] for column in ("payload", "codes", "keys"))
             n = len(codes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
+from analytic_cl._warnings import warn
 from analytic_cl.memory.angles import RankedByAngle, rank_by_angle
 from analytic_cl.memory.faiss_index import Device, FaissIndex, has_gpu, load_faiss
 from analytic_cl.memory.learned_rows import LearnedRows
@@ -55,11 +55,10 @@ def make_index(state: LearnedRows, kind: IndexKind, device: Device, n_probes: in
 
 @cache
 def _say_slow() -> None:
-    warnings.warn(
+    warn(
         "FAISS is not installed, so neighbours are searched by NumPy: the same answers, slower. "
         "pip install 'analytic-cl[faiss]'",
         SlowSearchWarning,
-        stacklevel=2,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning, eigh, lapack
+
+from analytic_cl._warnings import warn
 
 Floats = NDArray[np.float64]
 
@@ -25,11 +26,10 @@ def solve_spd(a: Floats, right: Floats, again: Callable[[], Floats]) -> Floats:
     factor = factor_spd(a)
     if factor is not None:
         return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
-    warnings.warn(
+    warn(
         "the regularised matrix is singular to working precision: solved by eigendecomposition, leaving out its null "
         "directions. A larger alpha or shrinkage avoids this",
         LinAlgWarning,
-        stacklevel=2,
     )
     return _pseudo_solve(again(), right)
 
