@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
-native: Any = None  # the C++ kernels of native/
 try:
-    from analytic_cl import _native
-except ImportError:  # installed without a compiler
-    pass
-else:
+    from analytic_cl import _native  # the C++ kernels of native/, typed by _native.pyi
+
     native = _native
+except ImportError:  # installed without a compiler
+    native = None  # type: ignore[assignment]  # whoever uses it asked for the backend first
 
 BACKENDS = ("blas", "numpy") if native is None else ("native", "blas", "numpy")
 

@@ -17,9 +17,18 @@ import numba
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
+# All kernels by module and name, so that a test can ask each of them for its NumPy twin.
+KERNELS: dict[str, Callable[..., object]] = {}
+
 
 def kernel(function: Kernel) -> Kernel:
-    """Compile `function` with numba on its first call."""
+    """Compile `function` with numba on its first call. It needs a twin in NumPy: see tests/test_kernels.py."""
+    compiled = _compiled(function)
+    KERNELS[f"{function.__module__}.{function.__qualname__}"] = compiled
+    return compiled
+
+
+def _compiled(function: Kernel) -> Kernel:
     cache = os.environ.get("ANALYTIC_CL_NUMBA_CACHE", "1") != "0"
     try:
         return cast(Kernel, numba.njit(cache=cache, nogil=True)(function))
