@@ -19,8 +19,8 @@ SEARCHES = [
 
 def oracle(head, X, k, ids):
     """Positions of the nearest rows in Python's integers, by distance, bytes of the row, label and id."""
-    queries, rows = head.door_.quantise(np.asarray(X)), head.moments_.table.payload
-    labels = head.classes_[head.moments_.class_places()]
+    queries, rows = head.door_.quantise(np.asarray(X)), head.state_.table.payload
+    labels = head.classes_[head.state_.class_places()]
     out = []
     for query in queries.tolist():
         distance = [sum((a - b) ** 2 for a, b in zip(query, row.tolist(), strict=True)) for row in rows]

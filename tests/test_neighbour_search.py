@@ -186,9 +186,9 @@ def test_scan_proposes_what_a_sort_would():
     head = NearestNeighborsClassifier(door=FixedPoint(8, scale=8)).fit(X, y)
     head.forget(X[::3], y[::3])
     queries = head.door_.quantise(X[:30])
-    (fast, _), _ = Scan(head.moments_.table).propose(queries, 9)
+    (fast, _), _ = Scan(head.state_.table).propose(queries, 9)
     with use_backend("numpy"):
-        (slow, _), _ = Scan(head.moments_.table).propose(queries, 9)
+        (slow, _), _ = Scan(head.state_.table).propose(queries, 9)
 
     np.testing.assert_array_equal(fast, slow)
 
@@ -242,8 +242,8 @@ class CoarseIndex:
 def test_an_index_that_is_honest_about_its_error_gives_exact_answers():
     X = np.random.RandomState(0).randint(-9, 10, size=(400, 5)).astype(np.int8)
     head = NearestNeighborsClassifier(door="as-is").fit(X, np.arange(400) % 5)
-    table, queries = head.moments_.table, X[:50]
-    found = nearest(head.moments_, CoarseIndex(table), queries, 3)
+    table, queries = head.state_.table, X[:50]
+    found = nearest(head.state_, CoarseIndex(table), queries, 3)
     exact = ((queries.astype(int)[:, None] - X) ** 2).sum(axis=2)
 
     np.testing.assert_array_equal(found.squared(), np.sort(exact, axis=1)[:, :3])
@@ -363,7 +363,7 @@ def test_a_change_stands_though_the_index_can_not_follow_it(monkeypatch, index):
         with monkeypatch.context() as patch:
             patch.setattr(FaissIndex, "_append", fail)
             change()
-        assert head.learner_.ledger.n_rows == head.moments_.n_rows
+        assert head.learner_.ledger.n_rows == head.state_.n_rows
         assert head._solved["index"][1]._index is None
     fresh = NearestNeighborsClassifier(index=index).fit(X[5:], y[5:])
 

@@ -208,6 +208,6 @@ def test_key_counts_are_held_forgotten_and_certified_like_moments(tmp_path):
         kept = KeyValueBottleneckClassifier(n_codebooks=32).fit(X[7:], Y[7:])
         assert store.state_digest() == kept.state_digest()
         assert store.verify(retrain=True, certificate=proof).certificate_is_current
-        certificate.check_retrained(proof, kept.moments_, store.certificate_keys())
+        certificate.check_retrained(proof, kept.state_, store.certificate_keys())
     with Store.open(tmp_path / "store") as store:
         np.testing.assert_array_equal(store.predict(X), kept.predict(X))
