@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from shutil import copytree
 
@@ -129,10 +130,41 @@ def test_a_comparison_runs_and_tunes_it(run, tmp_path):
     assert {line["method"] for line in lines} == {"maxima", "lda"}
 
 
+LEFT_OUT = """
+import warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from analytic_cl.heads import head_entries
+    names = list(head_entries())
+told = [str(warning.message) for warning in caught if "left out" in str(warning.message)]
+assert "lda" in names and "maxima" in names, names
+assert len(told) == 2, told
+assert any("the heads of absent are left out: ModuleNotFoundError" in text for text in told), told
+double = "the heads of double are left out: ValueError: there is a head called 'lda' already"
+assert any(double in text for text in told), told
+"""
+
+
+def test_packages_whose_heads_can_not_be_used_are_left_out_by_name(run, installed, tmp_path):
+    (tmp_path / "double.py").write_text(
+        "from analytic_cl import LDAClassifier\nfrom analytic_cl.heads import HeadEntry\n"
+        "ENTRY = HeadEntry('lda', 'another', lambda seed: LDAClassifier())\n"
+    )
+    for name, point in (("absent", "no_such_module:ENTRY"), ("double", "double:ENTRY")):
+        about = tmp_path / f"{name}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[analytic_cl.heads]\nx = {point}\n")
+
+    run("-c", LEFT_OUT)  # where `python -c` looks first is the folder that it runs in
+
+
 # ---- our own
 
 
 def test_every_head_of_ours_is_registered():
+    for path in Path(heads.__file__).parent.glob("*.py"):
+        import_module(f"analytic_cl.heads.{path.stem}")
     public = {
         value
         for module in (heads, analytic_cl)
