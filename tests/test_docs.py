@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import analytic_cl
 from analytic_cl import checks
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def python_blocks(page):
@@ -33,6 +34,17 @@ def test_the_readme_has_an_example():
 def test_links_within_the_repository_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
+def test_tutorials_show_the_code_of_the_files_that_they_name(page):
+    tool = runpy.run_path(str(ROOT / "tools" / "include_sources.py"))
+
+    assert page.read_text() == tool["written"](page), "run tools/include_sources.py"
+    assert "<!-- source:" in page.read_text()
 
 
 PUBLIC = [name for name in analytic_cl.__all__ if inspect.isclass(getattr(analytic_cl, name))]
