@@ -31,6 +31,7 @@ lint: .venv/ready-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/include_sources.py --check
 
 bench: .venv/ready-test
 	for script in benchmarks/[a-z]*.py benchmarks/_report.py; do $(BIN)/python $$script || exit 1; done

@@ -10,15 +10,14 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from operator import index
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
-native: Any = None  # the C++ kernels of native/
 try:
-    from analytic_cl import _native
-except ImportError:  # installed without a compiler
-    pass
-else:
+    from analytic_cl import _native  # the C++ kernels of native/, typed by _native.pyi
+
     native = _native
+except ImportError:  # installed without a compiler
+    native = None  # type: ignore[assignment]  # whoever uses it asked for the backend first
 
 MOST_THREADS = 4096
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 BLOCK_ROWS: int
 MAX_TERMS: int
+MAX_WIDTH: int
 
 def isas() -> list[str]: ...
 def gram_scratch_bytes(columns: int, value_bytes: int, /) -> int: ...
@@ -27,4 +28,24 @@ class Signs:
     def __init__(self, bits: NDArray[Any], n_features: int, /) -> None: ...
 
 def project(rows: NDArray[Any], signs: Signs, shift: int, out: NDArray[Any], threads: int, isa: str, /) -> None: ...
+def nearest(
+    rows: NDArray[Any],
+    alive: NDArray[Any],
+    queries: NDArray[Any],
+    distances: NDArray[Any],
+    positions: NDArray[Any],
+    threads: int,
+    isa: str,
+    /,
+) -> None: ...
+def nearest_angles(
+    rows: NDArray[Any],
+    alive: NDArray[Any],
+    queries: NDArray[Any],
+    cosines: NDArray[Any],
+    positions: NDArray[Any],
+    threads: int,
+    isa: str,
+    /,
+) -> None: ...
 def project_sums(rows: NDArray[Any], signs: Signs, out: NDArray[Any], threads: int, isa: str, /) -> None: ...

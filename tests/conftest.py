@@ -10,3 +10,7 @@ settings.register_profile(
     "default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 settings.load_profile("default")
+
+# Fixtures of several files. Their modules use NumPy, so they come after the settings.
+from store_commands import clinic, data, folder  # noqa: E402, F401
+from stores import store  # noqa: E402, F401

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import runpy
 import tomllib
 from importlib.metadata import metadata
 from importlib.resources import files
@@ -14,7 +15,7 @@ from analytic_cl import checks
 
 REPOSITORY = "https://github.com/analytic-cl/analytic-cl"
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def python_blocks(page):
@@ -53,6 +54,17 @@ def test_the_package_index_gets_links_that_lead_somewhere_licences_and_an_extra_
     assert about.get_all("License-File") == ["LICENSE", "analytic_cl/data/README.md"]
     assert set(re.findall(r"[\w-]+", extras["all"][0].split("[")[1])) == extras.keys() - {"all", "faiss-gpu"}
     assert files("analytic_cl").joinpath("py.typed").is_file()
+
+
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
+def test_tutorials_show_the_code_of_the_files_that_they_name(page):
+    tool = runpy.run_path(str(ROOT / "tools" / "include_sources.py"))
+
+    assert page.read_text() == tool["written"](page), "run tools/include_sources.py"
+    assert "<!-- source:" in page.read_text()
 
 
 PUBLIC = [name for name in analytic_cl.__all__ if inspect.isclass(getattr(analytic_cl, name))]

@@ -28,7 +28,7 @@ from analytic_cl.door.nearest import LIMIT, nearest, squares
 from analytic_cl.door.nearest_keys import _coordinates
 from analytic_cl.door.sign_keys import _plus_bits, weighted_sums
 from analytic_cl.solvers import READ_OUTS
-from analytic_cl.solvers.read_out import read_out, scores_reference
+from analytic_cl.solvers.read_out import read_out
 from analytic_cl.statistics import KeyCounts
 
 
@@ -64,6 +64,20 @@ def test_the_first_codebooks_do_not_depend_on_how_many_there_are():
     assert (SignKeys(5, 8, 1).keys(rows) != SignKeys(5, 8, 2).keys(rows)).any()
 
 
+def votes(counts, keys, how, smoothing):
+    """The formulas of `read_out`, as they are written there."""
+    n = counts.counts
+    out = np.zeros((len(keys), len(n)))
+    for table, key in zip(counts.tables, keys.T, strict=True):
+        hit = table[key] + smoothing
+        posterior = hit / hit.sum(axis=1, keepdims=True)
+        if how == "naive bayes":
+            out += np.log(hit / (n + smoothing * len(table)))
+        else:
+            out += posterior if how == "mean posterior" else np.log(posterior)
+    return out + np.log(n / n.sum()) if how == "naive bayes" else out / len(counts.tables)
+
+
 @ignore_door
 @pytest.mark.parametrize("how", READ_OUTS)
 @pytest.mark.parametrize("n_classes", [1, 2, 5])
@@ -72,12 +86,17 @@ def test_codebooks_vote_as_the_formulas_say(how, n_classes):
     order = np.argsort(-y, kind="stable")  # classes arrive from the last to the first
     fitted = head(read_out=how).partial_fit(X[order[:100]], y[order[:100]]).partial_fit(X[order[100:]], y[order[100:]])
     keys = fitted.state_.keys.keys(fitted.door_.quantise(X))
-    expected = scores_reference(fitted.state_, keys, how, 0.05)
+    expected = votes(fitted.state_, keys, how, 0.05)
 
     np.testing.assert_allclose(read_out(fitted.state_, keys, how, 0.05), expected, rtol=1e-9)
     if n_classes > 2:
         np.testing.assert_array_equal(fitted.predict(X), fitted.classes_[expected.argmax(axis=1)])
     np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1.0)
+
+    with use_backend("numpy"):  # the same bits, but for logarithms that the kernel takes itself
+        plain = read_out(fitted.state_, keys, how, 0.05)
+    rtol = 1e-13 if how == "mean log posterior" else 0
+    np.testing.assert_allclose(plain, read_out(fitted.state_, keys, how, 0.05), rtol=rtol, atol=rtol)
 
 
 def test_a_row_alone_and_in_a_batch_get_the_same_bits():
@@ -173,10 +192,10 @@ def test_impossible_counts_are_not_loaded(forge):
     X, y = blobs(30, 20, 3)
     state = head().fit(X, y).state_
     arrays = state.to_arrays()
-    assert KeyCounts.from_arrays(state.door, state.keys, state.labels, dict(arrays)).digest() == state.digest()
+    assert KeyCounts.from_arrays(state.door, state.describe(), dict(arrays)).digest() == state.digest()
     forge(arrays)
     with pytest.raises(ValueError, match=r"counts|tables|codebook"):
-        KeyCounts.from_arrays(state.door, state.keys, state.labels, arrays)
+        KeyCounts.from_arrays(state.door, state.describe(), arrays)
 
 
 def test_memory_is_what_the_docstring_says():

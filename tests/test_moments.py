@@ -11,8 +11,8 @@ from analytic_cl import FixedPoint, Moments, use_backend
 from analytic_cl._config import BACKENDS
 from analytic_cl.door import resolve_door
 from analytic_cl.statistics import EMPTY, scatter
-from analytic_cl.statistics.labelled_state import MAX_ROWS
 from analytic_cl.statistics.gram import PLANE_SHIFTS
+from analytic_cl.statistics.labelled_state import MAX_ROWS
 
 BITS = (8, 16, 32)
 all_bits = pytest.mark.parametrize("bits", BITS)

@@ -118,7 +118,10 @@ def test_one_request_from_many_threads_is_carried_out_once(store):
 
 
 def test_after_an_error_in_one_thread_the_others_go_on_from_what_the_disk_holds(store, monkeypatch):
-    write, failures = store.parts.model.__class__.write_snapshot, iter([True, False, True, False, True, True] + [False] * 99)
+    write, failures = (
+        store.parts.model.__class__.write_snapshot,
+        iter([True, False, True, False, True, True] + [False] * 99),
+    )
 
     def sometimes(model):
         if next(failures):

@@ -42,24 +42,36 @@ string_labels_option = click.option(
 )
 
 
+class HeadName(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """The name of a registered head that a store can hold; looked up when it is needed, as that imports the heads."""
+
+    name = "head"
+
+    def names(self) -> list[str]:
+        from analytic_cl.heads import head_entries
+
+        return [entry.name for entry in head_entries().values() if entry.store]
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.names())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.names():
+            self.fail(f"{value!r} is not one of {', '.join(self.names())}.", param, ctx)
+        return str(value)
+
+
 @click.command(cls=StoreCommand)
 @store_argument
-@click.option(
-    "--head",
-    type=click.Choice(["lda", "ridge", "nearest-mean", "key-value", "neighbors"]),
-    default="lda",
-    show_default=True,
-)
-@click.option("--alpha", help='For ridge: "auto" (default), "oas", "gcv" or a number.')
-@click.option("--shrinkage", help='For lda: "oas" (default) or a number from 0 to 1.')
+@click.option("--head", type=HeadName(), default="lda", show_default=True)
+@click.option("--alpha", help='Of ridge: "auto" (default), "oas", "gcv" or a number.')
+@click.option("--shrinkage", help='Of lda: "oas" (default) or a number from 0 to 1.')
 @click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random features and keys.")
 @click.option(
     "--door",
     type=click.Choice(["auto", "embedding", "wide", "as-is"]),
-    default="auto",
-    show_default=True,
-    help="How rows become integers: see docs/doors.md.",
+    help="How rows become integers: see docs/doors.md.  [default: auto]",
 )
 @click.option(
     "--tombstone-days",
@@ -81,41 +93,26 @@ def init(store: Path, tombstone_days: float | None, as_json: bool, **choices: An
     show(status, f"{store} is ready: {status['head']}. Its keys are in keys.json: back them up apart.", as_json)
 
 
-def _head(head: str, alpha: str | None, shrinkage: str | None, projection: int | None, seed: int, door: str) -> Head:
-    from analytic_cl import (
-        KeyValueBottleneckClassifier,
-        LDAClassifier,
-        NearestMeanClassifier,
-        NearestNeighborsClassifier,
-        RandomProjection,
-        RLSClassifier,
-    )
+def _head(head: str, seed: int, **options: Any) -> Head:
+    """The head of this name with the options that were given, which are parameters of its constructor."""
+    from analytic_cl import RandomProjection
+    from analytic_cl.heads import head_entries
 
-    if alpha is not None and head != "ridge":
-        raise click.UsageError("--alpha is for --head ridge")
-    if shrinkage is not None and head != "lda":
-        raise click.UsageError("--shrinkage is for --head lda")
-    shared: dict[str, Any] = {
-        "door": door,
-        "projection": None if projection is None else RandomProjection(projection, random_state=seed),
-    }
-    if head == "ridge":
-        made: Head = RLSClassifier(_strength(alpha, "auto"), **shared)
-    elif head == "lda":
-        made = LDAClassifier(_strength(shrinkage, "oas"), **shared)
-    elif head == "key-value":
-        made = KeyValueBottleneckClassifier(random_state=seed, **shared)
-    elif head == "neighbors":
-        made = NearestNeighborsClassifier(**shared)
-    else:
-        made = NearestMeanClassifier(**shared)
+    made = head_entries()[head].make(seed)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if name not in made.get_params(deep=False):
+            raise click.UsageError(f"--{name} is not for --head {head}: {type(made).__name__} has no such parameter")
+    for name in {"alpha", "shrinkage"} & given.keys():
+        given[name] = _number_or_word(given[name])
+    if "projection" in given:
+        given["projection"] = RandomProjection(given["projection"], random_state=seed)
+    made.set_params(**given)
     made.check_parameters()
     return made
 
 
-def _strength(text: str | None, default: str) -> Any:
-    if text is None:
-        return default
+def _number_or_word(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:

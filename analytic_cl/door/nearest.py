@@ -24,14 +24,10 @@ def nearest(
     coordinates: NDArray[np.int16], centres: NDArray[np.int16], lengths: NDArray[np.int32], keys: NDArray[np.uint16]
 ) -> None:
     """Number of the nearest centre of rows of coordinates, shape (n, n_codebooks, n_dimensions), into `keys`."""
-    if get_backend() == "numpy":
-        for c in range(len(centres)):
-            away = coordinates[:, c, :, None].astype(np.int64) - centres[c]
-            keys[:, c] = (away**2).sum(axis=1).argmin(axis=1)
-        return
+    run = _nearest_reference if get_backend() == "numpy" else _nearest
     threads = get_threads() if len(coordinates) * centres.size > _WORTH_A_THREAD else 1
     map_blocks(
-        lambda part: _nearest(coordinates[:, part], centres[part], lengths[part], keys[:, part]),
+        lambda part: run(coordinates[:, part], centres[part], lengths[part], keys[:, part]),
         row_blocks(len(centres), -(-len(centres) // threads)),
     )
 
@@ -58,3 +54,11 @@ def _nearest(
             for j in range(n_keys):  # the number below the score: ties go to the lowest, without a branch
                 least = min(least, (np.int64(scores[j]) << 16) | j)
             keys[i, c] = least & 0xFFFF
+
+
+def _nearest_reference(
+    coordinates: NDArray[np.int16], centres: NDArray[np.int16], lengths: NDArray[np.int32], keys: NDArray[np.uint16]
+) -> None:
+    for c in range(len(centres)):
+        away = coordinates[:, c, :, None].astype(np.int64) - centres[c]
+        keys[:, c] = (away**2).sum(axis=1).argmin(axis=1)

@@ -253,11 +253,8 @@ def _shift_for(q: NDArray[Any]) -> int:
 
 def _coordinates(sums: NDArray[Any], shift: int) -> NDArray[np.int16]:
     out = np.empty(sums.shape, dtype=np.int16)
-    if get_backend() == "numpy":
-        whole = sums.astype(np.int64)
-        out[...] = np.clip((whole + (1 << shift >> 1)) >> shift, -LIMIT, LIMIT)
-    else:
-        _shift_and_clip(sums, shift, 1 << shift >> 1, LIMIT, out)
+    run = _shift_and_clip_reference if get_backend() == "numpy" else _shift_and_clip
+    run(sums, shift, 1 << shift >> 1, LIMIT, out)
     return out
 
 
@@ -266,3 +263,7 @@ def _shift_and_clip(sums: NDArray[Any], shift: int, half: int, limit: int, out: 
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             out[i, j] = min(max((np.int64(sums[i, j]) + half) >> shift, -limit), limit)
+
+
+def _shift_and_clip_reference(sums: NDArray[Any], shift: int, half: int, limit: int, out: NDArray[Any]) -> None:
+    out[...] = np.clip((sums.astype(np.int64) + half) >> shift, -limit, limit)

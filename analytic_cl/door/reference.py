@@ -18,20 +18,26 @@ def _round_and_clip(y: NDArray[np.float64], limit: float, q: NDArray[Any]) -> No
     q[:] = np.clip(np.rint(y), -limit, limit)
 
 
+def sum_in_lanes(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of rows in the order of the door's specification."""
+    n, d = squares.shape
+    lanes = np.zeros((n, LANES))
+    for start in range(0, d, LANES):
+        part = squares[:, start : start + LANES]
+        lanes[:, : part.shape[1]] += part
+    t = np.zeros(n)
+    for k in range(LANES):
+        t += lanes[:, k]
+    return t
+
+
 def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float, q: NDArray[Any]) -> None:
-    n, d = x.shape
     v = x.astype(np.float64)
     exponent = np.frexp(m.astype(np.float64))[1]
     half = exponent // 2
     v *= np.ldexp(1.0, -half)[:, None]
     v *= np.ldexp(1.0, half - exponent)[:, None]
-    lanes = np.zeros((n, LANES))
-    for start in range(0, d, LANES):
-        part = v[:, start : start + LANES]
-        lanes[:, : part.shape[1]] += part * part
-    t = np.zeros(n)
-    for k in range(LANES):
-        t += lanes[:, k]
+    t = sum_in_lanes(v * v)
     zero = m == 0
     f = scale / np.sqrt(np.where(zero, 1.0, t))
     _round_and_clip(v * f[:, None], limit, q)

@@ -71,6 +71,7 @@ class SignKeys:
         out = np.empty((n, self.n_codebooks), dtype=np.uint16)
         n_projections = self.n_codebooks * self.bits
         at_once = max(1, 2**23 // n_projections)
+        pack = _pack_reference if get_backend() == "numpy" else _pack
         for start in range(0, n, at_once):
             part = rows[start : start + at_once]
             if _native_can(part):
@@ -79,7 +80,7 @@ class SignKeys:
                 native.project(np.ascontiguousarray(part), signs, 0, positive, get_threads(), "")
             else:
                 positive = (weighted_sums(part, self.random_state, n_projections) > 0).astype(np.int8)
-            _pack(positive, self.bits, out[start : start + at_once])
+            pack(positive, self.bits, out[start : start + at_once])
         return out
 
 
@@ -129,6 +130,11 @@ def _pack(positive: NDArray[np.int8], bits: int, keys: NDArray[np.uint16]) -> No
             for b in range(bits):
                 key |= (positive[i, c * bits + b] > 0) << b
             keys[i, c] = key
+
+
+def _pack_reference(positive: NDArray[np.int8], bits: int, keys: NDArray[np.uint16]) -> None:
+    signs = positive.reshape(*keys.shape, bits) > 0
+    keys[...] = (signs << np.arange(bits)).sum(axis=2)
 
 
 @lru_cache(maxsize=4)

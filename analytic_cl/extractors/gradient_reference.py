@@ -45,6 +45,10 @@ def oriented_gradients(
         pool_coarse(fine),
         np.stack([pool_coarse(_respond(fx, fy, fm, direction, True)) for direction in second], axis=3),
     ]
+    _finish(means, layers, out)
+
+
+def _finish(means: Floats, layers: list[Floats], out: NDArray[np.float32]) -> None:
     parts = [MEAN_WEIGHT * (means - (_sum_in_order(means, 3) / means[0].size)[:, None, None, None])]
     for layer in layers:
         n, channels, *_, down, across = layer.shape

@@ -1,7 +1,8 @@
 """All heads: one table, which files, stores, the comparison, the command line and the tests read.
 
 Another package adds its heads by an entry point of the group ``analytic_cl.heads`` that names a `HeadEntry`, or a list
-of them. Their states register themselves when the package is imported; see `statistics.State`.
+of them. Their states register themselves when the package is imported; see `statistics.State`, and
+docs/tutorials/write-a-head.md.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class HeadEntry:
     grid : mapping, optional
         What tuning chooses from, by parameter; the first of each is the default.
     store : bool, default=False
-        Whether ``analytic-cl init --head NAME`` offers it; a store takes any registered head's class.
+        Whether ``analytic-cl init --head NAME`` offers it, with those of the command's options that are parameters of
+        its constructor; a store takes any registered head's class.
     examples : sequence of Head, optional
         Heads that the tables of tests run: small ones, so that all parameters have their turn.
     """

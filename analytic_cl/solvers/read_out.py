@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._config import get_threads
+from analytic_cl._config import get_backend, get_threads
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.solvers.needs import needs
@@ -34,7 +34,8 @@ def read_out(counts: KeyCounts, keys: NDArray[np.uint16], how: str, smoothing: f
     Cost: n_codebooks n_classes look-ups a row.
 
     Exactness: a pure function of the counts; sums run over codebooks in order, so a row alone and in a batch get the
-    same bits.
+    same bits. Every backend gives the same bits, except for "mean log posterior", where logarithms may differ in the
+    last one.
     """
     tables, places = counts.tables_by_arrival
     n_codebooks, n_keys, _ = tables.shape
@@ -42,13 +43,16 @@ def read_out(counts: KeyCounts, keys: NDArray[np.uint16], how: str, smoothing: f
     totals = np.zeros(len(keys))
     logs = np.log(np.arange(counts.counts.max() + 1) + smoothing)
     threads = get_threads() if keys.size * n_classes > _WORTH_A_THREAD else 1
+    plain = get_backend() == "numpy"
+    add_logs = _add_logs_reference if plain else _add_logs
+    add_posteriors = _add_posteriors_reference if plain else _add_posteriors
 
     def vote(part: slice) -> None:
         by_codebook = np.ascontiguousarray(keys[part].T)
         if how == "mean posterior":
-            _add_posteriors(tables, by_codebook, n_classes, smoothing, out[part])
+            add_posteriors(tables, by_codebook, n_classes, smoothing, out[part])
         else:
-            _add_logs(tables, by_codebook, n_classes, smoothing, logs, how != "naive bayes", out[part], totals[part])
+            add_logs(tables, by_codebook, n_classes, smoothing, logs, how != "naive bayes", out[part], totals[part])
 
     map_blocks(vote, row_blocks(len(keys), max(1, -(-len(keys) // threads))))
     out = np.ascontiguousarray(out[:, places])  # the kernels work in the order of arrival
@@ -84,6 +88,23 @@ def _add_logs(
                 totals[i] += np.log(total + smoothing * n_classes)
 
 
+def _add_logs_reference(
+    tables: NDArray[np.int32],
+    keys: NDArray[np.uint16],
+    n_classes: int,
+    smoothing: float,
+    logs: Floats,
+    normalise: bool,
+    out: Floats,
+    totals: Floats,
+) -> None:
+    for table, key in zip(tables, keys, strict=True):
+        hit = table[key, :n_classes]
+        out += logs[hit]
+        if normalise:
+            totals += np.log(hit.sum(axis=1, dtype=np.int64) + smoothing * n_classes)
+
+
 @kernel
 def _add_posteriors(
     tables: NDArray[np.int32], keys: NDArray[np.uint16], n_classes: int, smoothing: float, out: Floats
@@ -98,15 +119,9 @@ def _add_posteriors(
                 scores[y] += (row[y] + smoothing) / (total + smoothing * n_classes)
 
 
-def scores_reference(counts: KeyCounts, keys: NDArray[np.uint16], how: str, smoothing: float) -> Any:
-    """The twin in plain NumPy, a codebook at a time."""
-    n = counts.counts
-    out = np.zeros((len(keys), len(n)))
-    for table, key in zip(counts.tables, keys.T, strict=True):
-        hit = table[key] + smoothing
-        posterior = hit / hit.sum(axis=1, keepdims=True)
-        if how == "naive bayes":
-            out += np.log(hit / (n + smoothing * len(table)))
-        else:
-            out += posterior if how == "mean posterior" else np.log(posterior)
-    return out + np.log(n / n.sum()) if how == "naive bayes" else out / len(counts.tables)
+def _add_posteriors_reference(
+    tables: NDArray[np.int32], keys: NDArray[np.uint16], n_classes: int, smoothing: float, out: Floats
+) -> None:
+    for table, key in zip(tables, keys, strict=True):
+        hit = table[key, :n_classes]
+        out += (hit + smoothing) / (hit.sum(axis=1, dtype=np.int64) + smoothing * n_classes)[:, None]

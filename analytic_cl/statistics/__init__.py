@@ -7,6 +7,8 @@ from analytic_cl.statistics.digest import EMPTY as EMPTY
 from analytic_cl.statistics.interrupts import deferred_interrupts as deferred_interrupts
 from analytic_cl.statistics.key_counts import KeyCounts as KeyCounts
 from analytic_cl.statistics.labelled_state import LabelledState as LabelledState
+from analytic_cl.statistics.labelled_state import labels_from_array as labels_from_array
+from analytic_cl.statistics.labelled_state import labels_to_array as labels_to_array
 from analytic_cl.statistics.labels import Label as Label
 from analytic_cl.statistics.labels import as_label as as_label
 from analytic_cl.statistics.labels import encode_labels as encode_labels

@@ -170,8 +170,7 @@ class _IntegerBlock:
 
     def add_to(self, planes: Planes, sign: int) -> None:
         for plane, product in zip(planes, self.products, strict=True):
-            for i, start in enumerate(row_starts(product.shape[0])):
-                plane[start : start + product.shape[0] - i] += sign * product[i, i:]
+            _add_triangle_reference(plane, product, sign)
 
 
 @kernel
@@ -183,3 +182,8 @@ def _add_triangle(plane: NDArray[np.int64], product: NDArray[Any], sign: int) ->
         for j in range(d - i):
             target[j] += sign * np.int64(row[j])
         start += d - i
+
+
+def _add_triangle_reference(plane: NDArray[np.int64], product: NDArray[Any], sign: int) -> None:
+    for i, start in enumerate(row_starts(product.shape[0])):
+        plane[start : start + product.shape[0] - i] += sign * product[i, i:].astype(np.int64)

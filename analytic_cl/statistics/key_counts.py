@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._config import get_threads
+from analytic_cl._config import get_backend, get_threads
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.door import Door, NearestKeys, SignKeys
@@ -182,7 +182,8 @@ class KeyCounts(ClassState):
         tables = self._tables
         threads = get_threads() if keys.size > _WORTH_A_THREAD else 1
         blocks = row_blocks(keys.shape[1], -(-keys.shape[1] // threads))
-        return min(map_blocks(lambda part: _add_up(by_codebook[part], place_of_row, sign, tables[part]), blocks))
+        run = _add_up_reference if get_backend() == "numpy" else _add_up
+        return min(map_blocks(lambda part: run(by_codebook[part], place_of_row, sign, tables[part]), blocks))
 
     def _shift_classes(self, encoded: Targets, sign: int) -> None:
         counts: Int64s = np.bincount(encoded.codes, minlength=len(encoded.values))
@@ -196,7 +197,10 @@ _WORTH_A_THREAD = 2**20  # keys to count
 
 @kernel
 def _add_up(keys: NDArray[np.uint16], places: NDArray[np.int64], sign: int, tables: NDArray[np.int32]) -> int:
-    """Tables[c, keys[c, i], places[i]] += sign, a codebook at a time because one table stays in the cache."""
+    """Tables[c, keys[c, i], places[i]] += sign, a codebook at a time because one table stays in the cache.
+
+    Returns the lowest count that came out, or 0 where all are above.
+    """
     lowest = 0
     for c in range(keys.shape[0]):
         table = tables[c]
@@ -204,4 +208,12 @@ def _add_up(keys: NDArray[np.uint16], places: NDArray[np.int64], sign: int, tabl
             count = table[keys[c, i], places[i]] + sign
             table[keys[c, i], places[i]] = count
             lowest = min(lowest, count)
+    return lowest
+
+
+def _add_up_reference(keys: NDArray[np.uint16], places: NDArray[np.int64], sign: int, tables: NDArray[np.int32]) -> int:
+    lowest = 0
+    for table, key in zip(tables, keys, strict=True):
+        np.add.at(table, (key, places), sign)
+        lowest = min(lowest, int(table[key, places].min(initial=0)))
     return lowest

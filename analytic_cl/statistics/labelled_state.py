@@ -35,7 +35,11 @@ def labels_from_array(array: NDArray[Any] | None) -> list[Label]:
 
 
 class LabelledState(State):
-    """A state of rows with one label each, all labels of one kind."""
+    """A state of rows with one label each, all labels of one kind.
+
+    A subclass, here or in another package, calls ``_checked`` or ``_encoded`` on what it is given, ``_check_room``
+    before it adds and ``_check_forgettable`` before it subtracts.
+    """
 
     @property
     @abstractmethod
