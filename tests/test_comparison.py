@@ -76,7 +76,11 @@ def test_shared_states_give_the_accuracies_and_digests_of_heads_fitted_by_themse
         for step, session in zip(stream.steps, one["sessions"], strict=True):
             if not step.held.any():
                 continue
-            head = head_methods()[one["method"]].make(one["seed"]).fit(features.X_train[step.held], features.y_train[step.held])
+            head = (
+                head_methods()[one["method"]]
+                .make(one["seed"])
+                .fit(features.X_train[step.held], features.y_train[step.held])
+            )
             seen = np.isin(features.y_test, head.classes_)
 
             assert session["accuracy_seen"] == head.score(features.X_test[seen], features.y_test[seen])
@@ -281,6 +285,16 @@ def test_a_damaged_run_file_is_refused_by_name(tmp_path):
 
     with pytest.raises(ValueError, match=r"lda-0\.json is not a run of a comparison"):
         run(data(), "class-incremental:2", "lda", "none", 1, tmp_path)
+
+
+def test_runs_of_another_format_are_refused_and_kept(tmp_path):
+    (one,) = run(data(), "class-incremental:2", "lda", "none", 1, tmp_path)
+    path = tmp_path / "runs" / "lda-0.json"
+    path.write_text(json.dumps(one | {"format": 1}))
+
+    with pytest.raises(ValueError, match=r"lda-0\.json: format is 1; .* reads format 2, .*Choose another folder"):
+        run(data(), "class-incremental:2", "lda", "none", 1, tmp_path)
+    assert json.loads(path.read_text())["format"] == 1
 
 
 SCRIPT = """

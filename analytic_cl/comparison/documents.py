@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2  # of run files and settings; 1 held the command instead of where features came from
 
 COLUMNS = ("method", "label", "kind", "seed", "session", "metric", "value")
 _METRICS = (
@@ -28,7 +28,7 @@ _METRICS = (
     "state_bytes",
 )
 # What makes two runs of one method and seed the same run.
-_IDENTITY = ("format", "scenario", "tune", "features")
+_IDENTITY = ("scenario", "tune", "features")
 
 Document = dict[str, Any]
 
@@ -43,6 +43,19 @@ def write_json(path: Path, value: Any) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+class OtherFormatError(ValueError):
+    """A file of a comparison that another version wrote."""
+
+
+def check_format(path: Path, document: Document) -> None:
+    """Refuse files of another format than `FORMAT`."""
+    if document.get("format") != FORMAT:
+        raise OtherFormatError(
+            f"{path}: format is {document.get('format')!r}; this version of analytic-cl reads format {FORMAT}, so run "
+            "the comparison again"
+        )
 
 
 def run_path(folder: Path, method: str, seed: int) -> Path:
@@ -60,7 +73,10 @@ def finished_runs(folder: Path, expected: Document) -> dict[tuple[str, int], Doc
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
             key = run["method"], run["seed"]
+            check_format(path, run)
             theirs = {name: run[name] for name in _IDENTITY}
+        except OtherFormatError as error:
+            raise ValueError(f"{error}. Choose another folder, or remove this one") from None
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} is not a run of a comparison ({error!r}): remove it, or choose another folder"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,12 +20,13 @@ from analytic_cl.comparison.documents import (
     write_csv,
     write_json,
 )
-from analytic_cl.comparison.features import Features, as_features
+from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.integer_rows import IntegerRows
 from analytic_cl.comparison.judging import summarise
 from analytic_cl.comparison.methods import Method, choose, head_methods
 from analytic_cl.comparison.peer_runs import run_peer
 from analytic_cl.comparison.peers import PEERS
+from analytic_cl.comparison.readers import features_of
 from analytic_cl.comparison.settings import in_order, settings
 from analytic_cl.comparison.state_runs import run_over_state, shared_states
 from analytic_cl.comparison.stream import Stream, make_stream
@@ -138,7 +138,7 @@ def run(
     methods = choose(heads, head_methods(), "head") + choose(peers, PEERS, "peer")
     if not methods:
         raise ValueError("neither heads nor peers are named: there is nothing to compare")
-    plan = _Plan(as_features(features), scenario, tune)
+    plan = _Plan(features_of(features), scenario, tune)
     folder = None if out is None else Path(out)
     runs = {} if folder is None else finished_runs(folder, plan.identity)
     missing = [(method, seed) for seed in range(seeds) for method in methods if (method.name, seed) not in runs]
@@ -147,7 +147,7 @@ def run(
         if folder is not None:
             write_json(
                 folder / "settings.json",
-                settings(plan.identity, plan.features.names, plan.words, methods, seeds, in_order(runs.values())),
+                settings(plan.identity, plan.origin, plan.features.names, methods, seeds, in_order(runs.values())),
             )
         if folder is not None and finished:
             write_csv(folder / "results.csv", in_order(runs.values()))
@@ -173,18 +173,16 @@ class _Plan:
         self.scenario, self.text = parse(scenario), scenario.strip()
         self.features, self.tune_on = features, None
         source: Any = None
-        self.words = ["--features", *(shlex.split(features.source or "") or [features.name]), "--scenario", self.text]
         if isinstance(tune_on, str) and tune_on == "holdout":
             self.tune_on, self.features = halves(features)
             source = "holdout"
-            self.words += ["--tune", "holdout"]
         elif tune_on is not None:
-            self.tune_on = as_features(tune_on)
+            self.tune_on = features_of(tune_on)
             source = self.tune_on.about()
-            self.words += ["--tune", *(shlex.split(self.tune_on.source or "")[:1] or [self.tune_on.name])]
             if source["sha256"] == features.sha256:
                 raise ValueError("tune names the same features: what is evaluated must not be tuned on")
         self.identity = {"format": FORMAT, "scenario": self.text, "tune": source, "features": self.features.about()}
+        self.origin = {"features": features.origin, "tune": None if self.tune_on is None else self.tune_on.origin}
         self.tuned: dict[str, dict[str, Any]] = {}
         self._rows = IntegerRows(self.features)
         self._joint: dict[tuple[str, bytes], tuple[Any, float]] = {}

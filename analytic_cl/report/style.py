@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from analytic_cl.comparison.report.data import Method
+from analytic_cl.report.data import Method
 
 # On white and on the dark page. Heads of one family share a hue; peers are greys, and dashed.
 COLOURS = {

@@ -6,7 +6,7 @@ import math
 from html import escape as _escape
 from typing import Any
 
-from analytic_cl.comparison.report.data import KINDS, Comparison, Estimate, Method, printable
+from analytic_cl.report.data import KINDS, Comparison, Estimate, Method, printable
 
 MISSING = "–"  # noqa: RUF001  (an en dash, as tables have it)
 MINUS = "−"  # noqa: RUF001

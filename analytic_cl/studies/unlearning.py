@@ -15,17 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.base import clone
 
-from analytic_cl.comparison.approximate import (
-    SoftmaxProblem,
-    fine_tune,
-    first_order_influence,
-    fit_probe,
-    mask_class,
-    newton_step,
-    unit_rows,
-)
 from analytic_cl.comparison.features import Features
-from analytic_cl.comparison.tables import Table
 from analytic_cl.door import DoorWarning
 from analytic_cl.heads import (
     Head,
@@ -43,6 +33,16 @@ from analytic_cl.metrics import (
     likelihood_ratio_attack,
     margins,
 )
+from analytic_cl.studies.approximate import (
+    SoftmaxProblem,
+    fine_tune,
+    first_order_influence,
+    fit_probe,
+    mask_class,
+    newton_step,
+    unit_rows,
+)
+from analytic_cl.studies.tables import Table
 
 Mask = NDArray[np.bool_]
 
@@ -151,7 +151,7 @@ def compare_forgetting(
     --------
     >>> import numpy as np
     >>> from analytic_cl.comparison.features import as_features
-    >>> from analytic_cl.comparison.unlearning import compare_forgetting
+    >>> from analytic_cl.studies.unlearning import compare_forgetting
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(300) % 3
     >>> X = rng.normal(size=(300, 8)) + 2 * np.eye(8)[y]

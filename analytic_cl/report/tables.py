@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
-from analytic_cl.comparison.report.data import Comparison, Estimate, Method, mean_known, number
-from analytic_cl.comparison.report.style import colours_of, variable
-from analytic_cl.comparison.report.words import (
+from analytic_cl.report.data import Comparison, Estimate, Method, mean_known, number
+from analytic_cl.report.style import colours_of, variable
+from analytic_cl.report.words import (
     MISSING,
     best_first,
     count,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analytic_cl.comparison.report.data import Comparison, Floats, Method, mean_known, number, printable
-from analytic_cl.comparison.report.figure_parts import (
+from analytic_cl.report.data import Comparison, Floats, Method, mean_known, number, printable
+from analytic_cl.report.figure_parts import (
     add_axes,
     curve_limits,
     error_axis,
@@ -22,8 +22,8 @@ from analytic_cl.comparison.report.figure_parts import (
     text_width,
     write,
 )
-from analytic_cl.comparison.report.style import ACCENT, INK, MUTED, PAPER, Drawing, colours_of, draw
-from analytic_cl.comparison.report.words import best_first, duration, share
+from analytic_cl.report.style import ACCENT, INK, MUTED, PAPER, Drawing, colours_of, draw
+from analytic_cl.report.words import best_first, duration, share
 
 WIDE, NARROW = 1040, 360
 _DASHES: dict[str, Any] = {"exact": "-", "peer": (0, (5, 2)), "joint": (0, (1, 2))}

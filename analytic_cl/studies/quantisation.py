@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.comparison.features import Features
-from analytic_cl.comparison.float_twins import TWINS
-from analytic_cl.comparison.tables import Table
 from analytic_cl.door import DoorWarning, FixedPoint
 from analytic_cl.door.fixed_point import LIMITS
 from analytic_cl.heads import Head, LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
+from analytic_cl.studies.float_twins import TWINS
+from analytic_cl.studies.tables import Table
 
 BITS = (4, 6, 8, 16, 32)
 OCTAVES = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 4)  # of the scale, from the default of the embedding door at 8 bits
@@ -67,7 +67,7 @@ def ablate(
     --------
     >>> import numpy as np
     >>> from analytic_cl.comparison.features import as_features
-    >>> from analytic_cl.comparison.quantisation import ablate
+    >>> from analytic_cl.studies.quantisation import ablate
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(300) % 3
     >>> X = rng.normal(size=(300, 16)) + 2 * np.eye(16)[y]
