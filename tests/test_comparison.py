@@ -371,7 +371,7 @@ def test_tuning_on_other_features_takes_what_is_best_there():
         ({"scenario": "task-incremental:3"}, "unknown scenario 'task-incremental': choose one of class-incremental"),
         ({"scenario": "class-incremental:99"}, "n_sessions=99 needs 99 classes; there are 6"),
         ({"scenario": "domain-incremental"}, "domain-incremental needs domains"),
-        ({"seeds": 0}, "seeds must be a whole number"),
+        ({"seeds": 0}, "seeds must be an integer of at least 1"),
         ({"features": {"X_train": [[1.0]]}}, "features have no y_train, X_test, y_test; there are X_train"),
         ({"features": data() | {"X_test": np.zeros((120, 3))}}, "X_train has 20 features, X_test 3"),
         ({"features": data() | {"y_test": np.array(["a"] * 120)}}, "labels of different kinds"),

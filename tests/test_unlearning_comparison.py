@@ -18,7 +18,7 @@ from analytic_cl.studies.approximate import (
     fit_probe,
     mask_class,
     newton_step,
-    unit_rows,
+    with_constant,
 )
 from analytic_cl.studies.drift import Downdate, drift
 from analytic_cl.studies.subsets import drawn
@@ -39,7 +39,7 @@ def features(n=300, seed=0):
 @pytest.fixture(scope="module")
 def problem():
     X, y = overlapping()
-    return SoftmaxProblem(unit_rows(X), y, 4, 0.5)
+    return SoftmaxProblem(with_constant(X), y, 4, 0.5)
 
 
 @pytest.fixture(scope="module")

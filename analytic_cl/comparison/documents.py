@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from analytic_cl._files import write_file
 
 FORMAT = 2  # of run files and settings; 1 held the command instead of where features came from
 
@@ -37,12 +39,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON to a file that is there whole or not at all; NaN becomes null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_file(path, text.encode(), private=False)
 
 
 class OtherFormatError(ValueError):
@@ -110,17 +107,13 @@ def tidy(runs: Iterable[Document]) -> Iterator[tuple[Any, ...]]:
             yield (*who, 0, metric, value)
 
 
-def write_csv(path: Path, runs: Iterable[Document]) -> None:
-    """Write `tidy` as a table, whole or not at all; what was not measured is left empty."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(tidy(runs))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table, whole or not at all; None is left empty."""
+    table = StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_file(path, table.getvalue().encode(), private=False)
 
 
 def _plain(value: Any) -> Any:

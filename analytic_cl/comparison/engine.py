@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from analytic_cl._config import show_config
+from analytic_cl._integers import as_integer
+from analytic_cl._progress import progress_bar
 from analytic_cl.comparison.documents import (
     COLUMNS,
     FORMAT,
@@ -32,8 +33,6 @@ from analytic_cl.comparison.state_runs import run_over_state, shared_states
 from analytic_cl.comparison.stream import Stream, make_stream
 from analytic_cl.comparison.tuning import halves, tune
 from analytic_cl.scenarios import parse
-
-Done = Callable[[], None]
 
 
 def compare(
@@ -133,8 +132,7 @@ def run(
     progress: bool = False,
 ) -> list[Document]:
     """As `compare`, but returns the runs as their files have them, by method and then by seed."""
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds must be a whole number, at least 1, got {seeds!r}")
+    seeds = as_integer("seeds", seeds, 1)
     methods = choose(heads, head_methods(), "head") + choose(peers, PEERS, "peer")
     if not methods:
         raise ValueError("neither heads nor peers are named: there is nothing to compare")
@@ -150,17 +148,17 @@ def run(
                 settings(plan.identity, plan.origin, plan.features.names, methods, seeds, in_order(runs.values())),
             )
         if folder is not None and finished:
-            write_csv(folder / "results.csv", in_order(runs.values()))
+            write_csv(folder / "results.csv", COLUMNS, tidy(in_order(runs.values())))
 
     settle(False)
-    with _bar(progress, len(missing)) as (tuned, done):
-        plan.choose({method.name: method for method, _ in missing}, tuned)
+    plan.choose({method.name: method for method, _ in missing}, progress)
+    with progress_bar("runs", len(missing), progress) as done:
         for seed in range(seeds):
             for document in plan.runs([method for method, s in missing if s == seed], seed):
                 if folder is not None:
                     write_json(run_path(folder, document["method"], seed), document)
                 runs[document["method"], seed] = document
-                done()
+                done(1)
     settle(True)
     wanted = {(method.name, seed) for method in methods for seed in range(seeds)}
     return in_order(document for key, document in runs.items() if key in wanted)
@@ -187,10 +185,11 @@ class _Plan:
         self._rows = IntegerRows(self.features)
         self._joint: dict[tuple[str, bytes], tuple[Any, float]] = {}
 
-    def choose(self, methods: dict[str, Method], done: Done) -> None:
+    def choose(self, methods: dict[str, Method], progress: bool) -> None:
         """Tune these methods, where that was asked for."""
         if self.tune_on is not None and methods:
-            self.tuned = tune(methods.values(), self.tune_on, self.scenario, 0, done)
+            with progress_bar("tuning", len(methods), progress) as done:
+                self.tuned = tune(methods.values(), self.tune_on, self.scenario, 0, done)
 
     def runs(self, methods: list[Method], seed: int) -> Iterator[Document]:
         """Documents of one seed, each as soon as it is finished."""
@@ -233,21 +232,3 @@ class _Plan:
             "door": door,
             "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-
-
-@contextmanager
-def _bar(shown: bool, total: int) -> Iterator[tuple[Done, Done]]:
-    """Two functions to call after each method that is tuned and each run."""
-    if not shown:
-        yield (lambda: None), (lambda: None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("runs", total=total)
-        yield (
-            (lambda: bar.update(task, description="tuning")),
-            (lambda: bar.update(task, description="runs", advance=1)),
-        )

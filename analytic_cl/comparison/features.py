@@ -135,6 +135,13 @@ def as_features(
     return Features(name or "features", **arrays, origin=origin, notes=notes)
 
 
+def unit_rows(X: NDArray[Any], dtype: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+    """Rows of Euclidean length 1; rows of zeros stay as they are."""
+    x = np.asarray(X, dtype=dtype)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.asarray(x / np.where(length > 0, length, 1), dtype=dtype)
+
+
 def _in_two(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Both splits of rows that came as one, and what there is to say about it."""
     labels = labels_of(one_a_row(given["y"], "y"), "y")

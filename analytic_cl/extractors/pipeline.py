@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -138,7 +137,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         ids = None if sample_id is None else as_ids(sample_id)
         y = local(y, "y")
         run = self._extracted(X, y, afresh=True)
-        with self._naming(run.source):
+        with self.head.rows_from(run.source):
             self.head.fit(run.features, y, sample_id=ids)
         self._keep(run, ids)
         return self
@@ -147,7 +146,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         """Learn more inputs; see `Head.partial_fit`."""
         ids, y = None if sample_id is None else as_ids(sample_id), local(y, "y")
         run = self._extracted(X, y)
-        with self._naming(run.source):
+        with self.head.rows_from(run.source):
             self.head.partial_fit(run.features, y, classes, sample_id=ids)
         self._keep(run, ids)
         return self
@@ -175,7 +174,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
             Where the cache can't be written. The message says that the model has forgotten; erase the cache by hand.
         """
         ids = None if sample_id is None else as_ids(sample_id)
-        self.head._check_learned_something()
+        self.head.check_learned_something()
         y = local(y, "y")
         run = None if X is None or y is None else self._extracted(X, y)
         features = X if run is None else run.features
@@ -202,7 +201,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     def rectify(self, X: Any, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
         """Replace inputs and labels of known ids, in the state and in the cache; see `Head.rectify`."""
         ids, y = as_ids(sample_id), local(y, "y")
-        self.head._check_learned_something()
+        self.head.check_learned_something()
         run = self._extracted(X, y)
         with deferred_interrupts():
             receipt = self.head.rectify(run.features, y, sample_id=ids, digests=digests)
@@ -217,7 +216,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
 
         Caches are not merged.
         """
-        with self._naming(self._extractor()[1]):
+        with self.head.rows_from(self._extractor()[1]):
             self.head.merge(other.head if isinstance(other, ContinualPipeline) else other)
         return self
 
@@ -319,15 +318,6 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
                 f"pipeline's extractor is {source}: use the one that it was learned from, or fit again"
             )
         return extractor, source
-
-    @contextmanager
-    def _naming(self, source: str) -> Iterator[None]:
-        """While the body runs, a new state of the head names this extractor."""
-        self.head._source = source
-        try:
-            yield
-        finally:
-            del self.head._source
 
     def _features(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from analytic_cl._config import package_versions
-from analytic_cl._files import sync_directory
+from analytic_cl._files import replacing
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
 from analytic_cl.heads.declared import declared_after
 from analytic_cl.learner import Learner
@@ -52,19 +51,11 @@ def save(head: Head, path: str | os.PathLike[str], extractor: Mapping[str, Any] 
         "checksum": _checksum(text, arrays),
         "versions": json.dumps(package_versions()),
     }
-    draft = target.with_name(f".{secrets.token_hex(8)}.analytic-cl.tmp")
-    try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, draft, metadata)
-        draft.chmod(0o600)
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except SafetensorError as error:
-        raise OSError(f"could not write {target}: {error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_directory(target.parent)
+    with replacing(target) as draft:
+        try:
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, draft, metadata)
+        except SafetensorError as error:
+            raise OSError(f"could not write {target}: {error}") from error
 
 
 def _described(head: Head, extractor: Mapping[str, Any] | None) -> tuple[str, Arrays]:

@@ -35,7 +35,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodRuns:
     """The runs of one method, one a seed."""
 
     name: str
@@ -89,10 +89,10 @@ class Comparison:
 
     folder: Path
     settings: dict[str, Any]
-    methods: list[Method]
+    methods: list[MethodRuns]
     sections: list[dict[str, Any]]
 
-    def of_kind(self, *kinds: str) -> list[Method]:
+    def of_kind(self, *kinds: str) -> list[MethodRuns]:
         """Methods of some kinds."""
         return [method for method in self.methods if method.kind in kinds]
 
@@ -117,7 +117,7 @@ def read(folder: Path) -> Comparison:
         runs.setdefault(run["method"], []).append(run)
     wanted = [*(settings.get("heads") or []), *(settings.get("peers") or [])]
     methods = [
-        Method(name, printable(of[0]["label"]), of[0]["kind"], sorted(of, key=lambda run: run["seed"]))
+        MethodRuns(name, printable(of[0]["label"]), of[0]["kind"], sorted(of, key=lambda run: run["seed"]))
         for name, of in sorted(runs.items(), key=lambda item: wanted.index(item[0]) if item[0] in wanted else 999)
     ]
     methods.sort(key=lambda method: KINDS.index(method.kind))

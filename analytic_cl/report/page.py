@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from analytic_cl._files import write_file
 from analytic_cl.report import tables
 from analytic_cl.report.command import command_of
 from analytic_cl.report.data import Comparison, read
@@ -69,9 +70,9 @@ def write(folder: str | PathLike[str]) -> Path:
     drawings = figures_of(comparison)
     page = _page(comparison, drawings)
     for drawing in drawings.values():
-        (folder / f"{drawing.name}.png").write_bytes(drawing.png)
+        write_file(folder / f"{drawing.name}.png", drawing.png, private=False)
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page.encode(), private=False)
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.comparison.features import Features
+from analytic_cl.comparison.features import Features, unit_rows
 from analytic_cl.door import DoorWarning, FixedPoint
 from analytic_cl.door.fixed_point import LIMITS
 from analytic_cl.heads import Head, LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
@@ -78,7 +78,7 @@ def ablate(
     wrong = [b for b in bits if b not in (*range(2, 9), 16, 32)]
     if wrong:
         raise ValueError(f"bits must be from 2 to 8, 16 or 32, got {wrong}")
-    units = _unit_rows(rows.X_train), _unit_rows(rows.X_test)
+    units = unit_rows(rows.X_train), unit_rows(rows.X_test)
     classes, places = np.unique(rows.y_train, return_inverse=True)
     twins = {
         name: float((classes[twin(units[0], places.astype(np.int64), units[1])] == rows.y_test).mean())
@@ -138,9 +138,3 @@ def _accuracies(
     }
     for name, head in heads.items():
         yield name, float((head.predict(test) == rows.y_test).mean())
-
-
-def _unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:
-    x = np.asarray(X, dtype=np.float64)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(length > 0, length, 1)
