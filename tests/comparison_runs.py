@@ -91,7 +91,7 @@ def run_of(name, seed, n_sessions, requests=True, scenario=None):
         sessions.append(session)
     curve = [session["accuracy_seen"] for session in sessions if session["accuracy_seen"] is not None]
     return {
-        "format": 1,
+        "format": 2,
         "method": name,
         "label": label,
         "kind": kind,
@@ -125,13 +125,14 @@ def make(folder, methods=tuple(METHODS), seeds=3, n_sessions=15, requests=True, 
     (folder / "runs").mkdir(parents=True)
     kinds = {name: METHODS[name][1] for name in methods}
     settings = {
-        "format": 1,
+        "format": 2,
         "scenario": f"class-incremental:{n_sessions}",
         "heads": [name for name in methods if kinds[name] == "exact"],
         "peers": [name for name in methods if kinds[name] != "exact"],
         "seeds": seeds,
         "features": FEATURES,
-        "command": f"analytic-cl compare --scenario class-incremental:{n_sessions} --heads all --seeds {seeds}",
+        "origin": {"features": {"name": "clinc150_minilm.npz", "extractor": "", "header": None}, "tune": None},
+        "tune": None,
         "classes": [f"intent {place}" for place in range(150)],
         "shared": {"one head": 5.9, "all heads": 7.1} if shared else None,
     }

@@ -5,13 +5,13 @@ import re
 
 import numpy as np
 import pytest
+from analytic_cl.comparison.tables import Table
 from click.testing import CliRunner
 from rich.console import Console
 
 from analytic_cl import LDAClassifier, Store
 from analytic_cl._text import visible, visible_json
 from analytic_cl.cli.main import main
-from analytic_cl.comparison.tables import Table
 from analytic_cl.store.report import report
 
 HOSTILE = {

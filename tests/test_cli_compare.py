@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 from common import blobs, ignore_door
 
+from analytic_cl.cli.compare_command import compare
 from analytic_cl.cli.main import main
+from analytic_cl.report.command import command_of
 
 pytestmark = ignore_door
 
@@ -40,11 +43,42 @@ def test_it_prints_a_table_and_leaves_a_report(features, tmp_path):
     assert all(label in result.output for label in ("LDA", "ridge", "RidgeClassifier"))
     assert len(list(out.glob("runs/*.json"))) == 6
     assert (out / "report.html").exists() and (out / "results.csv").exists()
-    command = json.loads((out / "settings.json").read_text())["command"]
+    command = command_of(json.loads((out / "settings.json").read_text()))
     assert command.startswith(f"analytic-cl compare --features {features} --scenario class-incremental:2 --heads")
 
     again = CliRunner().invoke(main, [*command.split()[1:], "--out", str(out)])  # what the report says is run again
     assert again.exit_code == 0 and again.output == result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"features": "my texts.csv", "extractor": "a model", "header": True, "tune": "holdout", "heads": "none"},
+        {"features": "X.csv:1", "extractor": "", "header": False, "tune": "other.npz", "heads": "lda,ridge"},
+    ],
+)
+def test_the_command_of_a_report_is_read_back_as_what_was_asked(arguments):
+    tune = arguments["tune"]
+    settings = {
+        "features": {"name": "X"},
+        "origin": {
+            "features": {
+                "name" if key == "features" else key: arguments[key] for key in ("features", "extractor", "header")
+            },
+            "tune": None if tune == "holdout" else {"name": tune, "extractor": "", "header": None},
+        },
+        "tune": tune if tune == "holdout" else {"name": "other"},
+        "scenario": "continual-forgetting:2,what=rows,amount=5",
+        "heads": [name for name in arguments["heads"].split(",") if name != "none"],
+        "peers": ["sgd"],
+        "seeds": 4,
+    }
+    words = shlex.split(command_of(settings))
+    assert words[:2] == ["analytic-cl", "compare"]
+    asked = compare.make_context("compare", words[2:]).params
+
+    expected = arguments | {"scenario": settings["scenario"], "peers": "sgd", "seeds": 4}
+    assert {name: asked[name] for name in expected} == expected
 
 
 def test_json_is_all_that_is_printed(features):

@@ -287,6 +287,16 @@ def test_a_damaged_run_file_is_refused_by_name(tmp_path):
         run(data(), "class-incremental:2", "lda", "none", 1, tmp_path)
 
 
+def test_runs_of_another_format_are_refused_and_kept(tmp_path):
+    (one,) = run(data(), "class-incremental:2", "lda", "none", 1, tmp_path)
+    path = tmp_path / "runs" / "lda-0.json"
+    path.write_text(json.dumps(one | {"format": 1}))
+
+    with pytest.raises(ValueError, match=r"lda-0\.json: format is 1; .* reads format 2, .*Choose another folder"):
+        run(data(), "class-incremental:2", "lda", "none", 1, tmp_path)
+    assert json.loads(path.read_text())["format"] == 1
+
+
 SCRIPT = """
 import sys, warnings
 import numpy as np
@@ -361,7 +371,7 @@ def test_tuning_on_other_features_takes_what_is_best_there():
         ({"scenario": "task-incremental:3"}, "unknown scenario 'task-incremental': choose one of class-incremental"),
         ({"scenario": "class-incremental:99"}, "n_sessions=99 needs 99 classes; there are 6"),
         ({"scenario": "domain-incremental"}, "domain-incremental needs domains"),
-        ({"seeds": 0}, "seeds must be a whole number"),
+        ({"seeds": 0}, "seeds must be an integer of at least 1"),
         ({"features": {"X_train": [[1.0]]}}, "features have no y_train, X_test, y_test; there are X_train"),
         ({"features": data() | {"X_test": np.zeros((120, 3))}}, "X_train has 20 features, X_test 3"),
         ({"features": data() | {"y_test": np.array(["a"] * 120)}}, "labels of different kinds"),

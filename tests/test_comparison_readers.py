@@ -147,7 +147,7 @@ def test_folders_of_images(images):
 
     assert found.X_train.shape[0] == 8 and found.X_test.shape[0] == 4
     assert found.y_train.tolist() == ["flat"] * 4 + ["steep"] * 4
-    assert found.source == str(images)
+    assert found.origin == {"name": str(images), "extractor": "", "header": None}
 
 
 def test_images_of_two_sizes_and_other_files_are_refused(images):

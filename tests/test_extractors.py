@@ -201,7 +201,7 @@ def test_a_cache_needs_no_second_forward_pass_and_gives_the_same_bits(torch, tmp
     module = resnet_like(torch)
     passes = []
     extractor = TorchExtractor(module, device="cpu")
-    extractor._module.register_forward_hook(lambda *args: passes.append(len(args[1][0])))
+    extractor.module.register_forward_hook(lambda *args: passes.append(len(args[1][0])))
     first = ContinualPipeline(extractor, LDAClassifier(), batch_size=10, cache=tmp_path).fit(FLOATS, COLOURS)
     assert sum(passes) == 64
     again = ContinualPipeline(extractor, LDAClassifier(), batch_size=64, cache=tmp_path).fit(FLOATS, COLOURS)

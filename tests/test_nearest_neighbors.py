@@ -178,14 +178,14 @@ def test_anonymous_neighbours_have_no_id():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        (dict(n_neighbors=0), "n_neighbors must be a positive integer"),
-        (dict(n_neighbors=1.5), "n_neighbors must be a positive integer"),
+        (dict(n_neighbors=0), "n_neighbors must be an integer of at least 1"),
+        (dict(n_neighbors=1.5), "n_neighbors must be an integer of at least 1"),
         (dict(vote="loud"), "vote must be one of 'softmax', 'majority'"),
         (dict(temperature=0), "temperature must be more than 0"),
         (dict(index="hnsw"), "index must be one of"),
         (dict(device="tpu"), "device must be one of"),
         (dict(n_probes=3), "n_probes is for index='ivf'"),
-        (dict(index="ivf", n_probes=0), "n_probes must be a positive integer"),
+        (dict(index="ivf", n_probes=0), "n_probes must be an integer of at least 1"),
     ],
 )
 def test_parameters_that_cannot_be_meant_are_refused(parameters, message):
@@ -197,7 +197,7 @@ def test_a_wrong_k_is_refused():
     head = NearestNeighborsClassifier().fit([[0.0], [1.0]], [0, 1])
 
     for k in (0, -1, 1.5, "3", True):
-        with pytest.raises(ValueError, match="k must be a positive integer"):
+        with pytest.raises(ValueError, match="k must be an integer of at least 1"):
             head.neighbors([[0.0]], k=k)
 
 

@@ -10,10 +10,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import NearestCentroid
 
 from analytic_cl import FixedPoint
-from analytic_cl.comparison import float_twins
 from analytic_cl.comparison.features import as_features
-from analytic_cl.comparison.quantisation import ablate
 from analytic_cl.heads import LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
+from analytic_cl.studies import float_twins
+from analytic_cl.studies.quantisation import ablate
 
 
 def unit_blobs(n=240, d=12, n_classes=4, spread=2.5):

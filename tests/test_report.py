@@ -38,7 +38,7 @@ def full(tmp_path_factory):
 
 
 def write(folder):
-    from analytic_cl.comparison.report import write as write_report
+    from analytic_cl.report import write as write_report
 
     path = write_report(folder)
     assert path == folder / "report.html"
@@ -189,7 +189,10 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path):
 
     folder = make(tmp_path / "hostile", FEW, seeds=2, n_sessions=6, change=change)
     settings = json.loads((folder / "settings.json").read_text())
-    settings |= {"command": HOSTILE, "features": FEATURES | {"name": HOSTILE, "sha256": HOSTILE}}
+    settings |= {
+        "origin": {"features": {"name": HOSTILE, "extractor": HOSTILE}},
+        "features": FEATURES | {"name": HOSTILE, "sha256": HOSTILE},
+    }
     settings["shared"] = {HOSTILE: 1.0}
     (folder / "settings.json").write_text(json.dumps(settings))
     section = {"title": HOSTILE, "note": HOSTILE, "columns": [HOSTILE], "rows": [[HOSTILE]], "figure": None}
@@ -280,7 +283,10 @@ def test_unfinished_seeds_and_unknown_methods_are_shown_as_such(tmp_path):
         (lambda folder: (folder / "settings.json").write_text("{"), r"settings\.json is not readable JSON"),
         (lambda folder: (folder / "settings.json").write_text("[]"), "must be a JSON object, got list"),
         (lambda folder: [path.unlink() for path in (folder / "runs").iterdir()], "holds no finished run"),
-        (lambda folder: edit(folder, format=2), r"lda-0\.json: format is 2; .* reads format 1"),
+        (
+            lambda folder: edit(folder, format=1),
+            r"lda-0\.json: format is 1; .* reads format 2, so run the comparison again",
+        ),
         (lambda folder: edit(folder, sessions=[]), "no session in it"),
         (lambda folder: edit(folder, sessions=[3]), "a session must be a JSON object"),
         (lambda folder: edit(folder, label=None), "no 'label' of type str"),
@@ -324,7 +330,7 @@ def test_without_matplotlib_the_report_names_the_extra(tmp_path, monkeypatch):
 def test_places_in_pixels_follow_the_resolution_of_a_picture():
     from matplotlib.figure import Figure
 
-    from analytic_cl.comparison.report.figure_parts import add_axes, pixels, resize
+    from analytic_cl.report.figure_parts import add_axes, pixels, resize
 
     figure = Figure()
     resize(figure, 400, 200)

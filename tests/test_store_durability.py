@@ -313,7 +313,7 @@ def test_a_request_that_failed_left_nothing_in_memory_and_is_carried_out_once_wh
 
 def test_learning_that_was_committed_does_not_fail_for_a_snapshot_that_could_not_be_written(tmp_path, monkeypatch):
     """Else the caller learns the same rows again."""
-    from analytic_cl.store import store as module
+    from analytic_cl.store import learning as module
 
     monkeypatch.setattr(module, "SNAPSHOT_EVERY", 10)
     with Store.create(tmp_path / "store", LDAClassifier()) as store:

@@ -165,7 +165,7 @@ def test_a_key_that_could_not_be_written_is_not_used(store, monkeypatch, kind):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(keys, "write_private", fail)
+    monkeypatch.setattr(keys, "write_file", fail)
     with pytest.raises(OSError, match="No space"):
         store.rotate_key(kind)
     monkeypatch.undo()

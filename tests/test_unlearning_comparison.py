@@ -8,21 +8,21 @@ import pytest
 from common import blobs
 from scipy.optimize import check_grad
 
-from analytic_cl.comparison import pictures
-from analytic_cl.comparison.approximate import (
+from analytic_cl.comparison.features import as_features
+from analytic_cl.heads import NearestMeanClassifier
+from analytic_cl.studies import pictures
+from analytic_cl.studies.approximate import (
     SoftmaxProblem,
     fine_tune,
     first_order_influence,
     fit_probe,
     mask_class,
     newton_step,
-    unit_rows,
+    with_constant,
 )
-from analytic_cl.comparison.drift import Downdate, drift
-from analytic_cl.comparison.features import as_features
-from analytic_cl.comparison.subsets import drawn
-from analytic_cl.comparison.unlearning import COLUMNS, HEADS, compare_forgetting
-from analytic_cl.heads import NearestMeanClassifier
+from analytic_cl.studies.drift import Downdate, drift
+from analytic_cl.studies.subsets import drawn
+from analytic_cl.studies.unlearning import COLUMNS, HEADS, compare_forgetting
 
 
 def overlapping(n=300, d=8, n_classes=4, seed=0):
@@ -39,7 +39,7 @@ def features(n=300, seed=0):
 @pytest.fixture(scope="module")
 def problem():
     X, y = overlapping()
-    return SoftmaxProblem(unit_rows(X), y, 4, 0.5)
+    return SoftmaxProblem(with_constant(X), y, 4, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_head_that_forgets_too_little_is_not_called_identical(monkeypatch):
             of_rows = sample_id is not None and len(sample_id) == 12
             return super().forget(X, y, sample_id=sample_id[1:] if of_rows else sample_id)
 
-    from analytic_cl.comparison import unlearning
+    from analytic_cl.studies import unlearning
 
     monkeypatch.setattr(unlearning, "HEADS", {"lazy": Lazy()})
     lazy = rows_of(compare_forgetting(features(), n_forget=12, n_shadows=4), model="lazy")

@@ -35,35 +35,33 @@ def module_of(name):
 
 
 def arrows():
-    """For each module the modules that it imports. A name from a room's `__init__` counts for the file it comes from."""
-    exported = {}
+    """For each module the modules that it imports. What a room's `__init__` hands on counts for the file it is from."""
+    handed_on = {}
     for module, path in MODULES.items():
         if path.name == "__init__.py":
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ImportFrom):
-                    exported |= {f"{module}.{a.asname or a.name}": node.module for a in node.names}
+                    handed_on |= {f"{module}.{a.asname or a.name}": node.module for a in node.names}
     graph = {}
     for module, path in MODULES.items():
         if path.name != "__init__.py":
-            found = {name if name in MODULES else module_of(exported.get(name, name)) for name in imports_of(path)}
+            found = {name if name in MODULES else module_of(handed_on.get(name, name)) for name in imports_of(path)}
             graph[module] = found - {None, module, "analytic_cl"}
     return graph
 
 
 def circles(graph):
     """Groups of modules that import each other, directly or not."""
-    reach = {module: set(graph[module]) for module in graph}
+    reached = {module: set(others) for module, others in graph.items()}
     changed = True
     while changed:
         changed = False
-        for module in reach:
-            more = set().union(*(reach.get(other, set()) for other in reach[module])) - reach[module]
-            if more:
-                reach[module] |= more
-                changed = True
-    return sorted(
-        {tuple(sorted(m for m in reach if m in reach[n] and n in reach.get(m, ()))) for n in reach if n in reach[n]}
-    )
+        for others in reached.values():
+            more = set().union(*(reached.get(other, set()) for other in others)) - others
+            others.update(more)
+            changed = changed or bool(more)
+    in_circles = [module for module, others in reached.items() if module in others]
+    return sorted({tuple(sorted(b for b in in_circles if b in reached[a] and a in reached[b])) for a in in_circles})
 
 
 def private_reads(path):
@@ -73,20 +71,25 @@ def private_reads(path):
     own |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)}
     own |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("analytic_cl"):
-            yield from (
-                f"{node.module}.{alias.name}"
-                for alias in node.names
-                if is_private(alias.name) and module_of(f"{node.module}.{alias.name}") == node.module
-            )
-        elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
-            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")) and not is_super(node.value):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("analytic_cl."):
+            named = [f"{node.module}.{alias.name}" for alias in node.names if is_private(alias.name)]
+            yield from (name for name in named if name not in MODULES)  # a file may be private to its room
+        elif isinstance(node, ast.Attribute) and is_private(node.attr) and not is_itself(node.value):
+            if node.attr not in own | NOT_PRIVATE:
                 yield ast.unparse(node)
+
+
+# Names with an underscore that other libraries document.
+NOT_PRIVATE = {"_replace", "_asdict", "_fields", "_getframe"}
 
 
 def is_private(name):
     return name.startswith("_") and not name.startswith("__")
 
 
-def is_super(node):
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+def is_itself(node):
+    """Whether an expression is self, cls or super()."""
+    if isinstance(node, ast.Call):
+        node = node.func
+        return isinstance(node, ast.Name) and node.id == "super"
+    return isinstance(node, ast.Name) and node.id in ("self", "cls")

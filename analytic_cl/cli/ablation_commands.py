@@ -53,9 +53,9 @@ def compare_forgetting_command(
     """
     from rich.console import Console
 
-    from analytic_cl.comparison import pictures
-    from analytic_cl.comparison.drift import drift
-    from analytic_cl.comparison.unlearning import compare_forgetting
+    from analytic_cl.studies import pictures
+    from analytic_cl.studies.drift import drift
+    from analytic_cl.studies.unlearning import compare_forgetting
 
     console, data = Console(), _drawn(features, rows, test_rows, seed)
     table = compare_forgetting(data, n_forget=forget, n_shadows=shadows, seed=seed)
@@ -84,9 +84,9 @@ def ablate(features: str, out: Path, rows: int, test_rows: int, seed: int) -> No
     """
     from rich.console import Console
 
-    from analytic_cl.comparison import pictures
-    from analytic_cl.comparison.quantisation import BITS, OCTAVES, by_bits_and_scale
-    from analytic_cl.comparison.quantisation import ablate as measure
+    from analytic_cl.studies import pictures
+    from analytic_cl.studies.quantisation import BITS, OCTAVES, by_bits_and_scale
+    from analytic_cl.studies.quantisation import ablate as measure
 
     data = _drawn(features, rows, test_rows, seed)
     with progress("doors", len(BITS) * len(OCTAVES)) as done:
@@ -100,16 +100,16 @@ def ablate(features: str, out: Path, rows: int, test_rows: int, seed: int) -> No
 
 
 def _drawn(features: str, rows: int, test_rows: int, seed: int) -> Features:
-    from analytic_cl.comparison.features import as_features
-    from analytic_cl.comparison.subsets import drawn
+    from analytic_cl.comparison.readers import features_of
+    from analytic_cl.studies.subsets import drawn
 
-    given = as_features(features)
+    given = features_of(features)
     tell(given.notes)
     return drawn(given, rows, test_rows, seed)
 
 
 def _finish(out: Path, drawn: bool) -> None:
-    from analytic_cl.comparison.pictures import MISSING
+    from analytic_cl.studies.pictures import MISSING
 
     if not drawn:
         click.echo(MISSING, err=True)

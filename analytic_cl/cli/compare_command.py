@@ -100,7 +100,7 @@ def _packaged() -> Any:
 
 
 def _report(out: Path, quiet: bool) -> None:
-    from analytic_cl.comparison import report
+    from analytic_cl import report
 
     try:
         report.write(out)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier
 
 from analytic_cl import LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier
+from analytic_cl.cli.output import progress
 from analytic_cl.datasets import load_clinc150
 
 SESSIONS = 10
@@ -60,12 +60,11 @@ def run_demo(picture: Path, seed: int = 0) -> None:
         Run("ridge, 5,000 random features", RLSClassifier(projection=RandomProjection(5000))),
         Run("scikit-learn SGD", SGDClassifier(random_state=seed)),
     ]
-    with _progress(console) as progress:
-        task = progress.add_task("learning", total=len(runs) * SESSIONS)
+    with progress("learning", len(runs) * SESSIONS) as done:
         for run in runs:
             for t in range(SESSIONS):
                 _learn_session(run, t, sessions, data)
-                progress.advance(task)
+                done(1)
     console.print(_table(runs))
     _delete(console, runs[3], data, random)
     _save_picture(console, runs, picture)
@@ -125,11 +124,6 @@ def _table(runs: list[Run]) -> Table:
     table.add_row("forgetting, points", *(f"{100 * run.forgetting:.1f}" for run in runs))
     table.add_row("learning, s", *(f"{run.seconds:.2f}" for run in runs))
     return table
-
-
-def _progress(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    return Progress(*columns, console=console, transient=True)
 
 
 def _save_picture(console: Console, runs: list[Run], path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from analytic_cl._files import write_file
+from analytic_cl._progress import Step, progress_bar
 from analytic_cl._text import visible, visible_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
@@ -60,26 +62,16 @@ def write_text(path: Path, text: str) -> None:
 
 def write(path: Path, content: bytes) -> None:
     """To a file that is there whole or not at all, mode 0600; or to a pipe or device as it is."""
-    from analytic_cl.store.files import write_private
-
     if str(path) == "-":
         click.echo(content, nl=False)
     elif path.exists() and not path.is_file():
         path.write_bytes(content)
     else:
-        write_private(path, content)
+        write_file(path, content)
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int) -> Iterator[Step]:
     """Call with how much was done; shows a bar where standard error is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
+    with progress_bar(what, total, sys.stderr.isatty()) as done:
+        yield done

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+from analytic_cl._files import write_file
+
+FORMAT = 2  # of run files and settings; 1 held the command instead of where features came from
 
 COLUMNS = ("method", "label", "kind", "seed", "session", "metric", "value")
 _METRICS = (
@@ -28,7 +30,7 @@ _METRICS = (
     "state_bytes",
 )
 # What makes two runs of one method and seed the same run.
-_IDENTITY = ("format", "scenario", "tune", "features")
+_IDENTITY = ("scenario", "tune", "features")
 
 Document = dict[str, Any]
 
@@ -37,12 +39,20 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON to a file that is there whole or not at all; NaN becomes null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_file(path, text.encode(), private=False)
+
+
+class OtherFormatError(ValueError):
+    """A file of a comparison that another version wrote."""
+
+
+def check_format(path: Path, document: Document) -> None:
+    """Refuse files of another format than `FORMAT`."""
+    if document.get("format") != FORMAT:
+        raise OtherFormatError(
+            f"{path}: format is {document.get('format')!r}; this version of analytic-cl reads format {FORMAT}, so run "
+            "the comparison again"
+        )
 
 
 def run_path(folder: Path, method: str, seed: int) -> Path:
@@ -60,7 +70,10 @@ def finished_runs(folder: Path, expected: Document) -> dict[tuple[str, int], Doc
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
             key = run["method"], run["seed"]
+            check_format(path, run)
             theirs = {name: run[name] for name in _IDENTITY}
+        except OtherFormatError as error:
+            raise ValueError(f"{error}. Choose another folder, or remove this one") from None
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} is not a run of a comparison ({error!r}): remove it, or choose another folder"
@@ -94,17 +107,13 @@ def tidy(runs: Iterable[Document]) -> Iterator[tuple[Any, ...]]:
             yield (*who, 0, metric, value)
 
 
-def write_csv(path: Path, runs: Iterable[Document]) -> None:
-    """Write `tidy` as a table, whole or not at all; what was not measured is left empty."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(tidy(runs))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table, whole or not at all; None is left empty."""
+    table = StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_file(path, table.getvalue().encode(), private=False)
 
 
 def _plain(value: Any) -> Any:

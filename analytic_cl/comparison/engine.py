@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from analytic_cl._config import show_config
+from analytic_cl._integers import as_integer
+from analytic_cl._progress import progress_bar
 from analytic_cl.comparison.documents import (
     COLUMNS,
     FORMAT,
@@ -21,19 +21,18 @@ from analytic_cl.comparison.documents import (
     write_csv,
     write_json,
 )
-from analytic_cl.comparison.features import Features, as_features
+from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.integer_rows import IntegerRows
 from analytic_cl.comparison.judging import summarise
 from analytic_cl.comparison.methods import Method, choose, head_methods
 from analytic_cl.comparison.peer_runs import run_peer
 from analytic_cl.comparison.peers import PEERS
+from analytic_cl.comparison.readers import features_of
 from analytic_cl.comparison.settings import in_order, settings
 from analytic_cl.comparison.state_runs import run_over_state, shared_states
 from analytic_cl.comparison.stream import Stream, make_stream
 from analytic_cl.comparison.tuning import halves, tune
 from analytic_cl.scenarios import parse
-
-Done = Callable[[], None]
 
 
 def compare(
@@ -133,12 +132,11 @@ def run(
     progress: bool = False,
 ) -> list[Document]:
     """As `compare`, but returns the runs as their files have them, by method and then by seed."""
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds must be a whole number, at least 1, got {seeds!r}")
+    seeds = as_integer("seeds", seeds, 1)
     methods = choose(heads, head_methods(), "head") + choose(peers, PEERS, "peer")
     if not methods:
         raise ValueError("neither heads nor peers are named: there is nothing to compare")
-    plan = _Plan(as_features(features), scenario, tune)
+    plan = _Plan(features_of(features), scenario, tune)
     folder = None if out is None else Path(out)
     runs = {} if folder is None else finished_runs(folder, plan.identity)
     missing = [(method, seed) for seed in range(seeds) for method in methods if (method.name, seed) not in runs]
@@ -147,20 +145,20 @@ def run(
         if folder is not None:
             write_json(
                 folder / "settings.json",
-                settings(plan.identity, plan.features.names, plan.words, methods, seeds, in_order(runs.values())),
+                settings(plan.identity, plan.origin, plan.features.names, methods, seeds, in_order(runs.values())),
             )
         if folder is not None and finished:
-            write_csv(folder / "results.csv", in_order(runs.values()))
+            write_csv(folder / "results.csv", COLUMNS, tidy(in_order(runs.values())))
 
     settle(False)
-    with _bar(progress, len(missing)) as (tuned, done):
-        plan.choose({method.name: method for method, _ in missing}, tuned)
+    plan.choose({method.name: method for method, _ in missing}, progress)
+    with progress_bar("runs", len(missing), progress) as done:
         for seed in range(seeds):
             for document in plan.runs([method for method, s in missing if s == seed], seed):
                 if folder is not None:
                     write_json(run_path(folder, document["method"], seed), document)
                 runs[document["method"], seed] = document
-                done()
+                done(1)
     settle(True)
     wanted = {(method.name, seed) for method in methods for seed in range(seeds)}
     return in_order(document for key, document in runs.items() if key in wanted)
@@ -173,26 +171,25 @@ class _Plan:
         self.scenario, self.text = parse(scenario), scenario.strip()
         self.features, self.tune_on = features, None
         source: Any = None
-        self.words = ["--features", *(shlex.split(features.source or "") or [features.name]), "--scenario", self.text]
         if isinstance(tune_on, str) and tune_on == "holdout":
             self.tune_on, self.features = halves(features)
             source = "holdout"
-            self.words += ["--tune", "holdout"]
         elif tune_on is not None:
-            self.tune_on = as_features(tune_on)
+            self.tune_on = features_of(tune_on)
             source = self.tune_on.about()
-            self.words += ["--tune", *(shlex.split(self.tune_on.source or "")[:1] or [self.tune_on.name])]
             if source["sha256"] == features.sha256:
                 raise ValueError("tune names the same features: what is evaluated must not be tuned on")
         self.identity = {"format": FORMAT, "scenario": self.text, "tune": source, "features": self.features.about()}
+        self.origin = {"features": features.origin, "tune": None if self.tune_on is None else self.tune_on.origin}
         self.tuned: dict[str, dict[str, Any]] = {}
         self._rows = IntegerRows(self.features)
         self._joint: dict[tuple[str, bytes], tuple[Any, float]] = {}
 
-    def choose(self, methods: dict[str, Method], done: Done) -> None:
+    def choose(self, methods: dict[str, Method], progress: bool) -> None:
         """Tune these methods, where that was asked for."""
         if self.tune_on is not None and methods:
-            self.tuned = tune(methods.values(), self.tune_on, self.scenario, 0, done)
+            with progress_bar("tuning", len(methods), progress) as done:
+                self.tuned = tune(methods.values(), self.tune_on, self.scenario, 0, done)
 
     def runs(self, methods: list[Method], seed: int) -> Iterator[Document]:
         """Documents of one seed, each as soon as it is finished."""
@@ -235,21 +232,3 @@ class _Plan:
             "door": door,
             "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-
-
-@contextmanager
-def _bar(shown: bool, total: int) -> Iterator[tuple[Done, Done]]:
-    """Two functions to call after each method that is tuned and each run."""
-    if not shown:
-        yield (lambda: None), (lambda: None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("runs", total=total)
-        yield (
-            (lambda: bar.update(task, description="tuning")),
-            (lambda: bar.update(task, description="runs", advance=1)),
-        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,8 +32,8 @@ class Features:
         Names of the classes 0, 1, 2, ...; without them, labels are their own names.
     domains_train, domains_test, subjects_train, times_train : ndarray, optional
         One value a row, for the scenarios that need them.
-    source : str, optional
-        What comes after ``--features`` on the command line: a file, and perhaps an extractor.
+    origin : dict, optional
+        Where they were read from: the `name`, `extractor` and `header` that `readers.read` was given.
     notes : tuple of str, optional
         What was left out of a file, and how its rows were split, in a line each.
     """
@@ -49,7 +48,7 @@ class Features:
     domains_test: NDArray[Any] | None = None
     subjects_train: NDArray[Any] | None = None
     times_train: NDArray[Any] | None = None
-    source: str | None = None
+    origin: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -98,11 +97,13 @@ class Features:
         for key in (*REQUIRED, *OPTIONAL):
             array, split = getattr(self, key), key.rpartition("_")[2]
             parts[key] = array[kept[split]] if array is not None and split in kept else array
-        return Features(name, **parts, source=self.source)
+        return Features(name, **parts, origin=self.origin)
 
 
-def as_features(given: Any, name: str = "", source: str | None = None, notes: tuple[str, ...] = ()) -> Features:
-    """Check what a user gives: `Features`, a path (see `readers.read`), a mapping, or four arrays.
+def as_features(
+    given: Any, name: str = "", origin: dict[str, Any] | None = None, notes: tuple[str, ...] = ()
+) -> Features:
+    """Check what a user gives: `Features`, a mapping, or four arrays; `readers.features_of` also takes paths.
 
     Of a mapping with ``X`` and ``y`` a fifth of each class is for testing, drawn with a fixed seed.
 
@@ -110,10 +111,6 @@ def as_features(given: Any, name: str = "", source: str | None = None, notes: tu
     """
     if isinstance(given, Features):
         return given
-    if isinstance(given, str | os.PathLike):
-        from analytic_cl.comparison.readers import read
-
-        return read(os.fspath(given))
     if isinstance(given, tuple | list):
         if len(given) != 4:
             raise ValueError(f"features must be (X_train, y_train, X_test, y_test); got {len(given)} values")
@@ -122,7 +119,7 @@ def as_features(given: Any, name: str = "", source: str | None = None, notes: tu
         raise TypeError(f"features must be a path, a mapping or four arrays, got {type(given).__name__}")
     if {"X", "y"} <= given.keys() and not given.keys() & set(REQUIRED):
         given, note = _in_two(given)
-        notes = (*notes, f"{source or name or 'features'}: {note}")
+        notes = (*notes, f"{origin['name'] if origin else name or 'features'}: {note}")
     missing = [key for key in REQUIRED if key not in given]
     if missing:
         raise ValueError(f"features have no {', '.join(missing)}; there are {', '.join(map(str, given)) or 'none'}")
@@ -135,7 +132,14 @@ def as_features(given: Any, name: str = "", source: str | None = None, notes: tu
                 raise ValueError(f"X_{split} has {len(X)} rows, {key} has {len(values)}")
             arrays[key] = values if key == "times_train" else labels_of(values, key)
     _check_together(arrays)
-    return Features(name or "features", **arrays, source=source, notes=notes)
+    return Features(name or "features", **arrays, origin=origin, notes=notes)
+
+
+def unit_rows(X: NDArray[Any], dtype: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+    """Rows of Euclidean length 1; rows of zeros stay as they are."""
+    x = np.asarray(X, dtype=dtype)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.asarray(x / np.where(length > 0, length, 1), dtype=dtype)
 
 
 def _in_two(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ _KINDS = (
 )
 _COLUMNS = {"split": "split", "domain": "domains", "subject": "subjects", "time": "times"}  # and what they become
 _NO_FEATURES = ("session", "id", "sample_id", "label")
+
+
+def features_of(given: Any) -> Features:
+    """Features from a path (see `read`), or from what `as_features` takes."""
+    return read(os.fspath(given)) if isinstance(given, str | os.PathLike) else as_features(given)
 
 
 def read(name: str, extractor: str = "", *, header: bool | None = None, progress: bool = False) -> Features:
@@ -86,10 +91,9 @@ def read(name: str, extractor: str = "", *, header: bool | None = None, progress
         given = _by_split(path, parts)
     else:
         raise ValueError(f"{name}: features are read from {_KINDS}")
-    source = [name, *(["--extractor", extractor] if extractor else [])]
-    source += [] if header is None else ["--header" if header else "--no-header"]
+    origin = {"name": name, "extractor": extractor, "header": header}
     try:
-        return as_features(given, path.resolve().stem, shlex.join(source), tuple(notes))
+        return as_features(given, path.resolve().stem, origin, tuple(notes))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 

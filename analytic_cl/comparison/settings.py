@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,20 +17,21 @@ def in_order(runs: Iterable[Document]) -> list[Document]:
 
 
 def settings(
-    identity: Document, classes: list[str], words: list[str], methods: list[Method], seeds: int, runs: list[Document]
+    identity: Document, origin: Document, classes: list[str], methods: list[Method], seeds: int, runs: list[Document]
 ) -> Document:
-    """The settings file: what was asked for now, and by earlier calls whose runs are there; `words` of the command."""
+    """The settings file: what was asked for now, and by earlier calls whose runs are there.
+
+    `origin` says where features and those to tune on were read from.
+    """
     names = {method.name for method in methods} | {run["method"] for run in runs}
     chosen = {
         what: [name for name in known if name in names] for what, known in (("heads", head_methods()), ("peers", PEERS))
     }
-    n = max([seeds, *(run["seed"] + 1 for run in runs)])
-    named = [word for what, of_kind in chosen.items() for word in (f"--{what}", ",".join(of_kind) or "none")]
     return {
         **identity,
         **chosen,
-        "seeds": n,
-        "command": shlex.join(["analytic-cl", "compare", *words, *named, "--seeds", str(n)]),
+        "seeds": max([seeds, *(run["seed"] + 1 for run in runs)]),
+        "origin": origin,
         "classes": classes,
         "shared": shared_cost(runs),
     }

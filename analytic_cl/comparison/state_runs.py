@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._json import canonical
 from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.integer_rows import IntegerRows, Split
 from analytic_cl.comparison.judging import blank, judge, share_right
@@ -53,7 +53,7 @@ def shared_states(heads: dict[str, Head], n_features: int) -> list[SharedState]:
     for name, head in heads.items():
         head.check_parameters()
         door = resolve_door(head.door, head.projection, n_features)
-        kind = json.dumps(head.empty_state(door).describe(), sort_keys=True)
+        kind = canonical(head.empty_state(door).describe())
         found.setdefault((door, kind), SharedState(door)).heads[name] = head
     return list(found.values())
 

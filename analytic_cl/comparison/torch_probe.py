@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from analytic_cl.comparison.features import unit_rows
 from analytic_cl.extractors._torch import needs
 
 _BATCH, _MOMENTUM = 128, 0.9
@@ -35,7 +36,7 @@ class TorchProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             self._random = np.random.default_rng(self.random_state)
         weights, bias = (torch.tensor(part, requires_grad=True) for part in (self.coef_, self.intercept_))
         optimiser = torch.optim.SGD([weights, bias], lr=self.learning_rate, momentum=_MOMENTUM)
-        rows, targets = _unit(X), np.searchsorted(self.classes_, y)
+        rows, targets = unit_rows(X, np.float32), np.searchsorted(self.classes_, y)
         for _ in range(self.epochs):
             order = self._random.permutation(len(rows))
             for start in range(0, len(order), _BATCH):
@@ -49,10 +50,4 @@ class TorchProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return self
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(self.classes_[(_unit(X) @ self.coef_.T + self.intercept_).argmax(axis=1)])
-
-
-def _unit(X: NDArray[Any]) -> NDArray[np.float32]:
-    x: NDArray[np.float32] = np.asarray(X, dtype=np.float32)
-    length = np.sqrt(np.einsum("ij,ij->i", x, x))[:, None]
-    return np.asarray(x / np.where(length > 0, length, 1), dtype=np.float32)
+        return np.asarray(self.classes_[(unit_rows(X, np.float32) @ self.coef_.T + self.intercept_).argmax(axis=1)])

@@ -8,11 +8,12 @@ tuning data; here one, the first seed's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from analytic_cl._progress import Step
 from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.integer_rows import IntegerRows
 from analytic_cl.comparison.methods import Method
@@ -36,11 +37,11 @@ def halves(features: Features) -> tuple[Features, Features]:
 
 
 def tune(
-    methods: Iterable[Method], features: Features, scenario: Scenario, seed: int, done: Callable[[], None]
+    methods: Iterable[Method], features: Features, scenario: Scenario, seed: int, done: Step
 ) -> dict[str, dict[str, Any]]:
     """Parameters of each method with the best accuracy at the end of the scenario; where equal, the defaults.
 
-    Our heads are tuned over shared states: a setting costs a solve. `done` is called after each method.
+    Our heads are tuned over shared states: a setting costs a solve. `done` is told 1 after each method.
     """
     stream, rows = make_stream(features, scenario, seed), IntegerRows(features)
     chosen = {}
@@ -58,5 +59,5 @@ def tune(
             scores = [run[-1]["accuracy_seen"] for run in runs_of_peer]
         known = [-1.0 if score is None else score for score in scores]
         chosen[method.name] = settings[int(np.argmax(known))] if known else {}
-        done()
+        done(1)
     return chosen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
+from analytic_cl._json import canonical
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.door import kernels, reference
 from analytic_cl.door.fixed_point import LIMITS, Column, FixedPoint
@@ -187,7 +187,7 @@ class Door:
         return door
 
     def canonical_bytes(self) -> bytes:
-        return json.dumps(self.spec(), sort_keys=True, separators=(",", ":")).encode()
+        return canonical(self.spec())
 
 
 def _column(values: list[str]) -> Column:

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._config import get_backend
+from analytic_cl._integers import as_integer
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import row_blocks
 from analytic_cl.door import centres as making
 from analytic_cl.door.door import WIDE_FEATURES, Door, resolve_door
 from analytic_cl.door.fixed_point import FixedPoint
 from analytic_cl.door.nearest import LIMIT, MAX_DIMENSIONS, nearest, squares
-from analytic_cl.door.sign_keys import MAX_BITS, MAX_CODEBOOKS, MAX_SEED, checked_integer, weighted_sums
+from analytic_cl.door.sign_keys import MAX_BITS, MAX_CODEBOOKS, MAX_SEED, weighted_sums
 
 Method = Literal["sample", "kmeans", "ema"]
 
@@ -112,8 +113,8 @@ class NearestKeys:
             )
         centres.flags.writeable = False
         object.__setattr__(self, "centres", centres)
-        object.__setattr__(self, "shift", checked_integer("shift", self.shift, 0, 62))
-        object.__setattr__(self, "random_state", checked_integer("random_state", self.random_state, 0, MAX_SEED))
+        object.__setattr__(self, "shift", as_integer("shift", self.shift, 0, 62))
+        object.__setattr__(self, "random_state", as_integer("random_state", self.random_state, 0, MAX_SEED))
 
     @classmethod
     def from_rows(
@@ -153,10 +154,10 @@ class NearestKeys:
         """
         if method not in get_args(Method):
             raise ValueError(f"method must be one of {', '.join(map(repr, get_args(Method)))}, got {method!r}")
-        n_codebooks = checked_integer("n_codebooks", n_codebooks, 1, MAX_CODEBOOKS)
-        n_keys = 2 ** checked_integer("bits", bits, 1, MAX_BITS)
-        n_dimensions = checked_integer("n_dimensions", n_dimensions, 1, MAX_DIMENSIONS)
-        seed = checked_integer("random_state", random_state, 0, MAX_SEED)
+        n_codebooks = as_integer("n_codebooks", n_codebooks, 1, MAX_CODEBOOKS)
+        n_keys = 2 ** as_integer("bits", bits, 1, MAX_BITS)
+        n_dimensions = as_integer("n_dimensions", n_dimensions, 1, MAX_DIMENSIONS)
+        seed = as_integer("random_state", random_state, 0, MAX_SEED)
         X: NDArray[Any] = np.asarray(rows)
         if X.ndim != 2 or X.dtype.kind not in "fiub" or not X.shape[1]:
             raise ValueError(f"rows must be numbers of shape (n_rows, n_features), got {X.dtype} of shape {X.shape}")

@@ -6,13 +6,13 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import index
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend, get_threads, native
+from analytic_cl._integers import as_integer
 from analytic_cl.door import kernels, reference
 
 MAX_FEATURES = 2**24 // 127  # beyond it, a float32 product of int8 rows and signs would round
@@ -62,19 +62,9 @@ class RandomProjection:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        try:
-            n_components, seed = index(self.n_components), index(self.random_state)
-        except TypeError:
-            raise ValueError(
-                "n_components and random_state must be integers, got "
-                f"{self.n_components!r} and {self.random_state!r}; the signs are part of the model's identity"
-            ) from None
-        if n_components < 1:
-            raise ValueError(f"n_components must be at least 1, got {n_components}")
-        if not 0 <= seed < 2**64:
-            raise ValueError(f"random_state must be in [0, 2**64), got {seed}")
-        object.__setattr__(self, "n_components", n_components)
-        object.__setattr__(self, "random_state", seed)
+        # The signs are part of the model's identity: no seed is drawn for None.
+        object.__setattr__(self, "n_components", as_integer("n_components", self.n_components, 1))
+        object.__setattr__(self, "random_state", as_integer("random_state", self.random_state, 0, 2**64 - 1))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name, as scikit-learn's estimators give them: for searches over ``projection__...``."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend, get_threads, native
+from analytic_cl._integers import as_integer
 from analytic_cl._numba import kernel
 from analytic_cl.door.door import WIDE_FEATURES
 from analytic_cl.door.projection import as_signs
@@ -48,7 +48,7 @@ class SignKeys:
             ("bits", 1, MAX_BITS),
             ("random_state", 0, MAX_SEED),
         ):
-            object.__setattr__(self, name, checked_integer(name, getattr(self, name), low, high))
+            object.__setattr__(self, name, as_integer(name, getattr(self, name), low, high))
 
     def spec(self) -> dict[str, Any]:
         """The keys as JSON values."""
@@ -82,17 +82,6 @@ class SignKeys:
                 positive = (weighted_sums(part, self.random_state, n_projections) > 0).astype(np.int8)
             pack(positive, self.bits, out[start : start + at_once])
         return out
-
-
-def checked_integer(name: str, value: Any, low: int, high: int) -> int:
-    """`value` as an int. Raises ValueError where it is none, or out of range."""
-    try:
-        number = index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be an integer, got {value!r}") from None
-    if not low <= number <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {number}")
-    return number
 
 
 def weighted_sums(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._integers import as_integer
 from analytic_cl.door import rows_named
 from analytic_cl.extractors import _torch
 from analytic_cl.extractors.batches import item, n_inputs
@@ -129,19 +130,19 @@ def adapt_first_session(
     torch = _torch.needs("torch", "torch")
     if parameters not in ("film", "full"):
         raise ValueError(f'parameters must be "film" or "full", got {parameters!r}')
-    epochs, batch_size = _whole("epochs", epochs, 1), _whole("batch_size", batch_size, 2)
-    seed = _whole("seed", seed, 0)
+    epochs, batch_size = as_integer("epochs", epochs, 1), as_integer("batch_size", batch_size, 2)
+    seed = as_integer("seed", seed, 0)
     if not (isinstance(lr, int | float) and 0 < lr < math.inf):
         raise ValueError(f"lr must be a positive number, got {lr!r}")
     codes, n_classes = _codes(y, n_inputs(X))
     n_batches = min(math.ceil(len(codes) / batch_size), len(codes) // 2)
     with _repeatable(_torch.chosen_device(device), seed):
         extractor = TorchExtractor(module, layer, pool, preprocess, device)  # checks, and copies the module
-        body, where = extractor._module, extractor._device
+        body, where = extractor.module, extractor.device
         trained = _trained(body, parameters)
         for weight in trained:
             weight.requires_grad_(True)
-        probe = extractor._rows(_batch(X, np.arange(2), preprocess))
+        probe = extractor.rows_of(_batch(X, np.arange(2), preprocess))
         if not probe.requires_grad:
             raise ValueError(f"none of the parameters that {parameters!r} trains takes part in these features")
         head = torch.nn.Linear(probe.shape[1], n_classes, device=where)
@@ -151,7 +152,7 @@ def adapt_first_session(
         for epoch in range(epochs):
             losses = []
             for rows in np.array_split(torch.randperm(len(codes)).numpy(), n_batches):
-                logits = head(extractor._rows(_batch(X, rows, preprocess)))
+                logits = head(extractor.rows_of(_batch(X, rows, preprocess)))
                 loss = torch.nn.functional.cross_entropy(logits, torch.as_tensor(codes[rows], device=where))
                 optimiser.zero_grad()
                 loss.backward()
@@ -238,9 +239,3 @@ def _repeatable(device: str, seed: int) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.set_float32_matmul_precision(precision)
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return int(value)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analytic_cl._json import canonical
 
 
 class ExtractorWarning(UserWarning):
@@ -56,5 +57,4 @@ class Extractor(ABC):
 
 def sha256_of(about: dict[str, Any]) -> str:
     """SHA-256 of JSON values, in hexadecimal."""
-    text = json.dumps(about, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical(about)).hexdigest()

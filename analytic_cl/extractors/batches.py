@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from analytic_cl._containers import column_values, is_a, local
+from analytic_cl._integers import as_integer
+from analytic_cl._progress import progress_bar
 from analytic_cl.extractors.base import Extractor
 
 
@@ -45,9 +47,7 @@ def as_inputs(X: Any) -> Any:
 
 def check_batch_size(value: Any) -> int:
     """The batch size, or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"batch_size must be an integer of at least 1, got {value!r}")
-    return int(value)
+    return as_integer("batch_size", value, 1)
 
 
 def item(X: Any, place: int) -> Any:
@@ -69,22 +69,18 @@ def extract(
 
     Raises ValueError, naming the extractor, where its output is not a finite table of numbers with a row an input.
     """
-    starts: Iterable[int] = range(0, len(places), batch_size)
-    if progress:
-        from rich.console import Console
-        from rich.progress import track
-
-        starts = track(starts, description="extracting", console=Console(stderr=True))
     parts: list[NDArray[Any]] = []
-    for start in starts:
-        part = list(places[start : start + batch_size])
-        rows = _table(extractor.transform(_taken(X, part)), len(part), extractor)
-        if parts and rows.shape[1] != parts[0].shape[1]:
-            raise ValueError(
-                f"{extractor.name} gave {rows.shape[1]} features for inputs {part[0]} to {part[-1]}, and "
-                f"{parts[0].shape[1]} for earlier ones"
-            )
-        parts.append(rows)
+    with progress_bar("extracting", len(places), progress) as done:
+        for start in range(0, len(places), batch_size):
+            part = list(places[start : start + batch_size])
+            rows = _table(extractor.transform(_taken(X, part)), len(part), extractor)
+            if parts and rows.shape[1] != parts[0].shape[1]:
+                raise ValueError(
+                    f"{extractor.name} gave {rows.shape[1]} features for inputs {part[0]} to {part[-1]}, and "
+                    f"{parts[0].shape[1]} for earlier ones"
+                )
+            parts.append(rows)
+            done(len(part))
     return np.concatenate(parts)
 
 

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array, validate_data
 
 from analytic_cl._config import get_backend
+from analytic_cl._integers import as_integer
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.door import rows_named
 from analytic_cl.extractors import gradient_kernels, gradient_reference
@@ -162,10 +163,9 @@ class OrientedGradients(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_parameters(self) -> None:
         for name, step in (("grid", 1), ("n_orientations", 2)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or not step <= value <= 32 or value % step:
-                kind = "an even integer" if step == 2 else "an integer"
-                raise ValueError(f"{name} must be {kind} from {step} to 32, got {value!r}")
+            value = as_integer(name, getattr(self, name), step, 32)
+            if value % step:
+                raise ValueError(f"{name} must be an even integer from 2 to 32, got {value}")
         if self.shape is not None:
             self._declared_shape()
 

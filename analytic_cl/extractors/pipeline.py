@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -148,7 +147,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         ids = None if sample_id is None else as_ids(sample_id)
         y = local(y, "y")
         run = self._extracted(X, y, afresh=True)
-        with self._naming(run.source):
+        with self.head.rows_from(run.source):
             self.head.fit(run.features, y, sample_id=ids)
             self._input_width = _width(X)
         self._keep(run, ids)
@@ -158,7 +157,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         """Learn more inputs; see `Head.partial_fit`."""
         ids, y = None if sample_id is None else as_ids(sample_id), local(y, "y")
         run = self._extracted(X, y)
-        with self._naming(run.source):
+        with self.head.rows_from(run.source):
             self.head.partial_fit(run.features, y, classes, sample_id=ids)
             self._input_width = _width(X)
         self._keep(run, ids)
@@ -187,7 +186,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
             Where the cache can't be written. The message says that the model has forgotten; erase the cache by hand.
         """
         ids = None if sample_id is None else as_ids(sample_id)
-        self.head._check_learned_something()
+        self.head.check_learned_something()
         y = local(y, "y")
         run = None if X is None or y is None else self._extracted(X, y)
         features = X if run is None else run.features
@@ -214,7 +213,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
     def rectify(self, X: Any, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
         """Replace inputs and labels of known ids, in the state and in the cache; see `Head.rectify`."""
         ids, y = as_ids(sample_id), local(y, "y")
-        self.head._check_learned_something()
+        self.head.check_learned_something()
         run = self._extracted(X, y)
         with holding(changed=(self.head,)), deferred_interrupts():
             receipt = self.head.rectify(run.features, y, sample_id=ids, digests=digests)
@@ -230,8 +229,8 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         Caches are not merged.
         """
         theirs = other.head if isinstance(other, ContinualPipeline) else other
-        source = self._extractor()[1]
-        with holding(changed=(self.head,), read=(theirs,) if isinstance(theirs, Head) else ()), self._naming(source):
+        read = (theirs,) if isinstance(theirs, Head) else ()
+        with holding(changed=(self.head,), read=read), self.head.rows_from(self._extractor()[1]):
             self.head.merge(theirs)
         return self
 
@@ -347,16 +346,6 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
                 f"pipeline's extractor is {source}: use the one that it was learned from, or fit again"
             )
         return extractor, source
-
-    @contextmanager
-    def _naming(self, source: str) -> Iterator[None]:
-        """While the body runs, a new state of the head names this extractor, and no other thread uses the head."""
-        with holding(changed=(self.head,)):
-            self.head._source = source
-            try:
-                yield
-            finally:
-                del self.head._source
 
     def _features(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)

@@ -73,7 +73,7 @@ class TorchExtractor(Extractor):
             raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
         if pool not in ("auto", "mean", "cls", "flatten", None):
             raise ValueError(f'pool must be "auto", "mean", "cls", "flatten" or None, got {pool!r}')
-        self._device, self._dtype = _torch.chosen_device(device), _torch.check_dtype(dtype)
+        self.device, self._dtype = _torch.chosen_device(device), _torch.check_dtype(dtype)
         names = [name for name, _ in module.named_modules() if name]
         if layer is not None and layer not in names:
             near = difflib.get_close_matches(str(layer), names, 5, 0.3) or names[:5]
@@ -89,7 +89,7 @@ class TorchExtractor(Extractor):
             "preprocess": None if preprocess is None else described(preprocess),
         }
         self._fingerprint = sha256_of(about)
-        self._module = _torch.frozen(copy.deepcopy(module), self._device)
+        self.module = _torch.frozen(copy.deepcopy(module), self.device)
 
     @property
     def name(self) -> str:
@@ -99,20 +99,20 @@ class TorchExtractor(Extractor):
         return self._fingerprint
 
     def environment(self) -> dict[str, str]:
-        return _torch.environment(self._device, self._dtype)
+        return _torch.environment(self.device, self._dtype)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         batch = as_batch(X, self._preprocess)
-        with _torch.steady(self._device, self._dtype):
-            return _torch.as_features(self._rows(batch))
+        with _torch.steady(self.device, self._dtype):
+            return _torch.as_features(self.rows_of(batch))
 
-    def _rows(self, batch: Any) -> Any:
+    def rows_of(self, batch: Any) -> Any:
         """What becomes feature rows of a batch, as a tensor on the device, with gradients where those are enabled."""
         seen: list[Any] = []
-        hooked = self._module if self._layer is None else self._module.get_submodule(self._layer)
+        hooked = self.module if self._layer is None else self.module.get_submodule(self._layer)
         hook = hooked.register_forward_hook(lambda module, given, output: seen.append(output))
         try:
-            self._module(batch.to(self._device))
+            self.module(batch.to(self.device))
         finally:
             hook.remove()
         if not seen:

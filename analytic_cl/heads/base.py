@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._containers import plain_scalar
 from analytic_cl._locks import changing, holding, reading
@@ -49,7 +49,7 @@ class Head(Watched, Prediction):
     `adopt`, and of `Prediction` `prepare`, `scores_of`, `labels_of`, `probabilities_of`, `drop_caches`.
     """
 
-    _source: str | None = None  # of rows that come next: set by a ContinualPipeline while it learns
+    _source: str | None = None  # of rows that come next, within `rows_from`
 
     # ---- learn
 
@@ -140,6 +140,16 @@ class Head(Watched, Prediction):
         self._watch(X, door)
         return Encoded(rows, targets, ids, door, getattr(self, "feature_names_in_", None))
 
+    @contextmanager
+    def rows_from(self, source: str) -> Iterator[None]:
+        """While the body runs, a new state says that its rows come from this extractor."""
+        with holding(changed=(self,)):  # no other thread uses the head meanwhile
+            self._source = source
+            try:
+                yield
+            finally:
+                del self._source
+
     def _door_of(self, n_features: int, source: str | None = None) -> Door:
         """The door that the parameters mean for rows of this width."""
         return resolve_door(self.door, self.projection, n_features, self._source or source)
@@ -198,7 +208,7 @@ class Head(Watched, Prediction):
         -----
         Exactness: bit for bit. A row learned twice is forgotten once. Forgetting everything leaves an unfitted head.
         """
-        self._check_learned_something()
+        self.check_learned_something()
         if sample_id is None and (X is None or y is None):
             raise ValueError("forget needs X and y, or sample_id")
         if (X is None) != (y is None):
@@ -223,7 +233,7 @@ class Head(Watched, Prediction):
         The rows must be in the ledger (learned with ids, or ``track="rows"``), except by heads that keep class sums
         only, such as `NearestMeanClassifier`. Parameters, result and exactness as in `forget`.
         """
-        self._check_learned_something()
+        self.check_learned_something()
         label = as_label(plain_scalar(label))
         if not self.learner_.state.count(label):
             raise ValueError(f"no rows of class {label!r} were learned; classes are {self._labelled.labels}")
@@ -264,7 +274,7 @@ class Head(Watched, Prediction):
         -----
         Exactness: bit for bit equal to a model trained on the corrected rows.
         """
-        self._check_learned_something()
+        self.check_learned_something()
         X, targets = self._validated_rows(X, y)
         ids = as_ids(sample_id, len(X))
         self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
@@ -398,9 +408,6 @@ class Head(Watched, Prediction):
             return X, encode_labels(y)
         X, y = validated(self, X, y, reset)
         return X, encode_labels(y)
-
-    def _check_learned_something(self) -> None:
-        check_is_fitted(self, msg="This %(name)s has learned nothing yet: there is nothing to forget or replace.")
 
     def _check_labels_known(self, targets: Targets) -> None:
         unknown = [label for label in targets.values if not self.learner_.state.count(label)]

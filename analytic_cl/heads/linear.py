@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from inspect import signature
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from analytic_cl.statistics import Moments
 @cache
 def _solver_parameters(kind: type) -> tuple[str, ...]:
     """Names of the parameters of a class of heads that have a part in its weights."""
-    return tuple(name for name in kind._get_param_names() if name not in ("door", "projection", "track"))  # type: ignore[attr-defined]
+    return tuple(name for name in signature(kind).parameters if name not in ("door", "projection", "track"))
 
 
 class LinearHead(Head):

@@ -6,12 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
-from operator import index as as_integer
 from typing import Any, Literal, NamedTuple, NoReturn, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._integers import as_integer
 from analytic_cl._locks import changing, reading
 from analytic_cl._parallel import row_blocks
 from analytic_cl.door import Door, FixedPoint, RandomProjection
@@ -162,9 +162,9 @@ class NearestNeighborsClassifier(Head):
         check_strength("temperature", self.temperature, ())
         if not self.temperature:
             raise ValueError("temperature must be more than 0")
-        _positive("n_neighbors", self.n_neighbors)
+        as_integer("n_neighbors", self.n_neighbors, 1)
         if self.n_probes is not None:
-            _positive("n_probes", self.n_probes)
+            as_integer("n_probes", self.n_probes, 1)
             if self.index != "ivf":
                 raise ValueError(f"n_probes is for index='ivf', not for {self.index!r}")
 
@@ -201,7 +201,7 @@ class NearestNeighborsClassifier(Head):
         -----
         Exactness: bit for bit; see the notes of the class for what decides between equal distances.
         """
-        ranked = self._nearest(X, None if k is None else _positive("k", k))
+        ranked = self._nearest(X, None if k is None else as_integer("k", k, 1))
         labels = self._state.classes[self._state.class_places(ranked.positions)]
         return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * self._unit())
 
@@ -249,7 +249,7 @@ class NearestNeighborsClassifier(Head):
         """The index, made or brought up to date."""
         self._check_fitted()
         self.check_parameters()
-        key = (self.index, self.device, None if self.n_probes is None else _positive("n_probes", self.n_probes))
+        key = (self.index, self.device, None if self.n_probes is None else as_integer("n_probes", self.n_probes, 1))
         made = self._solved.get("index")
         if made is None or made[0] != key or isinstance(made[1], Scan):
             self.drop_caches()
@@ -265,7 +265,7 @@ class NearestNeighborsClassifier(Head):
         self, rows: NDArray[Any], prepared: Scan | FaissIndex, k: int | None = None
     ) -> Iterator[Ranked | RankedByAngle]:
         """The nearest of integer rows, some rows at a time."""
-        k = min(_positive("n_neighbors", self.n_neighbors) if k is None else k, self._state.table.n_alive)
+        k = min(as_integer("n_neighbors", self.n_neighbors, 1) if k is None else k, self._state.table.n_alive)
         for part in row_blocks(len(rows), max(1, _FOUND // k)):
             yield nearest(self._state, prepared, rows[part], k)
 
@@ -310,16 +310,6 @@ class NearestNeighborsClassifier(Head):
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
         return shares(scores)
-
-
-def _positive(name: str, value: Any) -> int:
-    try:
-        number = as_integer(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return number
 
 
 def _id_order(name: SampleId) -> tuple[float, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from analytic_cl._config import package_versions
-from analytic_cl._files import sync_directory
+from analytic_cl._files import replacing
 from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
 from analytic_cl.heads import tensor_file
 from analytic_cl.heads.declared import Declared, declared_after
@@ -69,20 +68,13 @@ def save(head: Saved, path: str | os.PathLike[str], extractor: Mapping[str, Any]
         "checksum": _checksum(text, arrays),
         "versions": json.dumps(package_versions()),
     }
-    draft = target.with_name(f".{secrets.token_hex(8)}.analytic-cl.tmp")
     try:
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        with replacing(target) as draft, draft.open("wb") as file:
             tensor_file.write(file, arrays, metadata)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
     except OSError as error:
         if error.filename is not None:
             raise
         raise OSError(error.errno, f"could not write: {error.strerror}", str(target)) from error
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_directory(target.parent)
 
 
 def _described(head: Saved, extractor: Mapping[str, Any] | None) -> tuple[str, Arrays]:

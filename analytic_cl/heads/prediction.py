@@ -87,6 +87,10 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         if not self.__sklearn_is_fitted__():  # which is quick, while scikit-learn looks up tags first
             check_is_fitted(self)
 
+    def check_learned_something(self) -> None:
+        """Raise NotFittedError where there is nothing to forget or replace."""
+        check_is_fitted(self, msg="This %(name)s has learned nothing yet: there is nothing to forget or replace.")
+
     @property
     def state_(self) -> State:
         """The learned state."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytic_cl.scenarios.session import Encoded, Session, encoded, generator, rows_of_groups, sessions_of, whole
+from analytic_cl._integers import as_integer
+from analytic_cl.scenarios.session import Encoded, Session, encoded, generator, rows_of_groups, sessions_of
 
 Groups = list[NDArray[np.int64]]
 
@@ -147,10 +148,10 @@ def i_blurry(y: ArrayLike, n_sessions: int = 5, disjoint: int = 50, blurry: int 
 
 
 def _classes_of(y: ArrayLike, n_sessions: int, disjoint: int, blurry: int) -> tuple[Encoded, int, int]:
-    whole("disjoint", disjoint, 0, 100)
-    whole("blurry", blurry, 0, 100)
+    as_integer("disjoint", disjoint, 0, 100)
+    as_integer("blurry", blurry, 0, 100)
     names = encoded(y)
-    return names, len(names.labels), whole("n_sessions", n_sessions, 1, len(names.labels))
+    return names, len(names.labels), as_integer("n_sessions", n_sessions, 1, len(names.labels))
 
 
 def _cuts(random: np.random.Generator, n: int, parts: int) -> NDArray[np.int64]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic_cl.scenarios.session import Encoded, Session, encoded, generator, rows_of_groups, sessions_of, whole
+from analytic_cl._integers import as_integer
+from analytic_cl.scenarios.session import Encoded, Session, encoded, generator, rows_of_groups, sessions_of
 
 
 def class_incremental(
@@ -59,8 +60,8 @@ def class_incremental(
     [5, 1, 1, 1, 1, 1]
     """
     distinct, codes = encoded(y)
-    n, base = len(distinct), whole("base", base, 0)
-    increment = whole("increment", increment, 0)
+    n, base = len(distinct), as_integer("base", base, 0)
+    increment = as_integer("increment", increment, 0)
     if base and base >= n:
         raise ValueError(f"base must leave classes for later sessions: it is {base} of {n} classes")
     order = generator(seed).permutation(n)
@@ -68,7 +69,7 @@ def class_incremental(
     if increment:
         groups += np.split(rest, range(increment, len(rest), increment))
     else:
-        later = whole("n_sessions", n_sessions, 2 if base else 1) - len(groups)
+        later = as_integer("n_sessions", n_sessions, 2 if base else 1) - len(groups)
         if later > len(rest):
             where = f" after the base of {base}" if base else ""
             raise ValueError(f"n_sessions={n_sessions} needs {later} classes{where}; there are {len(rest)}")
@@ -127,7 +128,7 @@ def few_shot_class_incremental(
     """
     distinct, codes = encoded(y)
     n, counts = len(distinct), np.bincount(codes)
-    base, way, shot = whole("base", base, 1, n), whole("way", way, 1), whole("shot", shot, 1)
+    base, way, shot = as_integer("base", base, 1, n), as_integer("way", way, 1), as_integer("shot", shot, 1)
     if (n - base) % way:
         raise ValueError(
             f"way={way} doesn't divide the {n - base} classes after a base of {base}; there are {n} classes"
@@ -186,9 +187,9 @@ def scole(y: ArrayLike, n_sessions: int = 100, classes_per_session: int = 2, see
     [[0, 1, 3, 4], [0, 2, 3, 5], [1, 2, 4, 5]]
     """
     distinct, codes = encoded(y)
-    size = whole("classes_per_session", classes_per_session, 1, len(distinct))
+    size = as_integer("classes_per_session", classes_per_session, 1, len(distinct))
     random = generator(seed)
-    draws = [random.choice(len(distinct), size, replace=False) for _ in range(whole("n_sessions", n_sessions, 1))]
+    draws = [random.choice(len(distinct), size, replace=False) for _ in range(as_integer("n_sessions", n_sessions, 1))]
     of_class = rows_of_groups(codes, list(np.arange(len(distinct))[:, None]))
     trains = (np.sort(np.concatenate([of_class[k] for k in draw])) for draw in draws)
     return sessions_of(Encoded(distinct, codes), trains)

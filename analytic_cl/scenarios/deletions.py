@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._integers import as_integer
 from analytic_cl.scenarios.by_class import class_incremental
 from analytic_cl.scenarios.session import (
     DeletionRequest,
@@ -18,7 +19,6 @@ from analytic_cl.scenarios.session import (
     labels_of,
     one_a_row,
     sessions_of,
-    whole,
 )
 
 WHATS = ("rows", "classes", "subjects")
@@ -34,7 +34,7 @@ def continual_forgetting(
     subjects: ArrayLike | None = None,
     sessions: Sequence[Session] | None = None,
 ) -> list[Session]:
-    """After every session someone asks for rows to be forgotten: random rows, whole classes, or all of a subject.
+    """After every session someone asks for rows to be forgotten: random rows classes, or all of a subject.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def continual_forgetting(
     whom = (
         y if subjects is None or what != "subjects" else labels_of(one_a_row(subjects, "subjects", len(y)), "subjects")
     )
-    amount, random = whole("amount", amount, 1), generator(seed, 2)
+    amount, random = as_integer("amount", amount, 1), generator(seed, 2)
     given = class_incremental(y, n_sessions, seed=seed) if sessions is None else sessions
     held, forgotten = np.zeros(len(y), dtype=bool), np.zeros(len(y), dtype=bool)
     trains: list[Rows] = []

@@ -139,7 +139,7 @@ def _value(text: str, key: str, value: str, default: object) -> int | bool | str
     if isinstance(default, str):
         return value
     if not (value.isascii() and value.isdigit()):
-        raise ValueError(f"{text!r}: {key} must be a whole number, 0 or more, got {value!r}")
+        raise ValueError(f"{text!r}: {key} must be an integer of at least 0, got {value!r}")
     return int(value)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic_cl._integers import as_integer
 from analytic_cl._text import plain_texts
 
 Rows = NDArray[np.int64]
@@ -145,17 +146,7 @@ def generator(seed: int, stream: int = 0) -> np.random.Generator:
 
     Scenarios that build on others draw from a stream of their own, so that one seed serves both.
     """
-    return np.random.default_rng([whole("seed", seed, 0), stream])
-
-
-def whole(name: str, value: int, least: int, most: int | None = None) -> int:
-    """A whole number within bounds, or a ValueError that says which it should have been."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
-    if value < least or (most is not None and value > most):
-        bounds = f"at least {least}" if most is None else f"between {least} and {most}"
-        raise ValueError(f"{name} must be {bounds}, got {value}")
-    return int(value)
+    return np.random.default_rng([as_integer("seed", seed, 0), stream])
 
 
 def labels_of(y: ArrayLike, name: str = "y") -> NDArray[Any]:

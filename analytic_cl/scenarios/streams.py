@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analytic_cl._integers import as_integer
 from analytic_cl.scenarios.session import (
     DeletionRequest,
     Rows,
@@ -17,7 +18,6 @@ from analytic_cl.scenarios.session import (
     one_a_row,
     rows_of_groups,
     sessions_of,
-    whole,
 )
 from analytic_cl.scenarios.times import in_order_of
 
@@ -113,7 +113,7 @@ def time_ordered(y: ArrayLike, times: ArrayLike, n_sessions: int = 10) -> list[S
     """
     names = encoded(y)
     times = one_a_row(times, "times", len(names.codes))
-    blocks = np.array_split(in_order_of(times), whole("n_sessions", n_sessions, 1, len(times)))
+    blocks = np.array_split(in_order_of(times), as_integer("n_sessions", n_sessions, 1, len(times)))
     return sessions_of(names, blocks, tests=[blocks[0][:0], *blocks[1:]])
 
 
@@ -162,7 +162,7 @@ def online(
     ['session 1, batch 1', 'session 2, batch 1']
     """
     classes = encoded(y)
-    size = whole("batch_size", batch_size, 1)
+    size = as_integer("batch_size", batch_size, 1)
     random = generator(seed, 1)
     given = (
         [Session("", np.arange(len(classes.codes)), classes.labels, classes.labels)] if sessions is None else sessions

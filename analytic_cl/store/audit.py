@@ -12,10 +12,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from analytic_cl._json import canonical
 from analytic_cl.store.clock import now
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import DamagedError, VerificationError
-from analytic_cl.store.files import canonical
 
 _START = "0" * 64
 

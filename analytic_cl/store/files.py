@@ -1,39 +1,16 @@
-"""Small files that are there whole or not at all, and a lock that a process holds while it writes."""
+"""A lock that a process holds while it writes, and the size of a folder."""
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 import socket
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from analytic_cl._files import sync_directory
 from analytic_cl.store.errors import StoreError, StoreLockedError
 from analytic_cl.store.turns import keep_from_children, let_go
-
-
-def canonical(value: Any) -> bytes:
-    """JSON in one spelling: what hashes and signatures are made of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Replace a file, flushed to disk, readable by its owner only."""
-    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_directory(path.parent)
 
 
 def size_of(folder: Path) -> int:

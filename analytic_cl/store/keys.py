@@ -15,9 +15,10 @@ import secrets
 from pathlib import Path
 from typing import Any, Literal
 
+from analytic_cl._files import write_file
+from analytic_cl._json import canonical
 from analytic_cl.store.clock import now
 from analytic_cl.store.errors import StoreError
-from analytic_cl.store.files import canonical, write_private
 
 Kind = Literal["ledger", "certificate", "signing"]
 KINDS: tuple[Kind, ...] = ("ledger", "certificate", "signing")
@@ -79,7 +80,7 @@ class Keys:
 
     def _write(self) -> None:
         content = {**self._keys, "checksum": _checksum(self._keys)}
-        write_private(self._path, json.dumps(content, indent=1).encode())
+        write_file(self._path, json.dumps(content, indent=1).encode())
 
     def rotate(self, kind: Kind) -> str:
         """Use a new key from now on; its id. What was hashed or signed under the others stays readable."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from analytic_cl._json import canonical
 from analytic_cl.store.clock import now
 from analytic_cl.store.database import Database, parsed
 from analytic_cl.store.errors import DamagedError, RefusedError
-from analytic_cl.store.files import canonical
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.receipt import StoreReceipt
 

@@ -6,7 +6,7 @@ import math
 from html import escape as _escape
 from typing import Any
 
-from analytic_cl.comparison.report.data import KINDS, Comparison, Estimate, Method, printable
+from analytic_cl.report.data import KINDS, Comparison, Estimate, MethodRuns, printable
 
 MISSING = "–"  # noqa: RUF001  (an en dash, as tables have it)
 MINUS = "−"  # noqa: RUF001
@@ -69,10 +69,10 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def best_first(methods: list[Method]) -> list[Method]:
+def best_first(methods: list[MethodRuns]) -> list[MethodRuns]:
     """Methods by last accuracy, the highest first, unknown ones last."""
 
-    def rank(method: Method) -> float:
+    def rank(method: MethodRuns) -> float:
         last = method.summary("last").mean
         return -last if math.isfinite(last) else math.inf
 
@@ -108,11 +108,11 @@ def sentence(comparison: Comparison) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def identical(methods: list[Method]) -> tuple[int, int]:
+def identical(methods: list[MethodRuns]) -> tuple[int, int]:
     """How many deletions were compared with retraining, and how many were the same."""
     verdicts = [request.get("identical") for method in methods for _, _, request in method.requests]
     return sum(verdict is not None for verdict in verdicts), sum(verdict is True for verdict in verdicts)
 
 
-def _last(method: Method) -> str:
+def _last(method: MethodRuns) -> str:
     return interval(method.summary("last"))

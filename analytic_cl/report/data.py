@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from analytic_cl.comparison.documents import check_format
+from analytic_cl.comparison.summary import interval
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +35,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodRuns:
     """The runs of one method, one a seed."""
 
     name: str
@@ -86,10 +89,10 @@ class Comparison:
 
     folder: Path
     settings: dict[str, Any]
-    methods: list[Method]
+    methods: list[MethodRuns]
     sections: list[dict[str, Any]]
 
-    def of_kind(self, *kinds: str) -> list[Method]:
+    def of_kind(self, *kinds: str) -> list[MethodRuns]:
         """Methods of some kinds."""
         return [method for method in self.methods if method.kind in kinds]
 
@@ -114,7 +117,7 @@ def read(folder: Path) -> Comparison:
         runs.setdefault(run["method"], []).append(run)
     wanted = [*(settings.get("heads") or []), *(settings.get("peers") or [])]
     methods = [
-        Method(name, printable(of[0]["label"]), of[0]["kind"], sorted(of, key=lambda run: run["seed"]))
+        MethodRuns(name, printable(of[0]["label"]), of[0]["kind"], sorted(of, key=lambda run: run["seed"]))
         for name, of in sorted(runs.items(), key=lambda item: wanted.index(item[0]) if item[0] in wanted else 999)
     ]
     methods.sort(key=lambda method: KINDS.index(method.kind))
@@ -134,13 +137,8 @@ def number(value: Any) -> float:
 
 def estimate(values: Iterable[Any]) -> Estimate:
     """Mean and half of the 95 % t interval of what is known of `values`."""
-    array = np.array([number(value) for value in values])
-    known = array[np.isfinite(array)]
-    if not known.size:
-        return Estimate(float("nan"), float("nan"))
-    n = len(known)
-    half = float(stdtrit(n - 1, 0.975) * known.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-    return Estimate(float(known.mean()), half)
+    known = [value for value in map(number, values) if math.isfinite(value)]
+    return Estimate(*(math.nan if value is None else value for value in interval(known)))
 
 
 def mean_known(stack: Floats) -> Floats:
@@ -206,8 +204,8 @@ def _json(path: Path, keys: Mapping[str, type], missing: str = "", version: bool
     except ValueError as error:
         raise ValueError(f"{path} is not readable JSON: {error}") from None
     checked = _check(path, value, keys, "the file")
-    if version and checked.get("format") != 1:
-        raise ValueError(f"{path}: format is {checked.get('format')!r}; this version of analytic-cl reads format 1")
+    if version:
+        check_format(path, checked)
     return checked
 
 

@@ -15,17 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.base import clone
 
-from analytic_cl.comparison.approximate import (
-    SoftmaxProblem,
-    fine_tune,
-    first_order_influence,
-    fit_probe,
-    mask_class,
-    newton_step,
-    unit_rows,
-)
 from analytic_cl.comparison.features import Features
-from analytic_cl.comparison.tables import Table
 from analytic_cl.door import DoorWarning
 from analytic_cl.heads import (
     Head,
@@ -43,6 +33,16 @@ from analytic_cl.metrics import (
     likelihood_ratio_attack,
     margins,
 )
+from analytic_cl.studies.approximate import (
+    SoftmaxProblem,
+    fine_tune,
+    first_order_influence,
+    fit_probe,
+    mask_class,
+    newton_step,
+    with_constant,
+)
+from analytic_cl.studies.tables import Table
 
 Mask = NDArray[np.bool_]
 
@@ -151,7 +151,7 @@ def compare_forgetting(
     --------
     >>> import numpy as np
     >>> from analytic_cl.comparison.features import as_features
-    >>> from analytic_cl.comparison.unlearning import compare_forgetting
+    >>> from analytic_cl.studies.unlearning import compare_forgetting
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(300) % 3
     >>> X = rng.normal(size=(300, 8)) + 2 * np.eye(8)[y]
@@ -190,13 +190,13 @@ def _probe_rows(
     rows: Features, requests: list[Request], penalty: float, n_shadows: int, seed: int
 ) -> Iterator[list[Any]]:
     classes, places = np.unique(rows.y_train, return_inverse=True)
-    problem = SoftmaxProblem(unit_rows(rows.X_train), places.astype(np.int64), len(classes), penalty)
+    problem = SoftmaxProblem(with_constant(rows.X_train), places.astype(np.int64), len(classes), penalty)
     full = fit_probe(problem)
     kept = rows.X_train.nbytes + full.nbytes
 
     def outcome(w: NDArray[Any], seconds: float, kept: int = kept, masked: int | None = None) -> Outcome:
         def scores(X: NDArray[Any]) -> NDArray[Any]:
-            plain = unit_rows(X) @ w
+            plain = with_constant(X) @ w
             return plain if masked is None else mask_class(plain, masked)
 
         return Outcome(scores, lambda X: np.asarray(softmax(scores(X), axis=1)), classes, w, seconds, kept)
@@ -231,7 +231,7 @@ def _probe_shadows(
     attack: _Attack, problem: SoftmaxProblem, oracle: Outcome, classes: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Margins of the asked rows under probes trained on the retained rows and a random half of the asked ones."""
-    x, rest = unit_rows(attack.X), problem.part(~attack.request.forgotten)
+    x, rest = with_constant(attack.X), problem.part(~attack.request.forgotten)
     places = np.searchsorted(classes, attack.y).astype(np.int64)
     found = []
     for inside in attack.inside:

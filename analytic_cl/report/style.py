@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from analytic_cl.comparison.report.data import Method
+from analytic_cl.report.data import MethodRuns
 
 # On white and on the dark page. Heads of one family share a hue; peers are greys, and dashed.
 COLOURS = {
@@ -75,7 +75,7 @@ class Drawing:
     alt: str
 
 
-def colours_of(methods: list[Method]) -> dict[str, str]:
+def colours_of(methods: list[MethodRuns]) -> dict[str, str]:
     """One colour for each method's name, the same in all figures and tables."""
     unknown = [method.name for method in methods if method.name not in COLOURS]
     spare = {name: _SPARE[place % len(_SPARE)] for place, name in enumerate(unknown)}

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from analytic_cl.comparison.report.data import Floats
-from analytic_cl.comparison.report.style import INK, MUTED, RULE
+from analytic_cl.report.data import Floats
+from analytic_cl.report.style import INK, MUTED, RULE
 
 _LEADER = 40.0  # pixels from the end of a curve to its name
 

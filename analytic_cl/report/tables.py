@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
-from analytic_cl.comparison.report.data import Comparison, Estimate, Method, mean_known, number
-from analytic_cl.comparison.report.style import colours_of, variable
-from analytic_cl.comparison.report.words import (
+from analytic_cl.report.data import Comparison, Estimate, MethodRuns, mean_known, number
+from analytic_cl.report.style import colours_of, variable
+from analytic_cl.report.words import (
     MISSING,
     best_first,
     count,
@@ -28,7 +28,7 @@ GROUPS = {
 }
 
 # Heading, value, how it is written, and whether a high or a low value is the better one.
-_Column = tuple[str, Callable[[Method], Estimate], Callable[[float], str], int]
+_Column = tuple[str, Callable[[MethodRuns], Estimate], Callable[[float], str], int]
 _SUMMARY: list[_Column] = [
     ("Accuracy at the end", lambda method: method.summary("last"), share, +1),
     ("Average over sessions", lambda method: method.summary("average_incremental"), share, +1),
@@ -193,19 +193,19 @@ def _left(place: int, text_columns: int) -> str:
     return ' class="left"' if place < text_columns else ""
 
 
-def _named(method: Method, comparison: Comparison) -> str:
+def _named(method: MethodRuns, comparison: Comparison) -> str:
     colour = variable(colours_of(comparison.methods)[method.name])
     swatch = f'<span class="swatch {method.kind}" style="--colour:{colour}"></span>'
     return f'<span class="method">{swatch}{escape(method.short)}</span>'
 
 
-def _best(column: _Column, methods: list[Method]) -> str:
+def _best(column: _Column, methods: list[MethodRuns]) -> str:
     _, value, text, direction = column
     known = [mean for method in methods if text(mean := value(method).mean) != MISSING]
     return text(max(known, key=lambda mean: direction * mean)) if len(known) > 1 else ""
 
 
-def _verdicts(method: Method) -> str:
+def _verdicts(method: MethodRuns) -> str:
     checked, same = identical([method])
     if not checked:
         return "not checked"

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from analytic_cl.comparison.tables import Table
-from analytic_cl.comparison.unlearning import IDENTICAL
+from analytic_cl.studies.tables import Table
+from analytic_cl.studies.unlearning import IDENTICAL
 
 MISSING = "No picture: matplotlib is missing. pip install 'analytic-cl[plots]' brings it."
 

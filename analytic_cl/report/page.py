@@ -9,11 +9,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from analytic_cl.comparison.report import tables
-from analytic_cl.comparison.report.data import Comparison, read
-from analytic_cl.comparison.report.figures import figures_of
-from analytic_cl.comparison.report.style import Drawing, style_variables
-from analytic_cl.comparison.report.words import count, escape, identical, sentence
+from analytic_cl._files import write_file
+from analytic_cl.report import tables
+from analytic_cl.report.command import command_of
+from analytic_cl.report.data import Comparison, read
+from analytic_cl.report.figures import figures_of
+from analytic_cl.report.style import Drawing, style_variables
+from analytic_cl.report.words import count, escape, identical, sentence
 
 # No scripts and nothing from outside, whatever the data say.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -53,7 +55,7 @@ def write(folder: str | PathLike[str]) -> Path:
     >>> import numpy as np
     >>> from tempfile import TemporaryDirectory
     >>> from analytic_cl.comparison import compare
-    >>> from analytic_cl.comparison.report import write
+    >>> from analytic_cl.report import write
     >>> random = np.random.default_rng(0)
     >>> y = np.arange(240) % 4
     >>> X = random.normal(size=(240, 8)) + 3 * random.normal(size=(4, 8))[y]
@@ -68,15 +70,15 @@ def write(folder: str | PathLike[str]) -> Path:
     drawings = figures_of(comparison)
     page = _page(comparison, drawings)
     for drawing in drawings.values():
-        (folder / f"{drawing.name}.png").write_bytes(drawing.png)
+        write_file(folder / f"{drawing.name}.png", drawing.png, private=False)
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page.encode(), private=False)
     return path
 
 
 def _page(comparison: Comparison, drawings: dict[str, Drawing]) -> str:
     light, dark = style_variables()
-    css = (files("analytic_cl") / "comparison" / "report" / "report.css").read_text(encoding="utf-8")
+    css = (files("analytic_cl") / "report" / "report.css").read_text(encoding="utf-8")
     css += f":root{{{light}}}@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}"
     title = _title(comparison)
     sections = [
@@ -245,7 +247,7 @@ def _foreign(comparison: Comparison, section: dict[str, Any]) -> str:
 
 def _reproduce(comparison: Comparison) -> str:
     runs = [run for method in comparison.methods for run in method.runs]
-    command = comparison.settings.get("command")
+    command = command_of(comparison.settings)
     features = comparison.settings.get("features") or {}
     content = f"<pre><code>{escape(command)}</code></pre>" if command else ""
     if features.get("sha256"):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analytic_cl.comparison.report.data import Comparison, Floats, Method, mean_known, number, printable
-from analytic_cl.comparison.report.figure_parts import (
+from analytic_cl.report.data import Comparison, Floats, MethodRuns, mean_known, number, printable
+from analytic_cl.report.figure_parts import (
     add_axes,
     curve_limits,
     error_axis,
@@ -22,8 +22,8 @@ from analytic_cl.comparison.report.figure_parts import (
     text_width,
     write,
 )
-from analytic_cl.comparison.report.style import ACCENT, INK, MUTED, PAPER, Drawing, colours_of, draw
-from analytic_cl.comparison.report.words import best_first, duration, share
+from analytic_cl.report.style import ACCENT, INK, MUTED, PAPER, Drawing, colours_of, draw
+from analytic_cl.report.words import best_first, duration, share
 
 WIDE, NARROW = 1040, 360
 _DASHES: dict[str, Any] = {"exact": "-", "peer": (0, (5, 2)), "joint": (0, (1, 2))}
@@ -100,7 +100,7 @@ def _accuracy(comparison: Comparison) -> Drawing | None:
     return draw("accuracy", f"{lines} At the end: {told}.", paint)
 
 
-def _curve(axes: Any, method: Method, mean: Floats, colour: str, limits: tuple[float, float]) -> None:
+def _curve(axes: Any, method: MethodRuns, mean: Floats, colour: str, limits: tuple[float, float]) -> None:
     x = np.arange(1, len(mean) + 1)
     known = np.isfinite(mean)
     axes.plot(x[known], mean[known], linestyle=_DASHES[method.kind], color=colour, linewidth=1.8)
@@ -113,7 +113,7 @@ def _curve(axes: Any, method: Method, mean: Floats, colour: str, limits: tuple[f
 
 
 def _close_up(
-    methods: list[Method], means: dict[str, Floats], whole: tuple[float, float]
+    methods: list[MethodRuns], means: dict[str, Floats], whole: tuple[float, float]
 ) -> tuple[float, float] | None:
     """The range of the exact heads' curves, where others reach so far below that it would be squeezed."""
     exact = [means[method.name] for method in methods if method.kind == "exact"]
@@ -225,7 +225,7 @@ def _cost(comparison: Comparison) -> Drawing | None:
     return draw("cost", f"Time to learn and solve against accuracy at the end. {told}.", paint)
 
 
-def _mark(axes: Any, x: float, y: float, method: Method, colour: str, size: float, **options: Any) -> None:
+def _mark(axes: Any, x: float, y: float, method: MethodRuns, colour: str, size: float, **options: Any) -> None:
     """A point, hollow where a method is trained on everything at once."""
     inside = PAPER if method.kind == "joint" else colour
     axes.plot([x], [y], _MARKERS[method.kind], color=colour, mfc=inside, markersize=size, mew=1.8, **options)

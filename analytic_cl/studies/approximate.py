@@ -19,19 +19,19 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import log_softmax, softmax
 
+from analytic_cl.comparison.features import unit_rows
+
 Floats = NDArray[np.float64]
 
 
-def unit_rows(X: NDArray[np.generic]) -> Floats:
-    """Rows of Euclidean length 1 with a constant 1 behind them, shape (n, n_features + 1); zero rows stay zero."""
-    x = np.asarray(X, dtype=np.float64)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.hstack([x / np.where(length > 0, length, 1), np.ones((len(x), 1))])
+def with_constant(X: NDArray[np.generic]) -> Floats:
+    """Rows of Euclidean length 1 with a constant 1 behind them, shape (n, n_features + 1)."""
+    return np.hstack([unit_rows(X), np.ones((len(X), 1))])
 
 
 @dataclass(frozen=True)
 class SoftmaxProblem:
-    """Rows (from `unit_rows`), the place of each row's class, the number of classes, and the penalty."""
+    """Rows (from `with_constant`), the place of each row's class, the number of classes, and the penalty."""
 
     x: Floats
     places: NDArray[np.int64]

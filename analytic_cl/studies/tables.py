@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from analytic_cl._text import visible
+from analytic_cl.comparison.documents import write_csv, write_json
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,8 @@ class Table:
     def write(self, folder: Path, name: str) -> None:
         """Write NAME.json and NAME.csv into a folder."""
         plain = asdict(self) | {"rows": [[_plain(value) for value in row] for row in self.rows]}
-        (folder / f"{name}.json").write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([self.columns, *plain["rows"]])
+        write_json(folder / f"{name}.json", plain)
+        write_csv(folder / f"{name}.csv", self.columns, plain["rows"])
 
     def show(self, console: Console, columns: Sequence[str] = (), group: str | None = None) -> None:
         """Print it without the note: some columns or all, as one table for each value of the column `group`."""

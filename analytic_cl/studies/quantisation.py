@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic_cl.comparison.features import Features
-from analytic_cl.comparison.float_twins import TWINS
-from analytic_cl.comparison.tables import Table
+from analytic_cl.comparison.features import Features, unit_rows
 from analytic_cl.door import FixedPoint, resolve_door
 from analytic_cl.door.fixed_point import LIMITS
 from analytic_cl.heads import Head, LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
-from analytic_cl.ledger import Ledger
+from analytic_cl.learner import Learner
 from analytic_cl.memory import LearnedRows
 from analytic_cl.statistics import Moments
+from analytic_cl.studies.float_twins import TWINS
+from analytic_cl.studies.tables import Table
 
 BITS = (4, 6, 8, 16, 32)
 OCTAVES = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 4)  # of the scale, from the default of the embedding door at 8 bits
@@ -69,7 +67,7 @@ def ablate(
     --------
     >>> import numpy as np
     >>> from analytic_cl.comparison.features import as_features
-    >>> from analytic_cl.comparison.quantisation import ablate
+    >>> from analytic_cl.studies.quantisation import ablate
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(300) % 3
     >>> X = rng.normal(size=(300, 16)) + 2 * np.eye(16)[y]
@@ -80,7 +78,7 @@ def ablate(
     wrong = [b for b in bits if b not in (*range(2, 9), 16, 32)]
     if wrong:
         raise ValueError(f"bits must be from 2 to 8, 16 or 32, got {wrong}")
-    units = _unit_rows(rows.X_train), _unit_rows(rows.X_test)
+    units = unit_rows(rows.X_train), unit_rows(rows.X_test)
     classes, places = np.unique(rows.y_train, return_inverse=True)
     twins = {
         name: float((classes[twin(units[0], places.astype(np.int64), units[1])] == rows.y_test).mean())
@@ -125,7 +123,7 @@ def _accuracies(rows: Features, bits: int, scale: float) -> Iterator[tuple[str, 
     for state in (moments, learned):
         state.add(train, rows.y_train, from_door=True)
     memory = NearestNeighborsClassifier(door=rule, track="none")
-    memory._adopt(cast(Any, learned), Ledger(door, "none"))
+    memory.adopt(Learner(learned, track="none"))
     heads: dict[str, Head] = {
         "nearest mean": NearestMeanClassifier.from_moments(moments, track="none"),
         "LDA": LDAClassifier.from_moments(moments, track="none"),
@@ -133,10 +131,4 @@ def _accuracies(rows: Features, bits: int, scale: float) -> Iterator[tuple[str, 
         "neighbours": memory,
     }
     for name, head in heads.items():
-        yield name, float((head._labels(head._scored_integers(test)) == rows.y_test).mean())
-
-
-def _unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:
-    x = np.asarray(X, dtype=np.float64)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(length > 0, length, 1)
+        yield name, float((head.labels_of(head.scores_of(test)) == rows.y_test).mean())

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.comparison.features import Features
-from analytic_cl.comparison.tables import Table
 from analytic_cl.door import DoorWarning
 from analytic_cl.heads import Head, RLSClassifier
 from analytic_cl.metrics import disagreement, distance
+from analytic_cl.studies.tables import Table
 
 COLUMNS = ["requests", "method", "outcome", "weights", "disagreement", "seconds"]
 
@@ -85,7 +85,7 @@ def drift(rows: Features, *, n_requests: int = 1000, alpha: float = 0.01, seed: 
     Examples
     --------
     >>> import numpy as np
-    >>> from analytic_cl.comparison.drift import drift
+    >>> from analytic_cl.studies.drift import drift
     >>> from analytic_cl.comparison.features import as_features
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(200) % 2

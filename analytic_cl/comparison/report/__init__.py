@@ -1,3 +1,0 @@
-"""A comparison as one page that people want to look at."""
-
-from analytic_cl.comparison.report.page import write as write

@@ -1,0 +1,1 @@
+"""Evidence for what the documentation says: approximate unlearning, drift of recursions, quantisation."""
