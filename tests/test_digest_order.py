@@ -1,9 +1,10 @@
 """An order of digests finds what is there, and keeps nothing of what was struck out."""
 
 import numpy as np
-from analytic_cl.ledger.order import DigestOrder
 from hypothesis import given
 from hypothesis import strategies as st
+
+from analytic_cl.ledger.row_index import DigestOrder
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.randoms())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from analytic_cl.extractors.base import Extractor, ExtractorWarning
 from analytic_cl.extractors.batches import as_inputs, check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
+from analytic_cl.extractors.extracted import Extracted, source_of, width_of
 from analytic_cl.extractors.resolve import as_extractor
 from analytic_cl.heads import Head, head_classes, persistence
 from analytic_cl.heads.scoring import LabelScore
@@ -34,16 +35,6 @@ _HINT = (
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-class Extracted(NamedTuple):
-    """Features of a call's inputs; with a cache also the inputs' content keys, and the features that it lacks."""
-
-    source: str
-    features: NDArray[Any]
-    variant: str = ""
-    keys: list[bytes] | None = None
-    fresh: dict[bytes, NDArray[Any]] | None = None
 
 
 def _head_has(method: str) -> Callable[[Method], Method]:
@@ -149,7 +140,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         run = self._extracted(X, y, afresh=True)
         with self.head.rows_from(run.source):
             self.head.fit(run.features, y, sample_id=ids)
-            self._input_width = _width(X)
+            self._input_width = width_of(X)
         self._keep(run, ids)
         return self
 
@@ -159,7 +150,7 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         run = self._extracted(X, y)
         with self.head.rows_from(run.source):
             self.head.partial_fit(run.features, y, classes, sample_id=ids)
-            self._input_width = _width(X)
+            self._input_width = width_of(X)
         self._keep(run, ids)
         return self
 
@@ -401,14 +392,3 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
         ledger, label = self.head.learner_.ledger, as_label(label)
         names = ledger.names_of(ledger.find_target(label))
         return names if len(names) == self.head.state_.count(label) else [*names, None]
-
-
-def _width(X: Any) -> int | None:
-    """Columns of a table; None for inputs of another kind."""
-    shape: tuple[int, ...] = getattr(X, "shape", ())
-    return int(shape[1]) if len(shape) == 2 else None
-
-
-def source_of(extractor: Extractor) -> str:
-    """What a state says about the extractor that its rows come from."""
-    return f"{extractor.name} {extractor.fingerprint()}"

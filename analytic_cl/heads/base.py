@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -13,25 +13,16 @@ from analytic_cl._locks import changing, holding, reading
 from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
+from analytic_cl.heads.encoded import Encoded
 from analytic_cl.heads.prediction import Prediction
-from analytic_cl.heads.validation import check_same_names, plain_labels, plain_rows, validated
+from analytic_cl.heads.validation import check_known, check_same_names, plain_labels, plain_rows, validated
 from analytic_cl.heads.watching import Watched
 from analytic_cl.learner import Learner, Receipt
-from analytic_cl.ledger import SampleId, as_ids
+from analytic_cl.ledger import as_ids
 from analytic_cl.solvers import check_provides
 from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_label, deferred_interrupts, encode_labels
 
 _FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved", "_losses")
-
-
-class Encoded(NamedTuple):
-    """Integer rows, what they were learned with, and their ids, if any; with what their columns were called."""
-
-    rows: NDArray[Any]
-    targets: Targets
-    ids: list[SampleId] | None
-    door: Door
-    feature_names: NDArray[Any] | None
 
 
 class Head(Watched, Prediction):
@@ -50,8 +41,6 @@ class Head(Watched, Prediction):
     """
 
     _source: str | None = None  # of rows that come next, within `rows_from`
-
-    # ---- learn
 
     @changing
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
@@ -220,7 +209,7 @@ class Head(Watched, Prediction):
         else:
             X, targets = self._validated_rows(X, y)
             rows = self.door_.quantise(X)
-            self._check_labels_known(targets)
+            check_known(self._labelled, targets)
             found = learner.find(rows, targets, None if sample_id is None else as_ids(sample_id, len(rows)))
             receipt = learner.forget(found, rows, targets, dry_run=dry_run, digests=digests)
         self._has_forgotten(dry_run)
@@ -408,10 +397,3 @@ class Head(Watched, Prediction):
             return X, encode_labels(y)
         X, y = validated(self, X, y, reset)
         return X, encode_labels(y)
-
-    def _check_labels_known(self, targets: Targets) -> None:
-        unknown = [label for label in targets.values if not self.learner_.state.count(label)]
-        if unknown:
-            raise ValueError(
-                f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {self.classes_.tolist()}"
-            )

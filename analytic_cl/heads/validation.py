@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_X_y, validate_data
 from analytic_cl._containers import column_values, is_a, local, objects
 from analytic_cl.door import rows_named
 from analytic_cl.heads.tables import is_time, read_table
-from analytic_cl.statistics import Label, encode_labels
+from analytic_cl.statistics import Label, LabelledState, Targets, encode_labels
 
 
 def label_input(y: Any, name: str = "y") -> Any:
@@ -146,3 +146,10 @@ def check_same_names(head: Any, other: Any) -> None:
             f"the two models learned from different columns, or in another order: {mine.tolist()[:10]} and "
             f"{theirs.tolist()[:10]}"
         )
+
+
+def check_known(state: LabelledState, targets: Targets) -> None:
+    """Refuse labels of which a state has no rows."""
+    unknown = [label for label in targets.values if not state.count(label)]
+    if unknown:
+        raise ValueError(f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {state.labels}")

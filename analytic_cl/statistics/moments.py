@@ -135,9 +135,7 @@ class Moments(ClassState):
         if order > self.order:
             raise ValueError(f"a state of order {self.order} can't serve a head that needs order {order}")
         lower = Moments(self.door, order)
-        labels = self.labels
-        lower._reserve(labels)
-        lower._shift_classes(labels, self.counts, self.sums, +1)
+        lower._shift_classes(self.labels, self.counts, self.sums, +1)
         return lower
 
     def digest(self) -> str:
@@ -213,6 +211,7 @@ class Moments(ClassState):
         self._gram.make_writable()
 
     def _shift_classes(self, labels: list[Label], counts: Int64s, sums: Int64s, sign: int) -> None:
+        self._reserve(labels)
         for place, total in zip(self._shift_counts(labels, counts, sign), sums, strict=True):
             row = self._sums[place]
             if sign > 0:
