@@ -87,12 +87,45 @@ def squares_of(centres):
     return module("door.nearest").squares(centres)
 
 
+def no_counts(d):
+    """Columns of which nothing was counted yet."""
+    counts = np.zeros((len(module("door.loss_kernels").COLUMNS), d))
+    counts[0] = np.nan
+    return counts
+
+
+def inner(x, y):
+    product = sum(int(a) * int(b) for a, b in zip(x, y, strict=True))
+    return product >> 32, product & 0xFFFFFFFF
+
+
+def in_limbs(value, out):
+    out[:] = [(value >> 32 * i) & 0xFFFFFFFF for i in range(out.size)]
+
+
+def limbs(high, low, out):
+    in_limbs(abs(high * 2**32 + low), out)
+
+
+def multiply(a, b, out):
+    x, y = (sum(int(limb) << 32 * i for i, limb in enumerate(part)) for part in (a, b))
+    in_limbs(x * y, out)
+
+
+def larger_cosine(a, b, room):
+    (ax, ay), (bx, by) = ((int(v[0]) * 2**32 + int(v[1]), int(v[2]) * 2**32 + int(v[3])) for v in (a, b))
+    mine, other = ax * abs(ax) * by, bx * abs(bx) * ay
+    return (mine > other) - (mine < other)
+
+
 V, CENTRES = np.abs(floats(7, 9)), integers(3, 5, 8, dtype=np.int16)
 TABLES, KEYS = integers(4, 8, 5, low=0, high=30, dtype=np.int32), integers(4, 20, low=0, high=8, dtype=np.uint16)
 WORDS = integers(4, low=1, high=2**40, dtype=np.uint64)
 BITS = floats(5, 40).view(np.uint64)
 HALF = np.uint64(2**63 - 1)
 ROWS = integers(30, 6, low=-3, high=4, dtype=np.int32)
+X, LONG = floats(6, 8), integers(37, low=-(2**30), high=2**30)
+BIG = integers(3, low=0, high=2**32, dtype=np.uint64)
 WINDOWS = (window(7, 4), window(9, 5), window(4, 2), window(5, 3))
 
 # By kernel: the twin, and arguments that both are called with. Arrays are compared afterwards, and what is returned.
@@ -108,9 +141,40 @@ CASES = {
         lambda *a: module("door.reference").affine_rows(*a),
         (floats(5, 7), floats(7, seed=1), np.full(7, 99.5), 127.0, np.zeros((5, 7), np.int8)),
     ),
-    "door.kernels.column_range": (
-        lambda *a: module("door.reference").column_range(*a),
-        (integers(9, 4), np.zeros(4, np.int64), np.zeros(4, np.int64)),
+    "door.loss_kernels.count_losses": (
+        lambda *a: module("door.loss_reference").count_losses(*a),
+        (
+            X,
+            np.ones(6),
+            True,
+            np.zeros(8),
+            np.full(8, 50.0),
+            127.0,
+            no_counts(8),
+            np.empty((6, 3)),
+            np.empty(6, np.int64),
+        ),
+    ),
+    "memory.angles._inner": (inner, (LONG, LONG[::-1])),
+    "memory.angles._limbs": (limbs, (-5, 7, np.zeros(3, np.uint64))),
+    "memory.angles._multiply": (multiply, (BIG, BIG[::-1].copy(), np.zeros(6, np.uint64))),
+    "memory.angles._larger_cosine": (
+        larger_cosine,
+        (np.array([3, 9, 2, 5]), np.array([4, 1, 3, 8]), np.zeros((5, 9), np.uint64)),
+    ),
+    "memory.angles._rank": (
+        reference("memory.angles", "_rank"),
+        (
+            ROWS[:4],
+            ROWS,
+            ROWS.view(np.uint8),
+            np.arange(30) % 3,
+            np.tile(np.arange(30), (4, 1)),
+            np.full((4, 5), -1),
+            np.zeros((4, 5)),
+            np.ones((4, 5)),
+            np.empty(4),
+        ),
     ),
     "door.kernels.rectified_shift": (
         lambda *a: module("door.reference").rectified_shift(*a),
@@ -211,9 +275,10 @@ SCRATCH = {
     "door.kernels._sum_in_lanes": {1: (16,)},
     "extractors.gradient_kernels._binomial": {1: (7, 9)},
     "extractors.gradient_kernels._pool": {3: (9,)},
+    "memory.angles._larger_cosine": {2: (5, 9)},
 }
 # A logarithm of numba's and one of NumPy's may differ in the last bit.
-ALGEBRAIC = {"solvers.read_out._add_logs": 1e-14}
+ALGEBRAIC = {"solvers.read_out._add_logs": 1e-14, "door.loss_kernels.count_losses": 1e-12}
 
 
 def test_every_kernel_has_a_twin_in_the_table():
@@ -226,7 +291,7 @@ def test_kernel_and_twin_give_the_same_bits(name):
     scratch = SCRATCH.get(name, {})
     ours, theirs = (
         [
-            np.zeros(scratch[i]) if i in scratch else a.copy() if isinstance(a, np.ndarray) else a
+            np.zeros(scratch[i], getattr(a, "dtype", None)) if i in scratch else a.copy() if isinstance(a, np.ndarray) else a
             for i, a in enumerate(arguments)
         ]
         for _ in range(2)
