@@ -127,7 +127,7 @@ def _accuracies(
     temperature = 0.1 if bits in LIMITS else 0.1 * scale**2  # of unit rows, in the units behind the door
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DoorWarning)  # that much is lost is what is measured here
-        first = LDAClassifier(door=door, track="none").fit(train, rows.y_train)
+        first = LDAClassifier(means="plain", door=door, track="none").fit(train, rows.y_train)
         memory = NearestNeighborsClassifier(temperature=temperature, door=door, track="digest")
         memory.fit(train, rows.y_train)
     heads: dict[str, Head] = {
