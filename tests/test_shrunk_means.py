@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door, pack
+from common import blobs, ignore_door
 from scipy.linalg import LinAlgWarning, cholesky, solve_triangular
 
-from analytic_cl import LDAClassifier, NearestMeanClassifier, RandomProjection
+from analytic_cl import LDAClassifier, NearestMeanClassifier
 from analytic_cl.datasets import load_clinc150
 from analytic_cl.solvers import discriminants
 from analytic_cl.solvers.spd import whitener

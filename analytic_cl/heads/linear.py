@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from analytic_cl._blas import product
 from analytic_cl.heads.base import Head
-from analytic_cl.solvers import LinearScores
+from analytic_cl.heads.held_out import best_of, held_out, sharpness
+from analytic_cl.solvers import LinearScores, Shrinkage
 from analytic_cl.statistics import Int64s, Moments
 
 Floats = NDArray[np.float64]
@@ -19,7 +21,7 @@ Floats = NDArray[np.float64]
 @cache
 def _solver_parameters(kind: type) -> tuple[str, ...]:
     """Names of the parameters of a class of heads that have a part in its weights."""
-    return tuple(name for name in kind._get_param_names() if name not in ("door", "projection", "track"))  # type: ignore[attr-defined]
+    return tuple(name for name in kind._get_param_names() if name not in ("door", "projection", "track", "temperature"))  # type: ignore[attr-defined]
 
 
 class LinearHead(Head):
@@ -56,19 +58,51 @@ class LinearHead(Head):
 
     def _scores(self) -> Any:
         """Weights for the state as it is: solved once per change of state or parameters."""
-        self._check_fitted()
-        key = (self.moments_.revision, self._declared, self._solver_key())
-        solved = self._solved.get("current")
-        if solved is None or solved[0] != key:
-            self.check_parameters()
-            solved = key, self._solve(self.moments_)
-            self._solved["current"] = solved
-        return solved[1]
+        return self._once("current", lambda: self._solve(self.moments_))
 
     def _solver_key(self) -> tuple[Any, ...]:
         """The parameters that weights depend on, by value."""
         values = [getattr(self, name) for name in _solver_parameters(cast(Any, type(self)))]
         return tuple(v if isinstance(v, str | None) else np.asarray(v, dtype=np.float64).tobytes() for v in values)
+
+    def _solve_by(self, moments: Moments, strength: Shrinkage) -> Any:
+        """As `_solve`, with another strength: for heads that choose by held-out rows."""
+        raise NotImplementedError(f"{type(self).__name__} does not choose by held-out rows")
+
+    def _chosen(self, candidates: Sequence[Shrinkage], wanted: Shrinkage) -> Shrinkage:
+        """`wanted`, or for "folds" the candidate that classifies held-out rows best."""
+        if wanted != "folds":
+            return wanted
+        return cast(
+            Shrinkage,
+            self._once("chosen", lambda: best_of(self.learner_, self._solve_by, self._compare_rows, candidates)),
+        )
+
+    def _temperature(self, strength: Shrinkage, wanted: str | float) -> float:
+        """`wanted`, or for "folds" the temperature that held-out rows ask for, solved with this strength."""
+        if isinstance(wanted, str):
+            found = self._once(
+                "temperature",
+                lambda: (
+                    1
+                    / sharpness(
+                        [held for _, held in held_out(self.learner_, self._solve_by, self._compare_rows, [strength])]
+                    )
+                ),
+            )
+            return cast(float, found)
+        return float(wanted)
+
+    def _once(self, name: str, find: Callable[[], Any]) -> Any:
+        """What `find` finds: once per change of state or parameters."""
+        self._check_fitted()
+        key = (self.moments_.revision, self._declared, self._solver_key())
+        found = self._solved.get(name)
+        if found is None or found[0] != key:
+            self.check_parameters()
+            found = key, find()
+            self._solved[name] = found
+        return found[1]
 
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows as `decision_function` shows them: those of `coef_` and `intercept_`."""

@@ -13,6 +13,7 @@ from scipy.linalg import eigh
 
 from analytic_cl._blas import product
 from analytic_cl.solvers.needs import needs
+from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, whitener
 from analytic_cl.solvers.units import class_means, mean_in_parts
 from analytic_cl.solvers.within import Within, within_covariance
@@ -65,7 +66,7 @@ class Discriminants:
 
 
 @needs(CLASS_SUMS, GRAM)
-def discriminants(moments: Moments, shrinkage: str | float = "oas") -> Discriminants:
+def discriminants(moments: Moments, shrinkage: Shrinkage = "oas") -> Discriminants:
     """The directions along which class means differ, and how much of that is more than their rows' own noise.
 
     The squares s_j^2 of the singular values of the columns sqrt(n_c) u_c are what is seen along direction j, and
@@ -153,7 +154,7 @@ class DiscriminantScores:
 
 @needs(CLASS_SUMS, GRAM)
 def shrunk_means_lda(
-    moments: Moments, shrinkage: str | float = "oas", priors: Floats | None = None
+    moments: Moments, shrinkage: Shrinkage = "oas", priors: Floats | None = None
 ) -> DiscriminantScores:
     """Linear discriminant analysis that knows how uncertain each class mean is: the mean is integrated out.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from analytic_cl.solvers.linear import LinearScores, centre
 from analytic_cl.solvers.needs import needs
+from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, solve_spd
 from analytic_cl.solvers.units import class_means
 from analytic_cl.solvers.within import within_covariance
@@ -13,7 +14,7 @@ from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
 
 
 @needs(CLASS_SUMS, GRAM)
-def lda(moments: Moments, shrinkage: str | float = "oas", priors: Floats | None = None) -> LinearScores:
+def lda(moments: Moments, shrinkage: Shrinkage = "oas", priors: Floats | None = None) -> LinearScores:
     """w_c = Sigma^-1 mu_c, b_c = -w_c.mu_c / 2 + log prior_c, Sigma the shrunk within-class covariance Sw / N.
 
     Cost: 3 n_classes d^2 multiply-adds for Sw, d^3 / 3 to factor, 2 n_classes d^2 to solve; one float64 square.

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal, lapack
 
 from analytic_cl._blas import product
+from analytic_cl.solvers.class_weights import WeightedClasses
 from analytic_cl.solvers.linear import LinearScores
 from analytic_cl.solvers.needs import needs
-from analytic_cl.solvers.shrinkage import shrink_correlations
+from analytic_cl.solvers.shrinkage import Correlations, Shrinkage, reshrink_correlations, shrink_correlations
 from analytic_cl.solvers.spd import Floats, solve_spd, tridiagonal
 from analytic_cl.solvers.units import centred_class_sums, class_means, mean_in_parts, scatter_matrix
 from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
@@ -36,15 +37,17 @@ class NormalEquations:
 
 
 @needs(CLASS_SUMS, GRAM)
-def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = True) -> LinearScores:
+def ridge(moments: Moments, alpha: Shrinkage = "oas", fit_intercept: bool = True, balance: float = 0.0) -> LinearScores:
     """Minimise sum |X w + b - y|^2 + penalty, y = +1 for the class and -1 for all others.
 
     A numeric alpha is the usual penalty alpha |w|^2 in the units of the dequantised rows. "oas" shrinks the
     correlations of the rows instead, by a formula of the state; "gcv" takes the alpha of least generalised
-    cross-validation error. With two classes one column is solved, for the second.
+    cross-validation error. With two classes one column is solved, for the second. `balance`: see `WeightedClasses`.
 
     Cost: d^3 / 3 + 2 d^2 n_classes multiply-adds and one float64 square; "gcv" 2/3 d^3 of which half wait for memory.
     """
+    if balance:
+        return _balanced(WeightedClasses.balanced(moments, balance, fit_intercept), alpha, fit_intercept)
     if alpha == "gcv":
         w, strength = _solve_by_gcv(
             normal_equations(moments, fit_intercept).of_second_class(), moments.n_rows, fit_intercept
@@ -54,9 +57,32 @@ def ridge(moments: Moments, alpha: str | float = "oas", fit_intercept: bool = Tr
         right = np.asfortranarray((cross[1:] if len(cross) == 2 else cross).T)
         a, strength = regularised(moments, alpha, fit_intercept)
         w = solve_spd(a, right, lambda: regularised(moments, alpha, fit_intercept)[0])
-        if alpha == "oas":
+        if alpha == "oas" or isinstance(alpha, Correlations):
             w /= moments.n_rows
     return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
+
+
+def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool) -> LinearScores:
+    moments, n = classes.moments, classes.moments.n_rows
+    last = slice(1, None) if len(classes.weights) == 2 else slice(None)
+    right = np.asfortranarray(classes.cross[last].T)
+    if alpha == "gcv":
+        squares = n * (1 - classes.target_means**2) if centred else np.full(len(classes.weights), float(n))
+        w, strength = _solve_by_gcv(NormalEquations(classes.scatter(), right, squares[last]), n, centred)
+    else:
+        by_rows = alpha == "oas" or isinstance(alpha, Correlations)
+
+        def matrix() -> tuple[Floats, float]:
+            return _strengthened(classes.scatter(1 / n if by_rows else 1.0), n, alpha)
+
+        a, strength = matrix()
+        w = solve_spd(a, right / n if by_rows else right, lambda: matrix()[0])
+    coef = np.ascontiguousarray(w.T)
+    if not centred:
+        return ridge_scores(moments, coef, False, strength)
+    bias = classes.target_means[last] - product(coef, classes.mean[:, None])[:, 0]
+    x0 = moments.door.offset + moments.door.step * classes.origin
+    return LinearScores(classes.origin, coef, bias, coef, bias - product(coef, x0[:, None])[:, 0], strength)
 
 
 def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: float) -> LinearScores:
@@ -71,14 +97,21 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 
-def regularised(moments: Moments, alpha: str | float, centred: bool) -> tuple[Floats, float]:
+def regularised(moments: Moments, alpha: Shrinkage, centred: bool) -> tuple[Floats, float]:
     """The matrix to solve with, its upper triangle (by "oas" divided by the number of rows), and the strength."""
     n = moments.n_rows
     about: Literal["mean", "origin"] = "mean" if centred else "origin"
-    if alpha == "oas":
-        a = scatter_matrix(moments, about, 1 / n)
-        return a, shrink_correlations(a, n)
-    a = scatter_matrix(moments, about)
+    by_rows = alpha == "oas" or isinstance(alpha, Correlations)
+    return _strengthened(scatter_matrix(moments, about, 1 / n if by_rows else 1.0), n, alpha)
+
+
+def _strengthened(a: Floats, n: int, alpha: Shrinkage) -> tuple[Floats, float]:
+    """A scatter of n rows with its penalty, or, divided by n, with its correlations shrunk, in place."""
+    if isinstance(alpha, str | Correlations):
+        strength = shrink_correlations(a, n)
+        if isinstance(alpha, Correlations):
+            strength = reshrink_correlations(a, strength, alpha.intensity)
+        return a, strength
     a[np.diag_indices_from(a)] += float(alpha)
     return a, float(alpha)
 

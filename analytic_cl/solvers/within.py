@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analytic_cl.solvers.shrinkage import shrink_correlations, shrink_to_mean_variance
+from analytic_cl.solvers.shrinkage import (
+    Correlations,
+    Shrinkage,
+    reshrink_correlations,
+    shrink_correlations,
+    shrink_to_mean_variance,
+)
 from analytic_cl.solvers.spd import Floats
 from analytic_cl.solvers.units import scatter_matrix
 from analytic_cl.statistics import Moments
@@ -18,7 +24,7 @@ class Within(NamedTuple):
     variances: Floats
 
 
-def within_covariance(moments: Moments, shrinkage: str | float) -> Within:
+def within_covariance(moments: Moments, shrinkage: Shrinkage) -> Within:
     """The shrunk within-class covariance; the formula behind "oas" counts N - n_classes samples, Sw's own freedom.
 
     Cost: 3 n_classes d^2 multiply-adds, one float64 square.
@@ -26,7 +32,10 @@ def within_covariance(moments: Moments, shrinkage: str | float) -> Within:
     n = moments.n_rows
     covariance = scatter_matrix(moments, "class means", 1 / n)
     variances = covariance.diagonal().copy()
-    if shrinkage == "oas":
-        return Within(covariance, shrink_correlations(covariance, n - len(moments.labels)), variances)
+    if shrinkage == "oas" or isinstance(shrinkage, Correlations):
+        strength = shrink_correlations(covariance, n - len(moments.labels))
+        if isinstance(shrinkage, Correlations):
+            strength = reshrink_correlations(covariance, strength, shrinkage.intensity)
+        return Within(covariance, strength, variances)
     shrink_to_mean_variance(covariance, float(shrinkage))
     return Within(covariance, float(shrinkage), variances)
