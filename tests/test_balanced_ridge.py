@@ -71,6 +71,6 @@ def test_long_tails_gain_on_clinc150():
     clinc = load_clinc150()
     keep = long_tail(clinc.y_train, 100, 2)
 
-    for balance, expected in ((0.0, 0.55), (0.5, 0.73), (1.0, 0.82)):
+    for balance, expected in ((0.0, 0.633), (0.5, 0.777), (1.0, 0.854)):
         head = RLSClassifier(balance=balance).fit(clinc.X_train[keep], clinc.y_train[keep])
-        assert head.score(clinc.X_test, clinc.y_test) == pytest.approx(expected, abs=0.015)
+        assert head.score(clinc.X_test, clinc.y_test) == pytest.approx(expected, abs=0.004)

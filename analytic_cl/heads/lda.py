@@ -13,7 +13,16 @@ from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature
 from analytic_cl.ledger import Track
-from analytic_cl.solvers import CANDIDATES, DiscriminantScores, LinearScores, Shrinkage, lda, shrunk_means_lda
+from analytic_cl.solvers import (
+    CANDIDATES,
+    DiscriminantScores,
+    LinearScores,
+    Shrinkage,
+    discriminants,
+    known_class_odds,
+    lda,
+    shrunk_means_lda,
+)
 from analytic_cl.statistics import Label, Moments
 
 
@@ -174,6 +183,19 @@ class LDAClassifier(LinearHead):
                 f'{name} exists with means="plain" only: with shrunk means, scores are not linear in the row'
             )
         return cast(LinearScores, self._scores())
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """How normal each row is, shape (n_samples,): log-odds of the learned classes against a class never seen.
+
+        Both as the model of shrunk means has them, whatever `means` is. Needs two classes: novelty is looked for along
+        the directions in which classes differ, so it is sharper the more classes there are.
+        """
+        self._check_fitted()
+        if len(self.moments_.labels) < 2:
+            raise ValueError("score_samples needs two classes with rows: one class has no directions to look along")
+        return self._normality_of(
+            X, lambda: known_class_odds(discriminants(self.moments_, self._chosen(CANDIDATES, self.shrinkage)))
+        )
 
     @property
     def temperature_(self) -> float:

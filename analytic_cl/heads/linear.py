@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._blas import product
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.held_out import best_of, held_out, sharpness
-from analytic_cl.solvers import LinearScores, Shrinkage
+from analytic_cl.solvers import LinearScores, Normality, Shrinkage
 from analytic_cl.statistics import Int64s, Moments
 
 Floats = NDArray[np.float64]
@@ -103,6 +103,12 @@ class LinearHead(Head):
             found = key, find()
             self._solved[name] = found
         return found[1]
+
+    def _normality_of(self, X: ArrayLike, find: Callable[[], Normality]) -> NDArray[np.float64]:
+        """Scores of rows by what `find` solves for, once per change of state or parameters."""
+        self._check_fitted()
+        origin, score = self._once("normality", find)
+        return self._scored(X, lambda rows, _: score(self._deviations(rows, origin))[:, None]).ravel()
 
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows as `decision_function` shows them: those of `coef_` and `intercept_`."""

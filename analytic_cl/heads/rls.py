@@ -15,7 +15,7 @@ from analytic_cl.heads.validation import check_strength, check_temperature
 from analytic_cl.learner import keeps_all_rows
 from analytic_cl.ledger import Track
 from analytic_cl.recursive import RecursiveRidge
-from analytic_cl.solvers import CANDIDATES, LinearScores, Shrinkage, ridge
+from analytic_cl.solvers import CANDIDATES, LinearScores, Shrinkage, leverage, ridge
 from analytic_cl.statistics import Moments
 
 
@@ -29,10 +29,10 @@ class RLSClassifier(LinearHead):
     ----------
     alpha : "oas", "gcv", "folds" or float >= 0, default="oas"
         "oas" shrinks correlations by the oracle approximating formula, from the state. "gcv" takes the penalty with
-        the least generalised cross-validation error, from the state as well. "folds", for few rows, shrinks correlations
-        by the formula, .5, .65, .8 or .95, whichever names the class of most held-out rows; it needs a ledger that
-        keeps all rows (``track="rows"`` or ids). A number is scikit-learn's ``alpha``,
-        in units of the dequantised rows.
+        the least generalised cross-validation error, from the state as well. "folds", for few rows, shrinks
+        correlations by the formula, .5, .65, .8 or .95, whichever names the class of most held-out rows; it needs a
+        ledger that keeps all rows (``track="rows"`` or ids). A number is scikit-learn's ``alpha``, in units of the
+        dequantised rows.
     fit_intercept : bool, default=True
         Whether rows and targets are centred, exactly, before solving.
     balance : float in [0, 1], default=0.0
@@ -136,8 +136,13 @@ class RLSClassifier(LinearHead):
             raise ValueError(f'solver must be "cholesky" or "recursive", got {self.solver!r}')
         if self.solver == "recursive" and (isinstance(self.alpha, str) or self.alpha == 0):
             raise ValueError(
-                f'solver="recursive" needs a number above 0 as alpha, got {self.alpha!r}: "oas" and "gcv" choose '
-                "another strength after every row, which an inverse can't follow, and without any there may be none"
+                f'solver="recursive" needs a number above 0 as alpha, got {self.alpha!r}: words choose another '
+                "strength after every row, which an inverse can't follow, and without any there may be none"
+            )
+        if self.solver == "recursive" and self.balance:
+            raise ValueError(
+                f'solver="recursive" needs balance=0, got {self.balance!r}: with weights of classes, one row changes '
+                "all of its class"
             )
 
     def _solve(self, moments: Moments) -> LinearScores:
@@ -170,6 +175,17 @@ class RLSClassifier(LinearHead):
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
         return posteriors(scores / self.temperature_)
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """How normal each row is, shape (n_samples,): minus its leverage, about the mean of all rows.
+
+        For ``alpha="gcv"`` with the alpha that was chosen.
+        """
+        self._check_fitted()
+        return self._normality_of(X, lambda: leverage(self.moments_, self._alpha_in_use()))
+
+    def _alpha_in_use(self) -> Shrinkage:
+        return cast(float, self.alpha_) if self.alpha == "gcv" else self._chosen(CANDIDATES, self.alpha)
 
     @property
     def temperature_(self) -> float:
