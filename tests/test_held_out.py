@@ -168,7 +168,7 @@ def test_with_few_rows_folds_classify_better_and_probabilities_are_right():
     chosen = LDAClassifier("folds", temperature="folds", track="rows").fit(X, y)
     proba = chosen.predict_proba(test)
 
-    assert chosen.shrinkage_ in (0.65, 0.8)
+    assert chosen.shrinkage_ >= 0.5
     assert (proba.argmax(axis=1) == truth).mean() > formula.score(test, truth) + 0.02
     assert expected_calibration_error(truth, proba, chosen.classes_) < 0.12
     assert expected_calibration_error(truth, formula.predict_proba(test), formula.classes_) > 0.4

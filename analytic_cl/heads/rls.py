@@ -30,8 +30,8 @@ class RLSClassifier(LinearHead):
     alpha : "oas", "gcv", "folds" or float >= 0, default="oas"
         "oas" shrinks correlations by the oracle approximating formula, from the state. "gcv" takes the penalty with
         the least generalised cross-validation error, from the state as well. "folds", for few rows, shrinks
-        correlations by the formula, .5, .65, .8 or .95, whichever names the class of most held-out rows; it needs a
-        ledger that keeps all rows (``track="rows"`` or ids). A number is scikit-learn's ``alpha``, in units of the
+        correlations by the formula, .5, .65, .8 or .95: the first that names the class of held-out rows as well as the
+        best does, within one standard error. It needs a ledger that keeps all rows (``track="rows"`` or ids). A number is scikit-learn's ``alpha``, in units of the
         dequantised rows.
     fit_intercept : bool, default=True
         Whether rows and targets are centred, exactly, before solving.

@@ -21,7 +21,7 @@ Normality = tuple[Int64s, Callable[[Floats], Floats]]  # a centre, and scores of
 
 
 def known_class_odds(space: Discriminants) -> Normality:
-    """log p(x | a learned class, all alike) - log p(x | a class never seen), under the model of shrunk means.
+    """Log p(x | a learned class, all alike) - log p(x | a class never seen), under the model of shrunk means.
 
     A class never seen has its mean drawn from N(m, B), so rows have variance 1 + psi there. It is a relative
     Mahalanobis distance that counts only directions in which classes differ, and knows how uncertain their means are.
