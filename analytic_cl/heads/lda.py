@@ -38,7 +38,8 @@ class LDAClassifier(LinearHead):
         "oas" shrinks correlations by the oracle approximating formula, from the state: right for the covariance, and
         for classes where these have many rows. "folds", for few rows (below some 30 a class), takes that, .5, .65, .8
         or .95: the first that names the class of held-out rows as well as the best does, within one standard error. It
-        needs a ledger that keeps all rows (``track="rows"`` or ids). A number is scikit-learn's: (1 - shrinkage) covariance + shrinkage * mean variance * I.
+        needs a ledger that keeps all rows (``track="rows"`` or ids). A number is scikit-learn's: (1 - shrinkage)
+        covariance + shrinkage * mean variance * I.
     priors : array-like of shape (n_classes,), optional
         Class probabilities in the order of `classes_`, at the time of predicting; class frequencies by default. They
         enter the intercepts only (scikit-learn's also weight its covariance).

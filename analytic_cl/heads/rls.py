@@ -31,8 +31,8 @@ class RLSClassifier(LinearHead):
         "oas" shrinks correlations by the oracle approximating formula, from the state. "gcv" takes the penalty with
         the least generalised cross-validation error, from the state as well. "folds", for few rows, shrinks
         correlations by the formula, .5, .65, .8 or .95: the first that names the class of held-out rows as well as the
-        best does, within one standard error. It needs a ledger that keeps all rows (``track="rows"`` or ids). A number is scikit-learn's ``alpha``, in units of the
-        dequantised rows.
+        best does, within one standard error. It needs a ledger that keeps all rows (``track="rows"`` or ids). A number
+        is scikit-learn's ``alpha``, in units of the dequantised rows.
     fit_intercept : bool, default=True
         Whether rows and targets are centred, exactly, before solving.
     balance : float in [0, 1], default=0.0
