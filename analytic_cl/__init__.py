@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
     from analytic_cl.heads import NearestNeighborsClassifier as NearestNeighborsClassifier
     from analytic_cl.heads import RLSClassifier as RLSClassifier
+    from analytic_cl.heads import conformal_threshold as conformal_threshold
     from analytic_cl.heads import load as load
+    from analytic_cl.heads import prediction_sets as prediction_sets
     from analytic_cl.learner import Receipt as Receipt
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
     from analytic_cl.statistics import Moments as Moments
@@ -51,7 +53,9 @@ _HOMES = {
         "NearestMeanClassifier",
         "NearestNeighborsClassifier",
         "RLSClassifier",
+        "conformal_threshold",
         "load",
+        "prediction_sets",
     ),
     "learner": ("Receipt",),
     "ledger": ("NotLearnedError",),

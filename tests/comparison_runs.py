@@ -67,6 +67,7 @@ def run_of(name, seed, n_sessions, requests=True, scenario=None):
             "macro": plain(seen),
             "tail": plain(seen - 0.1),
             "calibration_error": None,
+            "log_loss": None,
             "seconds_learn": learn / n_sessions if kind != "exact" else 0.0,
             "seconds_shared": learn / n_sessions * random.uniform(0.9, 1.1) if kind == "exact" else 0.0,
             "seconds_solve": solve / n_sessions,

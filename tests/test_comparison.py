@@ -97,6 +97,7 @@ def test_what_a_run_reports_of_its_sessions_is_what_the_metrics_say():
     assert one["summary"]["last"] == pytest.approx(metrics.last_accuracy(R))  # classes have equally many test rows
     assert one["summary"]["average_incremental"] == pytest.approx(metrics.average_incremental_accuracy(R))
     assert 0 <= one["summary"]["calibration_error"] < 1
+    assert 0 <= one["summary"]["log_loss"] < 40
 
 
 def test_the_last_accuracy_of_exact_heads_does_not_depend_on_how_the_stream_is_split():
@@ -206,7 +207,7 @@ def test_rows_that_come_again_are_learned_once():
 def test_sessions_without_test_rows_of_their_own_leave_gaps_in_the_matrix_and_not_in_the_summary():
     sessions = [
         {"accuracy": row, "accuracy_seen": 0.5, "accuracy_ahead": None, "macro": 0.5, "tail": None}
-        | {"calibration_error": None, "state_bytes": 1, **dict.fromkeys(TIMED, 0.0)}
+        | {"calibration_error": None, "log_loss": None, "state_bytes": 1, **dict.fromkeys(TIMED, 0.0)}
         for row in ([0.5, None, None], [0.75, None, None], [0.25, None, 1.0])
     ]
 

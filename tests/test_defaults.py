@@ -127,7 +127,7 @@ def test_a_column_that_is_the_class_decides_in_any_unit(head, k):
 
 @pytest.mark.parametrize("unit", [1, 1000])
 def test_one_column_that_is_constant_within_classes_tells_them_apart(unit):
-    head = LDAClassifier().fit([[0], [unit], [unit]], ["a", "b", "b"])
+    head = LDAClassifier(means="plain").fit([[0], [unit], [unit]], ["a", "b", "b"])
 
     assert head.predict([[0], [unit]]).tolist() == ["a", "b"]
     # the mean of all rows is 2/3: one more row there for each class gives (1/2 4/9 + 2/3 1/9) / 3

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import log_loss as scikit_learns_log_loss
 
 import analytic_cl.metrics
 from analytic_cl import LDAClassifier
@@ -20,6 +21,7 @@ from analytic_cl.metrics import (
     forward_transfer,
     gap_to_joint,
     last_accuracy,
+    log_loss,
     macro_accuracy,
     min_accuracy,
     online_accuracy,
@@ -298,6 +300,16 @@ def test_forgetting_of_classes_that_were_ever_right():
     assert np.isnan(class_forgetting([[0.5, 0.5]]))
     with pytest.raises(ValueError, match="last row must know every class"):
         class_forgetting([[0.5], [nan]])
+
+
+def test_log_loss_is_scikit_learns_and_has_a_place_for_unknown_classes():
+    p = np.random.RandomState(0).dirichlet(np.ones(3), size=40)
+    y = np.array(["a", "b", "c"])[np.arange(40) % 3]
+
+    assert log_loss(y, p, ["a", "b", "c"]) == pytest.approx(scikit_learns_log_loss(y, p), rel=1e-12)
+    assert log_loss(["d"], [[1.0]], ["a"]) == pytest.approx(-np.log(np.finfo(float).eps))
+    with pytest.raises(ValueError, match="different kinds"):
+        log_loss(["0"], [[1.0]], [0])
 
 
 def test_calibration_error_by_hand():

@@ -22,6 +22,7 @@ _METRICS = (
     "macro",
     "tail",
     "calibration_error",
+    "log_loss",
     "accuracy_ahead",
     "seconds_learn",
     "seconds_shared",
@@ -100,7 +101,7 @@ def tidy(runs: Iterable[Document]) -> Iterator[tuple[Any, ...]]:
         who = run["method"], run["label"], run["kind"], run["seed"]
         for i, session in enumerate(run["sessions"], 1):
             for metric in _METRICS:
-                yield (*who, i, metric, session[metric])
+                yield (*who, i, metric, session.get(metric))  # runs from before log_loss have none
             for j, accuracy in enumerate(session["accuracy"][:i], 1):
                 yield (*who, i, f"accuracy on session {j}", accuracy)
         for metric, value in run["summary"].items():

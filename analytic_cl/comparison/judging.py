@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.stream import Stream
-from analytic_cl.metrics import expected_calibration_error, macro_accuracy, tail_accuracy
+from analytic_cl.metrics import expected_calibration_error, log_loss, macro_accuracy, tail_accuracy
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +18,7 @@ NOT_JUDGED: dict[str, Any] = {
     "macro": None,
     "tail": None,
     "calibration_error": None,
+    "log_loss": None,
     "accuracy_ahead": None,
     "seconds_learn": 0.0,
     "seconds_shared": 0.0,
@@ -60,6 +61,7 @@ def judge(
         "macro": macro_accuracy(y_true, y_pred),
         "tail": tail_accuracy(y_true, y_pred, features.y_train[step.held]),
         "calibration_error": None if proba is None else expected_calibration_error(y_true, *proba),
+        "log_loss": None if proba is None else log_loss(y_true, *proba),
     }
 
 
@@ -87,6 +89,7 @@ def summarise(sessions: list[dict[str, Any]]) -> dict[str, Any]:
         "macro": sessions[-1]["macro"],
         "tail": sessions[-1]["tail"],
         "calibration_error": sessions[-1]["calibration_error"],
+        "log_loss": sessions[-1]["log_loss"],
         **totals,
         "state_bytes": sessions[-1]["state_bytes"],
     }

@@ -11,6 +11,8 @@ from analytic_cl.heads.linear import LinearHead as LinearHead
 from analytic_cl.heads.nearest_mean import NearestMeanClassifier as NearestMeanClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier as NearestNeighborsClassifier
 from analytic_cl.heads.nearest_neighbors import Neighbors as Neighbors
+from analytic_cl.heads.novelty import conformal_threshold as conformal_threshold
+from analytic_cl.heads.novelty import prediction_sets as prediction_sets
 from analytic_cl.heads.registry import HeadEntry as HeadEntry
 from analytic_cl.heads.registry import head_classes as head_classes
 from analytic_cl.heads.registry import head_entries as head_entries

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from analytic_cl._blas import product
 from analytic_cl._locks import reading
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
-from analytic_cl.solvers import LinearScores, cosine_nearest_mean, euclidean_nearest_mean
+from analytic_cl.solvers import LinearScores, Normality, cosine_nearest_mean, euclidean_nearest_mean
+from analytic_cl.solvers.linear import centre
 from analytic_cl.solvers.units import class_means
 from analytic_cl.statistics import Moments
 
@@ -106,3 +108,25 @@ class NearestMeanClassifier(LinearHead):
         x = self.door_.dequantise(rows)
         norms = np.sqrt(np.einsum("ij,ij->i", x, x))
         return np.asarray((x @ scores.coef.T) / np.where(norms > 0, norms, 1.0)[:, None])
+
+    @reading
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """How normal each row is, shape (n_samples,): the largest cosine to a mean, or minus the least distance."""
+        self._check_fitted()
+        return self._normality_of(X, self._closeness)
+
+    def _closeness(self) -> Normality:
+        moments, cosine = self.moments_, self._by_angle(self.door_)
+        origin = np.zeros(self.door_.width, dtype=np.int64) if cosine else centre(moments)
+        means = class_means(moments) if cosine else class_means(moments, origin)
+        squares = np.einsum("ij,ij->i", means, means)
+        unit = means / np.where(squares > 0, np.sqrt(squares), 1.0)[:, None]
+
+        def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+            x = rows + self.door_.offset if cosine else rows
+            own = np.einsum("ij,ij->i", x, x)
+            if cosine:
+                return np.asarray(product(x, unit.T).max(axis=1) / np.where(own > 0, np.sqrt(own), 1.0))
+            return np.asarray(-np.sqrt(np.maximum(own + (squares - 2 * product(x, means.T)).min(axis=1), 0.0)))
+
+        return origin, score

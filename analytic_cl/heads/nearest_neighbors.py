@@ -205,6 +205,16 @@ class NearestNeighborsClassifier(Head):
         labels = self._state.classes[self._state.class_places(ranked.positions)]
         return Neighbors(self._ids(ranked.positions), labels, np.sqrt(ranked.squared()) * self._unit())
 
+    @reading
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """How normal each row is, shape (n_samples,): minus the distance to the farthest of its neighbours.
+
+        References
+        ----------
+        Sun et al., Out-of-distribution detection with deep nearest neighbors, ICML 2022. There: of unit rows alone.
+        """
+        return np.asarray(-np.sqrt(self._nearest(X).squared()[:, -1]) * self._unit())
+
     def _nearest(self, X: ArrayLike, k: int | None = None) -> Ranked | RankedByAngle:
         found: list[Ranked | RankedByAngle] = []
 

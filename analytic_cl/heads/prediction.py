@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from analytic_cl._locks import Guarded, reading
 from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.declared import DeclaredClasses
+from analytic_cl.heads.novelty import with_rejections
 from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.heads.validation import plain_rows, validated_rows
 from analytic_cl.learner import Learner, Listener
@@ -134,9 +135,22 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         return self._decisions_of_all(self._scored(X, self._score_rows))
 
     @reading
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Class of each row, shape (n_samples,)."""
-        return self.labels_of(self._scored(X, self._compare_rows))
+    def predict(self, X: ArrayLike, reject: float | None = None) -> NDArray[Any]:
+        """Class of each row, shape (n_samples,).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        reject : float, optional
+            Rows whose `score_samples` is below this are rejected: their label is -1, or "" where labels are strings.
+            A threshold with a guarantee comes from `conformal_threshold`.
+        """
+        labels = self.labels_of(self._scored(X, self._compare_rows))
+        if reject is None:
+            return labels
+        if not hasattr(self, "score_samples"):
+            raise ValueError(f"{type(self).__name__} has no score_samples, so that it can reject no row")
+        return with_rejections(labels, self.score_samples(X) < reject, self.classes_)
 
     def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """Classes that scores as of `scores_of` name."""

@@ -79,7 +79,7 @@ _OURS = (
         lambda _: LDAClassifier(),
         _SHRINKAGE,
         store=True,
-        examples=(LDAClassifier(), LDAClassifier(shrinkage=0.1, door="embedding", track="rows")),
+        examples=(LDAClassifier(), LDAClassifier(0.1, means="plain", door="embedding", track="rows")),
     ),
     HeadEntry(
         "ridge",

@@ -133,9 +133,16 @@ def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = 
             number = math.inf
         valid = math.isfinite(number) and 0 <= number <= high
     if not valid:
-        words_named = " or ".join(f'"{word}"' for word in words)
+        words_named = "".join(f'"{word}" or ' for word in words)
         limit = "at least 0" if high == math.inf else f"from 0 to {high:g}"
-        raise ValueError(f"{name} must be {words_named}, or a number {limit}; got {value!r}")
+        raise ValueError(f"{name} must be {words_named}a number {limit}; got {value!r}")
+
+
+def check_temperature(value: Any) -> None:
+    """Raise ValueError unless `value` is "folds" or a number above 0."""
+    check_strength("temperature", value, ("folds",))
+    if not isinstance(value, str) and value == 0:
+        raise ValueError(f'temperature must be "folds" or a number above 0, got {value!r}')
 
 
 def check_same_names(head: Any, other: Any) -> None:

@@ -4,6 +4,7 @@ from analytic_cl.metrics.classes import class_accuracy as class_accuracy
 from analytic_cl.metrics.classes import class_forgetting as class_forgetting
 from analytic_cl.metrics.classes import expected_calibration_error as expected_calibration_error
 from analytic_cl.metrics.classes import few_shot_accuracy as few_shot_accuracy
+from analytic_cl.metrics.classes import log_loss as log_loss
 from analytic_cl.metrics.classes import macro_accuracy as macro_accuracy
 from analytic_cl.metrics.classes import tail_accuracy as tail_accuracy
 from analytic_cl.metrics.continual import accuracy_after_sessions as accuracy_after_sessions

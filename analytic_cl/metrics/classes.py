@@ -260,3 +260,40 @@ def expected_calibration_error(y_true: ArrayLike, proba: ArrayLike, classes: Arr
     bins = np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
     excess = np.bincount(bins, weights=(guess == y) - confidence, minlength=n_bins)
     return float(np.abs(excess).sum() / len(y))
+
+
+def log_loss(y_true: ArrayLike, proba: ArrayLike, classes: ArrayLike) -> float:
+    """Mean negative log-likelihood of the true classes, in nats.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows,)
+        Labels. A row of a class that the model doesn't know has probability 0.
+    proba : array-like of shape (n_rows, n_classes)
+        From ``predict_proba``.
+    classes : array-like of shape (n_classes,)
+        The class of each column, ``classes_``.
+
+    Returns
+    -------
+    float
+        Probabilities count as at least 2.2e-16, as in scikit-learn's ``log_loss``, which refuses unknown classes.
+
+    Notes
+    -----
+    Cost: O(n_rows n_classes).
+
+    Exactness: algebraic, 1e-15.
+
+    Examples
+    --------
+    >>> from analytic_cl.metrics import log_loss
+    >>> round(log_loss([0, 1], [[0.5, 0.5], [0.5, 0.5]], classes=[0, 1]), 4)
+    0.6931
+    """
+    y: NDArray[Any] = one_a_row("y_true", y_true)
+    names = one_a_row("classes", classes)
+    p = probabilities("proba", proba, (len(y), len(names)))
+    check_kinds("y_true", y, "classes", names)
+    own = ((y[:, None] == names) * p).sum(axis=1)
+    return float(-np.log(np.maximum(own, np.finfo(np.float64).eps)).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +11,16 @@ import numpy as np
 from scipy.linalg import blas, eigvalsh_tridiagonal, lapack
 
 from analytic_cl._blas import product
+from analytic_cl.solvers.class_weights import WeightedClasses
 from analytic_cl.solvers.linear import LinearScores
 from analytic_cl.solvers.needs import needs
-from analytic_cl.solvers.shrinkage import shrink_correlations, shrink_within
+from analytic_cl.solvers.shrinkage import (
+    Correlations,
+    Shrinkage,
+    reshrink_correlations,
+    shrink_correlations,
+    shrink_within,
+)
 from analytic_cl.solvers.spd import Floats, solve_spd, tridiagonal
 from analytic_cl.solvers.units import centred_class_sums, class_means, mean_in_parts, scatter_matrix
 from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
@@ -36,15 +44,20 @@ class NormalEquations:
 
 
 @needs(CLASS_SUMS, GRAM)
-def ridge(moments: Moments, alpha: str | float = "auto", fit_intercept: bool = True) -> LinearScores:
+def ridge(
+    moments: Moments, alpha: Shrinkage = "auto", fit_intercept: bool = True, balance: float = 0.0
+) -> LinearScores:
     """Minimise sum |X w + b - y|^2 + penalty, y = +1 for the class and -1 for all others.
 
     A numeric alpha is the usual penalty alpha |w|^2 in the units of the dequantised rows. "oas" shrinks the
     correlations of the rows instead, by a formula of the state; "gcv" takes the alpha of least generalised
-    cross-validation error; for "auto" see `_auto`. With two classes one column is solved, for the second.
+    cross-validation error; for "auto" see `_auto`. With two classes one column is solved, for the second. `balance`:
+    see `WeightedClasses`; "auto" then is the same rule, of the scatter with these weights.
 
     Cost: d^3 / 3 + 2 d^2 n_classes multiply-adds and one float64 square; "gcv" 2/3 d^3 of which half wait for memory.
     """
+    if balance:
+        return _balanced(WeightedClasses.balanced(moments, balance, fit_intercept), alpha, fit_intercept)
     if alpha == "gcv":
         w, strength = _solve_by_gcv(
             normal_equations(moments, fit_intercept).of_second_class(), moments.n_rows, fit_intercept
@@ -54,9 +67,31 @@ def ridge(moments: Moments, alpha: str | float = "auto", fit_intercept: bool = T
         right = np.asfortranarray((cross[1:] if len(cross) == 2 else cross).T)
         a, strength = regularised(moments, alpha, fit_intercept)
         w = solve_spd(a, right, lambda: regularised(moments, alpha, fit_intercept)[0])
-        if isinstance(alpha, str):
+        if _by_rows(alpha):
             w /= moments.n_rows
     return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
+
+
+def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool) -> LinearScores:
+    moments, n = classes.moments, classes.moments.n_rows
+    last = slice(1, None) if len(classes.weights) == 2 else slice(None)
+    right = np.asfortranarray(classes.cross[last].T)
+    if alpha == "gcv":
+        squares = n * (1 - classes.target_means**2) if centred else np.full(len(classes.weights), float(n))
+        w, strength = _solve_by_gcv(NormalEquations(classes.scatter(), right, squares[last]), n, centred)
+    else:
+
+        def matrix() -> tuple[Floats, float]:
+            return _strengthened(moments, alpha, classes.scatter, classes.between)
+
+        a, strength = matrix()
+        w = solve_spd(a, right / n if _by_rows(alpha) else right, lambda: matrix()[0])
+    coef = np.ascontiguousarray(w.T)
+    if not centred:
+        return ridge_scores(moments, coef, False, strength)
+    bias = classes.target_means[last] - product(coef, classes.mean[:, None])[:, 0]
+    x0 = moments.door.offset + moments.door.step * classes.origin
+    return LinearScores(classes.origin, coef, bias, coef, bias - product(coef, x0[:, None])[:, 0], strength)
 
 
 def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: float) -> LinearScores:
@@ -71,23 +106,43 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
 
-def regularised(moments: Moments, alpha: str | float, centred: bool) -> tuple[Floats, float]:
+def regularised(moments: Moments, alpha: Shrinkage, centred: bool) -> tuple[Floats, float]:
     """The matrix to solve with, its upper triangle (but for a numeric alpha divided by the number of rows), and the
     strength.
     """
-    n = moments.n_rows
     about: Literal["mean", "origin"] = "mean" if centred else "origin"
+
+    def between() -> Floats:
+        sums = centred_class_sums(moments) if centred else class_means(moments) * moments.counts[:, None]
+        return np.asarray(sums / np.sqrt(moments.counts[:, None]))
+
+    return _strengthened(moments, alpha, lambda factor: scatter_matrix(moments, about, factor), between)
+
+
+def _by_rows(alpha: Shrinkage) -> bool:
+    """Whether the matrix to solve with is divided by the number of rows: for all but a penalty in the rows' units."""
+    return isinstance(alpha, str | Correlations)
+
+
+def _strengthened(
+    moments: Moments, alpha: Shrinkage, scatter: Callable[[float], Floats], between: Callable[[], Floats]
+) -> tuple[Floats, float]:
+    """The matrix to solve with and the strength, from `scatter` times a factor, of which D^T D is between classes."""
+    n = moments.n_rows
     if alpha == "auto" and moments.door.projection is None:
-        return _auto(moments, about)
-    if isinstance(alpha, str):
-        a = scatter_matrix(moments, about, 1 / n)
-        return a, shrink_correlations(a, n)
-    a = scatter_matrix(moments, about)
+        return _auto(moments, scatter, between)
+    if isinstance(alpha, str | Correlations):
+        a = scatter(1 / n)
+        strength = shrink_correlations(a, n)
+        if isinstance(alpha, Correlations):
+            strength = reshrink_correlations(a, strength, alpha.intensity)
+        return a, strength
+    a = scatter(1.0)
     a[np.diag_indices_from(a)] += float(alpha)
     return a, float(alpha)
 
 
-def _auto(moments: Moments, about: Literal["mean", "origin"]) -> tuple[Floats, float]:
+def _auto(moments: Moments, scatter: Callable[[float], Floats], between: Callable[[], Floats]) -> tuple[Floats, float]:
     """What "auto" means without a projection, divided by the number of rows, and the strength.
 
     The columns of rows of unit length share a unit, and it is the wide ones that count: the penalty is the mean of
@@ -97,15 +152,13 @@ def _auto(moments: Moments, about: Literal["mean", "origin"]) -> tuple[Floats, f
     """
     n = moments.n_rows
     if moments.door.rule.norm == "l2":
-        a = scatter_matrix(moments, about, 1 / n)
+        a = scatter(1 / n)
         penalty = float(a.trace()) or 1.0
         a[np.diag_indices_from(a)] += penalty / n
         return a, penalty
     a = scatter_matrix(moments, "class means", 1 / n)
     intensity = shrink_within(a, moments)
-    between = centred_class_sums(moments) if about == "mean" else class_means(moments) * moments.counts[:, None]
-    between /= np.sqrt(moments.counts[:, None])
-    return blas.dsyrk(1 / n, between.T, beta=1.0, c=a.T, lower=1, overwrite_c=1).T, intensity
+    return blas.dsyrk(1 / n, between().T, beta=1.0, c=a.T, lower=1, overwrite_c=1).T, intensity
 
 
 def normal_equations(moments: Moments, centred: bool) -> NormalEquations:

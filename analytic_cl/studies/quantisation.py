@@ -126,7 +126,7 @@ def _accuracies(rows: Features, bits: int, scale: float) -> Iterator[tuple[str, 
     memory.adopt(Learner(learned, track="none"))
     heads: dict[str, Head] = {
         "nearest mean": NearestMeanClassifier.from_moments(moments, track="none"),
-        "LDA": LDAClassifier.from_moments(moments, track="none"),
+        "LDA": LDAClassifier.from_moments(moments, means="plain", track="none"),
         "ridge": RLSClassifier.from_moments(moments, alpha="oas", track="none"),
         "neighbours": memory,
     }

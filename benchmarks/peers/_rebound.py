@@ -72,7 +72,7 @@ class LinearDiscriminantAnalysis(Adapter):
     def head(self) -> LDAClassifier:
         self.only(n_components=(None,), store_covariance=(False,), covariance_estimator=(None,))
         shrinkage = {None: 0.0, "auto": "oas"}.get(self.shrinkage, self.shrinkage)
-        return LDAClassifier(shrinkage, self.priors)
+        return LDAClassifier(shrinkage, self.priors, means="plain")
 
 
 class Ridge(Adapter):

@@ -1,0 +1,76 @@
+"""Held-out rows from what was learned: states without a fold of the rows, by subtraction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl.learner.learner import Learner
+from analytic_cl.ledger.siphash import siphash_rows
+from analytic_cl.statistics import LabelledState, Targets
+
+N_FOLDS = 5
+MOST = 20_000  # rows that are ever held out, of all folds
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows with their targets, and a state of all other rows."""
+
+    state: LabelledState
+    rows: NDArray[Any]
+    targets: Targets
+
+
+def keeps_all_rows(learner: Learner) -> bool:
+    """Whether the ledger has the integers of every row."""
+    return int(learner.ledger.kept.n_alive) == learner.state.n_rows
+
+
+def folds(learner: Learner) -> Iterator[Fold]:
+    """Up to five folds. The rows of each class are dealt out in the order of a hash of their integers.
+
+    So the order of arrival has no part in it, every class loses a fifth of its rows, and equal rows of a class are in
+    one fold. Of more than 20,000 rows, those of the smallest hashes are held out, and the others are in every state. A
+    fold that holds no row, or all rows, is left out.
+
+    Raises ValueError where the ledger does not keep all rows.
+
+    Exactness: the set of folds is a pure function of the rows that were learned; each state is that of learning the
+    other rows.
+
+    Cost: as learning the held-out rows once; one copy of the state at a time.
+    """
+    ledger = learner.ledger
+    if not keeps_all_rows(learner):
+        raise ValueError(
+            f"folds need the learned rows, and the ledger keeps {ledger.kept.n_alive} of {learner.state.n_rows}: learn "
+            'with track="rows", or with a sample_id for every row; or choose by a formula of the state, or a number'
+        )
+    whole = cast(LabelledState, learner.state)
+    rows, targets = ledger.rows_of(ledger.find_all())
+    place = {value: at for at, value in enumerate(whole.labels)}
+    codes = np.array([place[value] for value in targets.values])[targets.codes]
+    hashes = siphash_rows(rows.astype(rows.dtype.newbyteorder("<"), copy=False), np.zeros((len(rows), 2), np.uint64))
+    order = np.lexsort((codes, hashes[:, 0], hashes[:, 1]))[:MOST]
+    order = order[np.lexsort((hashes[order, 0], hashes[order, 1], codes[order]))]
+    fold_of = (_ranks(codes[order], hashes[order]) + codes[order]) % N_FOLDS
+    for number in range(N_FOLDS):
+        held = order[fold_of == number]
+        if 0 < held.size < len(rows):
+            state, out = whole.copy(), Targets(whole.labels, codes[held]).used()
+            state.subtract(rows[held], out)
+            yield Fold(state, rows[held], out)
+
+
+def _ranks(codes: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Place of each hash among the distinct ones of its code, both sorted: 0, 1, ..."""
+    first = np.flatnonzero(np.diff(codes, prepend=-1))
+    new = np.any(np.diff(hashes, axis=0, prepend=~hashes[:1]) != 0, axis=1)
+    new[first] = True
+    numbers = np.cumsum(new)
+    return np.asarray(numbers - numbers[first][np.searchsorted(codes[first], codes)])
