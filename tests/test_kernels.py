@@ -291,7 +291,11 @@ def test_kernel_and_twin_give_the_same_bits(name):
     scratch = SCRATCH.get(name, {})
     ours, theirs = (
         [
-            np.zeros(scratch[i], getattr(a, "dtype", None)) if i in scratch else a.copy() if isinstance(a, np.ndarray) else a
+            np.zeros(scratch[i], getattr(a, "dtype", None))
+            if i in scratch
+            else a.copy()
+            if isinstance(a, np.ndarray)
+            else a
             for i, a in enumerate(arguments)
         ]
         for _ in range(2)
