@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from analytic_cl import ContinualPipeline, LDAClassifier
+from analytic_cl import ContinualPipeline, FixedPoint, LDAClassifier
 from analytic_cl.extractors import Extractor
 
 
@@ -29,6 +29,11 @@ class LetterPairs(Extractor):
         return hashlib.sha256(f"letter pairs 1, {self.n_features}".encode()).hexdigest()
 
 
+def head():
+    """Counts in few of many columns: 16 bits, so that short words are not clipped."""
+    return LDAClassifier(door=FixedPoint(16, norm="l2"))
+
+
 def main():
     words = {
         "english": "the house that the weather would not wash away with the other things they thought through",
@@ -39,15 +44,15 @@ def main():
     labels = [language for language, text in words.items() for _ in text.split()]
     ids = [f"word {i}" for i in range(len(texts))]
 
-    pipeline = ContinualPipeline(LetterPairs(), LDAClassifier()).fit(texts, labels, sample_id=ids)
+    pipeline = ContinualPipeline(LetterPairs(), head()).fit(texts, labels, sample_id=ids)
     print("spoken by:", pipeline.predict(["through", "bello", "schlaf"]).tolist())
 
     pipeline.forget(sample_id=ids[:3])
-    never = ContinualPipeline(LetterPairs(), LDAClassifier()).fit(texts[3:], labels[3:])
+    never = ContinualPipeline(LetterPairs(), head()).fit(texts[3:], labels[3:])
     print("forgotten like never learned:", pipeline.state_digest() == never.state_digest())
 
     try:
-        pipeline.head.merge(ContinualPipeline(LetterPairs(256), LDAClassifier()).fit(texts, labels).head)
+        pipeline.head.merge(ContinualPipeline(LetterPairs(256), head()).fit(texts, labels).head)
     except ValueError as refusal:
         print("another extractor is refused:", str(refusal)[:60], "...")
 

@@ -5,7 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from analytic_cl.comparison.tables import Table
 from click.testing import CliRunner
 from rich.console import Console
 
@@ -13,6 +12,7 @@ from analytic_cl import LDAClassifier, Store
 from analytic_cl._text import visible, visible_json
 from analytic_cl.cli.main import main
 from analytic_cl.store.report import report
+from analytic_cl.studies.tables import Table
 
 HOSTILE = {
     "escapes": "\x1b[31mred\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\\x9b2J\x07",

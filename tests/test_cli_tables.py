@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from analytic_cl import LDAClassifier, Store
 from analytic_cl.cli.main import main
+from analytic_cl.report.command import command_of
 
 N = 300
 
@@ -310,7 +311,7 @@ def test_the_command_of_a_report_names_the_column_and_the_header():
     table().to_csv("points.csv", index=False, header=False)
     assert "first line is numbers" in compare("points.csv:3", code=2).stderr
     compare("points.csv:3", "--no-header", "--out", "out")
-    command = json.loads(Path("out/settings.json").read_text())["command"]
+    command = command_of(json.loads(Path("out/settings.json").read_text()))
     assert command.startswith("analytic-cl compare --features points.csv:3 --no-header --scenario")
 
 

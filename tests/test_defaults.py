@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import blobs
+from common import blobs, ignore_door
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier
@@ -145,6 +145,7 @@ def test_a_column_of_one_row_alone_does_not_decide_for_its_class():
     np.testing.assert_array_equal(LDAClassifier().fit(X, y).predict(T), y[:20])
 
 
+@ignore_door
 def test_nearest_mean_is_by_angle_behind_unit_rows_and_by_distance_on_tables():
     X, y = blobs(60, 8)
     for door, metric in (

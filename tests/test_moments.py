@@ -212,9 +212,9 @@ def test_states_that_do_not_belong_together_are_not_merged(other, words):
 def test_a_lower_order_is_a_projection_of_the_state():
     rows, labels = extreme_rows(8)
 
-    assert learned(8, rows, labels).copy(order=1).digest() == learned(8, rows, labels, order=1).digest()
+    assert learned(8, rows, labels).of_order(1).digest() == learned(8, rows, labels, order=1).digest()
     with pytest.raises(ValueError, match="order 1 can't serve"):
-        learned(8, rows, labels, order=1).copy(order=2)
+        learned(8, rows, labels, order=1).of_order(2)
 
 
 @all_bits
@@ -222,7 +222,7 @@ def test_arrays_round_trip_and_broken_ones_are_refused(bits):
     state = learned(bits, *extreme_rows(bits))
     arrays = state.to_arrays()
 
-    assert Moments.from_arrays(state.door, 2, state.labels, arrays).digest() == state.digest()
+    assert Moments.from_arrays(state.door, state.describe(), arrays).digest() == state.digest()
     broken = {
         "missing": {"counts": arrays["counts"]},
         "dtype": arrays | {"counts": arrays["counts"].astype(np.int32)},
@@ -233,7 +233,7 @@ def test_arrays_round_trip_and_broken_ones_are_refused(bits):
     }
     for arrays_of in broken.values():
         with pytest.raises(ValueError, match=r"array|possible"):
-            Moments.from_arrays(state.door, 2, state.labels, arrays_of)
+            Moments.from_arrays(state.door, state.describe(), arrays_of)
 
 
 def test_rows_of_the_wrong_kind_are_refused():

@@ -152,7 +152,7 @@ def test_threads_change_nothing():
 
     np.testing.assert_array_equal(features[0], features[1])
     np.testing.assert_array_equal(features[0], features[2])
-    with pytest.raises(ValueError, match="at least 1"), use_threads(0):
+    with pytest.raises(ValueError, match="from 1 to 4096"), use_threads(0):
         pass
 
 

@@ -213,6 +213,7 @@ def test_learned_rows_merge_with_learned_rows_only():
     assert head.state_digest() == digest
 
 
+@ignore_door
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -98,6 +98,7 @@ analytic_cl.load(sys.argv[1]).save(sys.argv[2])
 """
 
 
+@ignore_door
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_a_head_saved_twice_gives_the_same_bytes(tmp_path, head):
     head = clone(head).fit(X, np.array(list("wxyz"))[Y])
@@ -230,9 +231,12 @@ def test_foreign_safetensors_newer_formats_and_wrong_classes_are_refused(tmp_pat
     save_file({"weight": np.zeros(3)}, tmp_path / "foreign")
     with pytest.raises(ValueError, match="not a head saved by analytic-cl"):
         analytic_cl.load(tmp_path / "foreign")
-    _rewrite(file, tmp_path / "newer", lambda metadata: metadata.update(format_version="2"))
-    with pytest.raises(ValueError, match="format version 2, this analytic-cl reads 1"):
+    _rewrite(file, tmp_path / "newer", lambda metadata: metadata.update(format_version="3"))
+    with pytest.raises(ValueError, match="format version 3, this analytic-cl reads 2"):
         analytic_cl.load(tmp_path / "newer")
+    _rewrite(file, tmp_path / "older", lambda metadata: metadata.update(format_version="1"))
+    with pytest.raises(ValueError, match=r"files of 0\.1, which was never published, are not read"):
+        analytic_cl.load(tmp_path / "older")
     with pytest.raises(ValueError, match=r"holds a LDAClassifier, not a RLSClassifier: analytic_cl\.load"):
         RLSClassifier.load(file)
     with pytest.raises(FileNotFoundError):

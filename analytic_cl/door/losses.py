@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._arrays import writable
 from analytic_cl._config import get_backend
 from analytic_cl._warnings import warn
 from analytic_cl.door import loss_kernels, loss_reference
@@ -59,7 +60,7 @@ class Losses:
         self._n_seen, self._next_place = stop, int(self._places[stop])
         if self._n_seen < self._next_verdict:
             return
-        self._next_verdict = self._n_seen + max(1, self._n_seen // 4)
+        self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
         message = self._verdict(names, X.dtype)
         if message:
             warn(message, DoorWarning)
@@ -72,6 +73,7 @@ class Losses:
         if self._columns is None:
             self._columns = np.zeros((len(loss_kernels.COLUMNS), x.shape[1]))
             self._columns[0] = np.nan
+        self._columns = writable(self._columns)
         rows = np.empty((len(x), 4))
         keys = np.empty(len(x), np.int64)
         unit = self.door.rule.norm == "l2"

@@ -177,7 +177,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         """Forget what was derived from the state; it is made again when it is needed."""
         for listener in self._solved.pop("listeners", ()):
             self.learner_.listeners.remove(listener)
-        self._solved = {}
+        self._solved.clear()
 
     def _listen(self, listener: Listener) -> None:
         """Tell a cache of every change of the state, until caches are dropped."""
