@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from analytic_cl.heads import load as load
     from analytic_cl.learner import Receipt as Receipt
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
+    from analytic_cl.statistics import ClassGrams as ClassGrams
     from analytic_cl.statistics import Moments as Moments
     from analytic_cl.store import Store as Store
     from analytic_cl.store import StoreReceipt as StoreReceipt
@@ -55,7 +56,7 @@ _HOMES = {
     ),
     "learner": ("Receipt",),
     "ledger": ("NotLearnedError",),
-    "statistics": ("Moments",),
+    "statistics": ("ClassGrams", "Moments"),
     "store": ("Store", "StoreReceipt"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
