@@ -76,7 +76,11 @@ def test_shared_states_give_the_accuracies_and_digests_of_heads_fitted_by_themse
         for step, session in zip(stream.steps, one["sessions"], strict=True):
             if not step.held.any():
                 continue
-            head = head_methods()[one["method"]].make(one["seed"]).fit(features.X_train[step.held], features.y_train[step.held])
+            head = (
+                head_methods()[one["method"]]
+                .make(one["seed"])
+                .fit(features.X_train[step.held], features.y_train[step.held])
+            )
             seen = np.isin(features.y_test, head.classes_)
 
             assert session["accuracy_seen"] == head.score(features.X_test[seen], features.y_test[seen])

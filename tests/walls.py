@@ -61,7 +61,9 @@ def circles(graph):
             if more:
                 reach[module] |= more
                 changed = True
-    return sorted({tuple(sorted(m for m in reach if m in reach[n] and n in reach.get(m, ()))) for n in reach if n in reach[n]})
+    return sorted(
+        {tuple(sorted(m for m in reach if m in reach[n] and n in reach.get(m, ()))) for n in reach if n in reach[n]}
+    )
 
 
 def private_reads(path):
@@ -72,7 +74,11 @@ def private_reads(path):
     own |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("analytic_cl"):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if is_private(alias.name) and module_of(f"{node.module}.{alias.name}") == node.module)
+            yield from (
+                f"{node.module}.{alias.name}"
+                for alias in node.names
+                if is_private(alias.name) and module_of(f"{node.module}.{alias.name}") == node.module
+            )
         elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
             if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")) and not is_super(node.value):
                 yield ast.unparse(node)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from analytic_cl._blas import product
 from analytic_cl.heads.base import Head
 from analytic_cl.solvers import LinearScores
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import Int64s, Moments
+
+Floats = NDArray[np.float64]
 
 
 @cache
@@ -26,7 +28,9 @@ class LinearHead(Head):
     A subclass defines, besides what `Head` asks for,
 
     * ``needs``: ``the_solver.needs``;
-    * ``_solve(moments) -> LinearScores``: a pure function of the state and the head's parameters.
+    * ``_solve(moments) -> LinearScores``: a pure function of the state and the head's parameters. A head whose scores
+      are linear only with some parameters returns another object with `strength`, and defines `_compare_rows` and
+      `_score_rows` for it.
     """
 
     @property
@@ -34,23 +38,23 @@ class LinearHead(Head):
         """The learned state."""
         return cast(Moments, self.state_)
 
-    def _solve(self, moments: Moments) -> LinearScores:
+    def _solve(self, moments: Moments) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define _solve")
 
     @property
     def coef_(self) -> NDArray[np.float64]:
         """Weights for dequantised rows, shape (n_classes, width), of classes with rows; one row for two classes."""
-        return self._scores().coef
+        return cast(Floats, self._scores().coef)
 
     @property
     def intercept_(self) -> NDArray[np.float64]:
         """Offsets that go with `coef_`, shape (n_classes,); one for two classes."""
-        return self._scores().intercept
+        return cast(Floats, self._scores().intercept)
 
-    def _prepared(self) -> LinearScores:
+    def _prepared(self) -> Any:
         return self._scores()
 
-    def _scores(self) -> LinearScores:
+    def _scores(self) -> Any:
         """Weights for the state as it is: solved once per change of state or parameters."""
         self._check_fitted()
         key = (self.moments_.revision, self._declared, self._solver_key())
@@ -59,7 +63,7 @@ class LinearHead(Head):
             self.check_parameters()
             solved = key, self._solve(self.moments_)
             self._solved["current"] = solved
-        return cast(LinearScores, solved[1])
+        return solved[1]
 
     def _solver_key(self) -> tuple[Any, ...]:
         """The parameters that weights depend on, by value."""
@@ -73,14 +77,14 @@ class LinearHead(Head):
         if len(self.moments_.labels) == 2 or not shared.any():
             return compared
         level = scores.intercept[0] - scores.bias[0] + (door.offset + door.step * scores.centre) @ scores.coef[0]
-        return np.asarray(compared + (self._deviations(rows, scores) @ shared + level)[:, None])
+        return np.asarray(compared + (self._deviations(rows, scores.centre) @ shared + level)[:, None])
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows but for what all classes share: what differences and classes come from."""
-        return np.asarray(product(self._deviations(rows, scores), scores.weights.T) + scores.bias)
+        return np.asarray(product(self._deviations(rows, scores.centre), scores.weights.T) + scores.bias)
 
-    def _deviations(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
+    def _deviations(self, rows: NDArray[Any], centre: Int64s) -> NDArray[np.float64]:
         """Rows less the centre, subtracted as integers, in dequantised units."""
-        deviations: NDArray[np.float64] = np.subtract(rows, scores.centre, dtype=np.float64)
+        deviations: NDArray[np.float64] = np.subtract(rows, centre, dtype=np.float64)
         deviations *= self.door_.step
         return deviations

@@ -131,4 +131,4 @@ class RLSClassifier(LinearHead):
 
     @property
     def alpha_(self) -> float | None:
-        return self._scores().strength
+        return cast("float | None", self._scores().strength)

@@ -1,5 +1,9 @@
 """State to weights: pure functions, one family a file."""
 
+from analytic_cl.solvers.discriminant import Discriminants as Discriminants
+from analytic_cl.solvers.discriminant import DiscriminantScores as DiscriminantScores
+from analytic_cl.solvers.discriminant import discriminants as discriminants
+from analytic_cl.solvers.discriminant import shrunk_means_lda as shrunk_means_lda
 from analytic_cl.solvers.lda import lda as lda
 from analytic_cl.solvers.linear import LinearScores as LinearScores
 from analytic_cl.solvers.nearest_mean import cosine_nearest_mean as cosine_nearest_mean

@@ -25,13 +25,33 @@ def solve_spd(a: Floats, right: Floats, again: Callable[[], Floats]) -> Floats:
     factor = factor_spd(a)
     if factor is not None:
         return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
+    _warn_singular()
+    return _pseudo_solve(again(), right)
+
+
+def whitener(a: Floats, again: Callable[[], Floats]) -> Floats:
+    """R, shape (rank, d), with R A R^T = I and R^T R = A^-1: A as for `solve_spd`, with its fallback. Overwrites `a`.
+
+    Cost: 2/3 d^3 operations, no copy of A; some 30 times that on the fallback.
+    """
+    factor = factor_spd(a)
+    if factor is not None:
+        inverse = np.asarray(lapack.dtrtri(factor, lower=1, overwrite_c=1)[0])
+        for i in range(1, len(inverse)):
+            inverse[:i, i] = 0.0
+        return inverse
+    _warn_singular()
+    values, vectors = _eigenpairs(again())
+    return np.asarray((vectors / np.sqrt(values)).T)
+
+
+def _warn_singular() -> None:
     warnings.warn(
         "the regularised matrix is singular to working precision: solved by eigendecomposition, leaving out its null "
         "directions. A larger alpha or shrinkage avoids this",
         LinAlgWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
-    return _pseudo_solve(again(), right)
 
 
 def factor_spd(a: Floats) -> Floats | None:
@@ -72,12 +92,20 @@ def tridiagonal(a: Floats) -> tuple[Floats, Floats, Callable[[Floats, bool], Flo
 
 
 def _pseudo_solve(a: Floats, right: Floats) -> Floats:
-    """A^+ right from the upper triangle of A, equilibrated so that the cut-off is blind to units."""
+    """A^+ right from the upper triangle of A."""
+    values, vectors = _eigenpairs(a)
+    return np.asarray(vectors @ ((vectors.T @ right) / values[:, None]))
+
+
+def _eigenpairs(a: Floats) -> tuple[Floats, Floats]:
+    """Values and vectors with A^+ = V values^-1 V^T, from the upper triangle of A, null directions left out.
+
+    A is equilibrated first, so that the cut-off is blind to units.
+    """
     scale = unit_scale(a.diagonal())
     values, vectors = eigh(a / np.outer(scale, scale), lower=False)
     kept = values > a.shape[0] * _EPS * max(values.max(), 0.0)
-    vectors = vectors[:, kept] / scale[:, None]
-    return np.asarray(vectors @ ((vectors.T @ right) / values[kept, None]))
+    return values[kept], vectors[:, kept] / scale[:, None]
 
 
 def unit_scale(diagonal: Floats) -> Floats:

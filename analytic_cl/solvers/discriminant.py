@@ -1,0 +1,176 @@
+"""The space in which classes differ, and class means shrunk in it (two-covariance, or Bayesian, discriminant analysis).
+
+Symbols: k classes of n_c rows, N in all; Sigma the shrunk within-class covariance Sw / N, R Sigma R^T = I; a row x less
+the mean m of all rows is u = R (x - m) in whitened space, a class mean u_c; y = U^T u, with r orthonormal directions U.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+
+from analytic_cl._blas import product
+from analytic_cl.solvers.needs import needs
+from analytic_cl.solvers.spd import Floats, whitener
+from analytic_cl.solvers.units import class_means, mean_in_parts
+from analytic_cl.solvers.within import Within, within_covariance
+from analytic_cl.statistics import CLASS_SUMS, GRAM, Int64s, Moments
+
+_FLAT = 1e-10  # share of the largest eigenvalue below which a direction tells no classes apart
+_ALL_DIAGONAL = 1e-8  # share of the correlations that is left, below which they count as none
+
+
+@dataclass(frozen=True)
+class Discriminants:
+    """Coordinates y = (step * (q - centre)) @ directions - shift of integer rows q, and what classes are like in them.
+
+    Attributes
+    ----------
+    centre : ndarray of int64, shape (width,)
+    directions, shift : ndarrays, shape (width, r) and (r,)
+        Within a class, rows have variance 1 along each direction and no correlation, as far as Sigma is right.
+    means : ndarray, shape (k, r)
+        Of the classes, as they were learned.
+    between : ndarray, shape (r,)
+        Variance psi of true class means along each direction; infinite where the rows show no noise to compare it with.
+    counts : ndarray, shape (k,)
+    strength : float
+        Shrinkage intensity of the covariance.
+    """
+
+    centre: Int64s
+    directions: Floats
+    shift: Floats
+    means: Floats
+    between: Floats
+    counts: Floats
+    strength: float
+
+    def coordinates(self, deviations: Floats) -> Floats:
+        """Of rows less the centre, in dequantised units, shape (n, r)."""
+        return np.asarray(product(deviations, self.directions) - self.shift)
+
+    @property
+    def doubt(self) -> Floats:
+        """Variance of a class's true mean, given its rows: psi / (n_c psi + 1), shape (k, r)."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(1 / (self.counts[:, None] + 1 / self.between))
+
+    @property
+    def believed(self) -> Floats:
+        """Class means drawn towards the mean of all, to n_c psi / (n_c psi + 1) of their length, shape (k, r)."""
+        return np.asarray(self.means * (self.counts[:, None] * self.doubt))
+
+
+@needs(CLASS_SUMS, GRAM)
+def discriminants(moments: Moments, shrinkage: str | float = "oas") -> Discriminants:
+    """The directions along which class means differ, and how much of that is more than their rows' own noise.
+
+    The squares s_j^2 of the singular values of the columns sqrt(n_c) u_c are what is seen along direction j, and
+    psi_j = max(0, s_j^2 - t) / n0 with n0 = N - sum of n_c^2 / N. If all classes were one, the squares would have the
+    sum (k - 1) tr(R W R^T), W = Sw / (N - k); t is that, divided among the r directions: for k - 1 <= d, the noise of
+    all d columns, because the directions were picked where the noise is.
+
+    Cost: 3 k d^2 for Sw, 2/3 d^3 to factor and invert, k d^2 to whiten, min(k, d)^2 (k + d); one float64 square.
+    """
+    n, k, counts = moments.n_rows, len(moments.labels), moments.counts.astype(np.float64)
+    within = within_covariance(moments, shrinkage)
+    diagonal = within.covariance.diagonal().copy()
+    inverse = whitener(within.covariance, lambda: within_covariance(moments, shrinkage).covariance)
+    noise = _noise(within, diagonal, inverse) * n / max(1, n - k)
+    origin, _, middle = mean_in_parts(moments)
+    means = class_means(moments, origin)
+    u = product(means - middle, inverse.T) * np.sqrt(counts)[:, None]
+    squares, axes = _principal(u, k - 1)
+    n0 = n - float((counts**2).sum()) / n
+    if noise > 0:
+        between = np.maximum(0.0, squares - noise * (k - 1) / max(1, len(squares))) / max(n0, 1.0)
+    else:  # no class has two different rows
+        between = np.full(len(squares), np.inf)
+    directions = product(inverse.T, axes)
+    shift = product(middle[None], directions)[0]
+    return Discriminants(
+        origin, directions, shift, product(means, directions) - shift, between, counts, within.strength
+    )
+
+
+def _noise(within: Within, diagonal: Floats, inverse: Floats) -> float:
+    """tr(Sigma^-1 Sw / N). Sw is overwritten: off the diagonal it is Sigma / (1 - strength), on it `variances`."""
+    precisions = np.einsum("ij,ij->j", inverse, inverse)
+    on = float(precisions @ within.variances)
+    left = 1 - within.strength
+    # tr(Sigma^-1 Sigma) is the rank; without what the diagonals add to it, the rest is left
+    return on + (len(inverse) - float(precisions @ diagonal)) / left if left > _ALL_DIAGONAL else on
+
+
+def _principal(u: Floats, most: int) -> tuple[Floats, Floats]:
+    """Squared singular values, the largest first, and right singular vectors (columns) of u, at most `most`."""
+    k, d = u.shape
+    r = min(most, d)
+    if not r:
+        return np.zeros(0), np.zeros((d, 0))
+    wide = d >= k
+    values, vectors = eigh(product(u, u.T) if wide else product(u.T, u), subset_by_index=[min(k, d) - r, min(k, d) - 1])
+    kept = values > _FLAT * max(values[-1], 0.0)
+    values, vectors = values[kept][::-1], vectors[:, kept][:, ::-1]
+    return values, product(u.T, vectors) / np.sqrt(values) if wide else np.ascontiguousarray(vectors)
+
+
+@dataclass(frozen=True)
+class DiscriminantScores:
+    """Scores y @ linear.T - y^2 @ square.T + bias in the space of `space`, one column a class, but for what all share.
+
+    `square` is None where all classes have the same.
+    """
+
+    space: Discriminants
+    linear: Floats
+    square: Floats | None
+    bias: Floats
+
+    @property
+    def centre(self) -> Int64s:
+        return self.space.centre
+
+    @property
+    def strength(self) -> float:
+        return self.space.strength
+
+    def of(self, deviations: Floats) -> Floats:
+        """Scores of rows less the centre, in dequantised units; for two classes one column, the second's less the
+        first's.
+        """
+        y = self.space.coordinates(deviations)
+        linear, square, bias = self.linear, self.square, self.bias
+        if len(bias) == 2:
+            linear, bias = linear[1:] - linear[:1], bias[1:] - bias[:1]
+            square = None if square is None else square[1:] - square[:1]
+        scores = product(y, linear.T) + bias
+        return scores if square is None else scores - product(y * y, square.T)
+
+
+@needs(CLASS_SUMS, GRAM)
+def shrunk_means_lda(
+    moments: Moments, shrinkage: str | float = "oas", priors: Floats | None = None
+) -> DiscriminantScores:
+    """Linear discriminant analysis that knows how uncertain each class mean is: the mean is integrated out.
+
+    With mu_c ~ N(m, B), x | c ~ N(mu_c, Sigma) and psi the diagonal of B in discriminant space, a row of class c has
+    mean a_c y_c, a_c = n_c psi / (n_c psi + 1), and variance v_c = 1 + psi / (n_c psi + 1):
+    score_c = log prior_c - sum over j of (log v_c + (y - a_c y_c)^2 / v_c) / 2.
+
+    Cost: that of `discriminants`; d r + 2 r k a row.
+
+    References
+    ----------
+    Ioffe, Probabilistic linear discriminant analysis, ECCV 2006. There: all classes of one size.
+    """
+    space = discriminants(moments, shrinkage)
+    precision, believed = 1 / (1 + space.doubt), space.believed
+    log_priors = np.log(space.counts / moments.n_rows if priors is None else priors)
+    linear = precision * believed
+    bias = log_priors - 0.5 * ((linear * believed) - np.log(precision)).sum(axis=1)
+    square = 0.5 * (precision - precision.min(axis=0, initial=1.0))
+    return DiscriminantScores(space, linear, square if square.any() else None, bias)
