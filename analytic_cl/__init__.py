@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analytic_cl.extractors import ContinualPipeline as ContinualPipeline
     from analytic_cl.extractors import OrientedGradients as OrientedGradients
     from analytic_cl.heads import ErrorMemory as ErrorMemory
+    from analytic_cl.heads import GaussianClassifier as GaussianClassifier
     from analytic_cl.heads import Head as Head
     from analytic_cl.heads import KeyValueBottleneckClassifier as KeyValueBottleneckClassifier
     from analytic_cl.heads import LDAClassifier as LDAClassifier
@@ -46,6 +47,7 @@ _HOMES = {
     "extractors": ("ConcatExtractor", "ContinualPipeline", "OrientedGradients"),
     "heads": (
         "ErrorMemory",
+        "GaussianClassifier",
         "Head",
         "KeyValueBottleneckClassifier",
         "LDAClassifier",

@@ -121,9 +121,7 @@ class ClassGram:
             return self.plan_add(other.waiting, _nothing)
         return self._entering([self.waiting, other.waiting], _nothing, other)
 
-    def _entering(
-        self, parts: list[NDArray[Any]], check: Callable[[], None], other: ClassGram | None = None
-    ) -> Plan:
+    def _entering(self, parts: list[NDArray[Any]], check: Callable[[], None], other: ClassGram | None = None) -> Plan:
         products = gram.empty_planes(self._door.width, self._door.bits)
         for rows in parts:
             check()
@@ -160,8 +158,10 @@ class ClassGram:
         wrong = contradiction(door.limit, np.array([left]), total[None, :]) or diagonal_contradiction(
             door.limit, left, total, gram_diagonal(products, door)
         )
-        if not wrong and len(products) == 1 and max(int(products[0].max()), -int(products[0].min())) > (
-            left * door.limit**2
+        if (
+            not wrong
+            and len(products) == 1
+            and max(int(products[0].max()), -int(products[0].min())) > (left * door.limit**2)
         ):
             wrong = "an entry of the Gram matrix is out of range for its number of rows"
         if not wrong and not left and any(p.any() for p in products):

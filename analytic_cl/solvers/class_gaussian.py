@@ -1,0 +1,246 @@
+"""Gaussian classes with a covariance each, the shared one as prior.
+
+Symbols: k classes of n_c rows, N in all; Sigma the shrunk within-class covariance, R Sigma R^T = I; Sw_c the scatter of
+the rows of class c about their mean, S_c = R Sw_c R^T / (n_c - 1); y, a_c y_c and psi as in `discriminant`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import eigh, lapack
+
+from analytic_cl._blas import product
+from analytic_cl.solvers.discriminant import DiscriminantScores, shrunk_means_lda
+from analytic_cl.solvers.needs import needs
+from analytic_cl.solvers.spd import Floats, whitener
+from analytic_cl.solvers.units import mean_in_parts, scatter_matrix
+from analytic_cl.solvers.within import within_covariance
+from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, GRAM, ClassGrams, Int64s
+
+PRIOR = 4  # rows that the shared covariance counts for, a dimension of the space
+RANK = 64  # directions of a class in whitened space
+CANDIDATES = 10  # classes that are scored with their own covariance, the likeliest of the shared one first
+SAME_SCALE = 0.2  # spread of log tr S_c up to which distances in all directions compare between classes
+
+
+class ClassQuadratic(NamedTuple):
+    """What a class's own covariance makes of a row: `bias` + `sign` |v @ factor - shift|^2 / 2."""
+
+    factor: Floats
+    shift: Floats
+    weights: Floats  # of the squares
+    bias: float
+
+
+@dataclass(frozen=True)
+class GaussianScores:
+    """Scores of the shared covariance, corrected for the likeliest classes by their own.
+
+    Attributes
+    ----------
+    pooled : DiscriminantScores
+    space : {"discriminant", "whitened"}
+        Which directions the classes have a covariance of their own in.
+    classes : list of ClassQuadratic
+        In discriminant space, of the coordinates y, the score itself; in whitened space, of the row less the centre,
+        what is to be added to that of `pooled`.
+    """
+
+    pooled: DiscriminantScores
+    space: str
+    classes: list[ClassQuadratic]
+
+    @property
+    def centre(self) -> Int64s:
+        return self.pooled.centre
+
+    @property
+    def strength(self) -> float:
+        return self.pooled.strength
+
+    def of(self, deviations: Floats) -> Floats:
+        """Scores of rows less the centre, in dequantised units; for two classes one column, the second's less the
+        first's.
+
+        Classes that are not among the likeliest keep their distance from the last of these.
+        """
+        k = len(self.classes)
+        y = self.pooled.space.coordinates(deviations)
+        scores = self.pooled.of_coordinates(y)
+        within = self.space == "discriminant"
+        rows = y if within else deviations
+        likely = np.argpartition(scores, k - CANDIDATES, axis=1)[:, k - CANDIDATES :] if k > CANDIDATES else None
+        change = np.empty((len(rows), k if likely is None else CANDIDATES))
+        for c, one in enumerate(self.classes):
+            at = (slice(None), slice(c, c + 1)) if likely is None else np.nonzero(likely == c)
+            mine = rows if likely is None else rows[at[0]]
+            if not len(mine):
+                continue
+            found = product(mine, one.factor) - one.shift
+            value = one.bias + 0.5 * product(found * found, one.weights[:, None])[:, 0]
+            if within:
+                value = value - scores[at[0], c]
+            change[at] = value[:, None] if likely is None else value
+        if likely is None:
+            scores = scores + change
+            return scores[:, 1:] - scores[:, :1] if k == 2 else scores
+        out = scores + change.min(axis=1, keepdims=True)
+        np.put_along_axis(out, likely, np.take_along_axis(scores, likely, axis=1) + change, axis=1)
+        return np.asarray(out)
+
+
+@needs(CLASS_SUMS, GRAM, CLASS_GRAMS)
+def class_gaussian(
+    state: ClassGrams, covariance: str = "auto", shrinkage: str | float = "oas", priors: Floats | None = None
+) -> GaussianScores | DiscriminantScores:
+    """Discriminant analysis by a covariance of each class, with the shared one as a prior of 4 rows a dimension.
+
+    In discriminant space (r dimensions, b_c = (n_c - 1) / (n_c - 1 + 4 r), A_c = (1 - b_c) I + b_c S_c, V_c the doubt
+    about the mean):
+    score_c = log prior_c - (y - a_c y_c)^T (A_c + V_c)^-1 (y - a_c y_c) / 2 - log det A_c / 2.
+
+    In whitened space (all d dimensions, b_c with 4 d, (rho_j, v_j) the 64 largest eigenpairs of S_c, u = R (x - m)):
+    score_c = that of the shared covariance + sum over j of w_j (v_j^T (u - u_c))^2 / 2,
+    w_j = b_c (rho_j - 1) / (1 + b_c (rho_j - 1)): the inverse of I + sum of b_c (rho_j - 1) v_j v_j^T, without its
+    determinant, which is small here, and helps nowhere that was measured.
+
+    Distances in all directions tell classes apart where all are about as wide; where they are not, they tell mostly how
+    wide. So the space is the whitened one where log tr S_c spreads by less than 0.2 (one standard deviation over the
+    classes, weighted by n_c - 1), else the discriminant one.
+
+    `covariance` "pooled" gives the scores of `shrunk_means_lda`; "auto" does so where the S_c differ by no more than
+    chance would make them.
+
+    Cost: that of `shrunk_means_lda`, and a class n_c d^2 where rows wait, d^2 for Sw_c; r d^2 + r^3 in discriminant
+    space, 2 min(n_c, d) d^2 in whitened space. Memory k r^2 or 64 k d numbers.
+
+    References
+    ----------
+    Friedman, Regularized discriminant analysis, JASA 84 (1989). Srivastava, Gupta and Frigyik, Bayesian quadratic
+    discriminant analysis, JMLR 8 (2007). There: one strength for all classes; here by their rows.
+    """
+    moments = state.moments()
+    pooled = shrunk_means_lda(moments, shrinkage, priors)
+    if covariance == "pooled" or len(state.labels) < 2 or not pooled.space.directions.shape[1]:
+        return pooled
+    log_priors = np.log(state.counts / state.n_rows if priors is None else priors)
+    sigma = within_covariance(moments, shrinkage).covariance
+    inverse = whitener(sigma.copy(), lambda: within_covariance(moments, shrinkage).covariance)
+    if _scale_spread(state, inverse) < SAME_SCALE:
+        classes, differ = _whitened(state, pooled, sigma, inverse)
+        scores = GaussianScores(pooled, "whitened", classes)
+    else:
+        classes, differ = _discriminant(state, pooled, log_priors)
+        scores = GaussianScores(pooled, "discriminant", classes)
+    return scores if covariance == "class" or differ else pooled
+
+
+def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
+    """Standard deviation of log tr S_c over the classes; infinite where one has no width."""
+    precision = product(inverse.T, inverse)
+    np.fill_diagonal(precision, precision.diagonal() / 2)  # twice the upper triangle is all of it
+    freedom, scales = [], []
+    for label, n in zip(state.labels, state.counts.tolist(), strict=True):
+        if n > 1:
+            upper = np.triu(scatter_matrix(state.moments_of(label), "class means"))
+            freedom.append(n - 1)
+            scales.append(2 * float(np.einsum("ij,ij->", precision, upper)) / (n - 1))
+    if not scales or min(scales) <= 0:
+        return np.inf
+    logs, weights = np.log(scales), np.array(freedom) / sum(freedom)
+    return float(np.sqrt(weights @ (logs - weights @ logs) ** 2))
+
+
+def _discriminant(
+    state: ClassGrams, pooled: DiscriminantScores, log_priors: Floats
+) -> tuple[list[ClassQuadratic], bool]:
+    space = pooled.space
+    r, doubt, believed = space.directions.shape[1], space.doubt, space.believed
+    classes, chance = [], _Chance(r)
+    for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
+        a = np.eye(r)
+        if n > 1:
+            sw = scatter_matrix(state.moments_of(label), "class means")
+            own = product(space.directions.T, _symmetric_product(sw, space.directions)) / (n - 1)
+            chance.see(float(own.trace()), float((own**2).sum()), n - 1)
+            b = (n - 1) / (n - 1 + PRIOR * r)
+            a = (1 - b) * a + b * (own + own.T) / 2
+        log_det = 2 * float(np.log(np.diagonal(lapack.dpotrf(a, lower=1, clean=1)[0])).sum())
+        a[np.diag_indices(r)] += doubt[c]
+        values, vectors = eigh(a)
+        factor = vectors / np.sqrt(values)
+        shift = product(believed[c : c + 1], factor)[0]
+        classes.append(ClassQuadratic(factor, shift, np.full(r, -1.0), float(log_priors[c]) - log_det / 2))
+    return classes, chance.differ
+
+
+def _whitened(
+    state: ClassGrams, pooled: DiscriminantScores, sigma: Floats, inverse: Floats
+) -> tuple[list[ClassQuadratic], bool]:
+    space, d = pooled.space, len(inverse)
+    _, _, middle = mean_in_parts(state.moments())
+    # R^-1 U = Sigma R^T U leads from coordinates back to rows
+    means = middle + product(_symmetric_product(sigma, space.directions), space.believed.T).T
+    classes, chance = [], _Chance(d)
+    for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
+        root = _root(scatter_matrix(state.moments_of(label), "class means"), n)
+        white = product(inverse, root)
+        inner = product(white.T, white)
+        rank = min(RANK, len(inner))
+        if n > 1:
+            chance.see(float(inner.trace()) / (n - 1), float((inner**2).sum()) / (n - 1) ** 2, n - 1)
+        if not rank:
+            classes.append(ClassQuadratic(np.zeros((len(sigma), 0)), np.zeros(0), np.zeros(0), 0.0))
+            continue
+        values, vectors = eigh(inner, subset_by_index=[len(inner) - rank, len(inner) - 1])
+        kept = values > 1e-12 * values[-1]
+        values, vectors = values[kept], vectors[:, kept]
+        factor = product(inverse.T, product(white, vectors)) / np.sqrt(values)
+        excess = (n - 1) / (n - 1 + PRIOR * d) * (values / (n - 1) - 1)
+        shift = product(means[c : c + 1], factor)[0]
+        classes.append(ClassQuadratic(factor, shift, excess / (1 + excess), 0.0))
+    return classes, chance.differ
+
+
+class _Chance:
+    """Whether covariances of classes differ from the identity in q dimensions by more than rows of one would make."""
+
+    def __init__(self, q: int) -> None:
+        self._q = q
+        self._sum = 0.0
+        self._classes = 0
+
+    def see(self, trace: float, squares: float, freedom: int) -> None:
+        """Trace and sum of squares of S_c. |Sigma_c - I|^2 is estimated without bias; times the freedom, by chance
+        alone, it is 2 q in standard deviation.
+        """
+        if freedom > 1:
+            unbiased = freedom**2 / ((freedom - 1) * (freedom + 2)) * (squares - trace**2 / freedom)
+            self._sum += freedom * (unbiased - 2 * trace + self._q)
+            self._classes += 1
+
+    @property
+    def differ(self) -> bool:
+        return self._classes > 0 and self._sum > 2 * 2 * self._q * np.sqrt(self._classes)
+
+
+def _root(scatter: Floats, n: int) -> Floats:
+    """F with F F^T = a scatter of n rows, its upper triangle, of as many columns as its rank."""
+    scale = float(scatter.diagonal().max(initial=0.0))
+    if n < 2 or scale <= 0:
+        return np.zeros((len(scatter), 0))
+    factor, pivots, rank, _ = lapack.dpstrf(scatter.T, lower=1, tol=1e-13 * scale)
+    rank = min(rank, n - 1)
+    root = np.zeros((len(scatter), rank))
+    root[pivots - 1] = np.tril(factor)[:, :rank]
+    return root
+
+
+def _symmetric_product(a: Floats, v: Floats) -> Floats:
+    """A @ v from the upper triangle of A."""
+    upper = np.triu(a)
+    upper += np.triu(a, 1).T
+    return product(upper, v)
