@@ -235,7 +235,7 @@ def _root(scatter: Floats, n: int) -> Floats:
     factor, pivots, rank, _ = lapack.dpstrf(scatter.T, lower=1, tol=1e-13 * scale)
     rank = min(rank, n - 1)
     root = np.zeros((len(scatter), rank))
-    root[pivots - 1] = np.tril(factor)[:, :rank]
+    root[pivots - 1] = np.tril(factor[:, :rank])
     return root
 
 

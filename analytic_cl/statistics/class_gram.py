@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.door import Door
 from analytic_cl.statistics import gram
-from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, gram_diagonal, squares
+from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, gram_diagonal
 from analytic_cl.statistics.wide import Int64s
 
 NEVER_LEARNED = "these rows were never all learned under these labels"
@@ -83,7 +83,7 @@ class ClassGram:
     def add_entered(self, planes: gram.Planes) -> None:
         """Add the matrix of the rows that entered to other planes."""
         for out, plane in zip(planes, self._planes or (), strict=False):
-            out += plane
+            np.add(out, plane, out=out)
 
     # ---- memory
 
@@ -154,7 +154,7 @@ class ClassGram:
         products = gram.empty_planes(door.width, door.bits)
         gram.accumulate(products, rows, door.bits, -1)
         for out, plane in zip(products, planes, strict=True):
-            out += plane
+            np.add(out, plane, out=out)
         wrong = contradiction(door.limit, np.array([left]), total[None, :]) or diagonal_contradiction(
             door.limit, left, total, gram_diagonal(products, door)
         )
@@ -203,6 +203,10 @@ class ClassGram:
         if before is not self._buffer:
             before.fill(0)  # a forgotten row is to be nowhere
         self._planes, self.entered, self._waiting = plan.planes, plan.entered, plan.waiting
+
+    def discard(self) -> None:
+        """Keep nothing of what was planned and not carried out."""
+        self._buffer[self._waiting :] = 0
 
     # ---- on disk
 

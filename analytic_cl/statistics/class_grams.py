@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
@@ -44,8 +43,8 @@ class ClassGrams(ClassState):
 
     Notes
     -----
-    Of a class with few rows the rows themselves are kept, sorted or not, which takes less memory; a matrix is made of
-    them when there are more than about 2 d (3 d behind a 32-bit door), and stays from then on. The digest and all that
+    Of a class with few rows the rows themselves are kept, which takes less memory; a matrix is made of them when there
+    are more than about 2 d (3 d behind a 32-bit door), and stays from then on. The digest and all that
     is derived are of G_c, and the same in either form; the bytes of a file can differ.
 
     Exactness: bit for bit. Integer addition is associative, commutative and invertible, so every sequence of `add`,
@@ -53,7 +52,7 @@ class ClassGrams(ClassState):
 
     Cost: ``add`` and ``subtract`` n d^2 operations, half of the matrix, and a copy of the matrices of the classes that
     they change; nothing while rows wait. Memory the smaller of n_c d and 2 d^2 bytes a class behind an 8-bit door
-    (4 d^2 from 133,144 rows on), 4 d^2 behind 16 bits, 12 d^2 behind 32 bits, and 4 d^2 (12 d^2) for `moments`.
+    (4 d^2 above 133,144 rows), 4 d^2 behind 16 bits, 12 d^2 behind 32 bits, and 4 d^2 (12 d^2) for `moments`.
 
     A change that would make a state larger than ``MEMORY_LIMIT`` of this module, 8 GiB, is refused.
 
@@ -187,13 +186,19 @@ class ClassGrams(ClassState):
         with deferred_interrupts() as guard:
             check: Callable[[], None] = guard.check if interruptible else lambda: None
             plans = {}
-            for label, own in zip(labels, _by_class(rows, codes, counts), strict=True):
+            try:
+                for label, own in zip(labels, _by_class(rows, codes, counts), strict=True):
+                    check()
+                    if sign > 0:
+                        plans[label] = self._grams.get(label, ClassGram(self.door)).plan_add(own, check)
+                    else:
+                        plans[label] = self._grams[label].plan_subtract(own, self._sums[self._place[label]])
                 check()
-                if sign > 0:
-                    plans[label] = self._grams.get(label, ClassGram(self.door)).plan_add(own, check)
-                else:
-                    plans[label] = self._grams[label].plan_subtract(own, self._sums[self._place[label]])
-            check()
+            except BaseException:
+                for label in labels:
+                    if label in self._grams:
+                        self._grams[label].discard()
+                raise
             self._carry_out(plans, counts, sums, sign)
 
     def _carry_out(self, plans: dict[Label, Plan], counts: Int64s, sums: Int64s, sign: int) -> None:
