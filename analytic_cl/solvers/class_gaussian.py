@@ -6,10 +6,12 @@ the rows of class c about their mean, S_c = R Sw_c R^T / (n_c - 1); y, a_c y_c a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh, lapack
 
 from analytic_cl._blas import product
@@ -21,18 +23,28 @@ from analytic_cl.solvers.within import within_covariance
 from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, GRAM, ClassGrams, Int64s
 
 PRIOR = 4  # rows that the shared covariance counts for, a dimension of the space
+LEAST = 32  # that it counts for in any case
 RANK = 64  # directions of a class in whitened space
-CANDIDATES = 10  # classes that are scored with their own covariance, the likeliest of the shared one first
+FEW = 10  # classes of which each is scored with its own covariance; of more, those
+NEAR = {"discriminant": 60.0, "whitened": 20.0}  # whose score by the shared one is so near the best
+NEARER = 8.0  # and in whitened space, for more than the first directions, so near with these
+FIRST = 8
+ROWS = 512  # that are scored at a time: a copy of them stays in the cache
 SAME_SCALE = 0.2  # spread of log tr S_c up to which distances in all directions compare between classes
 
 
 class ClassQuadratic(NamedTuple):
-    """What a class's own covariance makes of a row: `bias` + `sign` |v @ factor - shift|^2 / 2."""
+    """What a class's own covariance makes of a row v: `bias` + the sum of `weights` * (v @ factor - shift)^2 / 2."""
 
     factor: Floats
     shift: Floats
-    weights: Floats  # of the squares
+    weights: Floats
     bias: float
+
+    def of(self, v: Floats, columns: int | None = None) -> Floats:
+        """Of rows, by the first columns of the factor; shape (n,)."""
+        found = product(v, self.factor[:, :columns]) - self.shift[:columns]
+        return np.asarray(self.bias + 0.5 * product(found * found, self.weights[:columns, None])[:, 0])
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class GaussianScores:
         Which directions the classes have a covariance of their own in.
     classes : list of ClassQuadratic
         In discriminant space, of the coordinates y, the score itself; in whitened space, of the row less the centre,
-        what is to be added to that of `pooled`.
+        what is to be added to that of `pooled`, the columns that matter most first.
     """
 
     pooled: DiscriminantScores
@@ -67,36 +79,40 @@ class GaussianScores:
 
         Classes that are not among the likeliest keep their distance from the last of these.
         """
-        k = len(self.classes)
         y = self.pooled.space.coordinates(deviations)
-        scores = self.pooled.of_coordinates(y)
-        within = self.space == "discriminant"
-        rows = y if within else deviations
-        likely = np.argpartition(scores, k - CANDIDATES, axis=1)[:, k - CANDIDATES :] if k > CANDIDATES else None
-        change = np.empty((len(rows), k if likely is None else CANDIDATES))
-        for c, one in enumerate(self.classes):
-            at = (slice(None), slice(c, c + 1)) if likely is None else np.nonzero(likely == c)
-            mine = rows if likely is None else rows[at[0]]
-            if not len(mine):
-                continue
-            found = product(mine, one.factor) - one.shift
-            value = one.bias + 0.5 * product(found * found, one.weights[:, None])[:, 0]
-            if within:
-                value = value - scores[at[0], c]
-            change[at] = value[:, None] if likely is None else value
-        if likely is None:
-            scores = scores + change
-            return scores[:, 1:] - scores[:, :1] if k == 2 else scores
-        out = scores + change.min(axis=1, keepdims=True)
-        np.put_along_axis(out, likely, np.take_along_axis(scores, likely, axis=1) + change, axis=1)
-        return np.asarray(out)
+        shared = self.pooled.of_coordinates(y)
+        k = shared.shape[1]
+        likely = _near_best(shared, NEAR[self.space] if k > FEW else np.inf)
+        if self.space == "discriminant":
+            scores = _rescored(shared, likely, lambda c, at: self.classes[c].of(y[at]))
+        else:
+            scores = _rescored(shared, likely, lambda c, at: shared[at, c] + self.classes[c].of(deviations[at], FIRST))
+            likely &= _near_best(scores, NEARER if k > FEW else np.inf)
+            scores = _rescored(scores, likely, lambda c, at: shared[at, c] + self.classes[c].of(deviations[at]))
+        return scores[:, 1:] - scores[:, :1] if k == 2 else scores
+
+
+def _near_best(scores: Floats, distance: float) -> NDArray[np.bool_]:
+    return np.asarray(scores >= scores.max(axis=1, keepdims=True) - distance)
+
+
+def _rescored(scores: Floats, which: NDArray[np.bool_], score: Callable[[int, NDArray[np.intp]], Floats]) -> Floats:
+    """New scores, by class and rows, of those that are marked; the others fall, or rise, as the worst of these did."""
+    change = np.full(scores.shape, np.inf)
+    for c in range(scores.shape[1]):
+        rows = np.flatnonzero(which[:, c])
+        for start in range(0, rows.size, ROWS):
+            at = rows[start : start + ROWS]
+            change[at, c] = score(c, at) - scores[at, c]
+    return np.asarray(scores + np.where(which, change, change.min(axis=1, keepdims=True)))
 
 
 @needs(CLASS_SUMS, GRAM, CLASS_GRAMS)
 def class_gaussian(
     state: ClassGrams, covariance: str = "auto", shrinkage: str | float = "oas", priors: Floats | None = None
 ) -> GaussianScores | DiscriminantScores:
-    """Discriminant analysis by a covariance of each class, with the shared one as a prior of 4 rows a dimension.
+    """Discriminant analysis by a covariance of each class, with the shared one as a prior of 4 rows a dimension,
+    and 32 at least.
 
     In discriminant space (r dimensions, b_c = (n_c - 1) / (n_c - 1 + 4 r), A_c = (1 - b_c) I + b_c S_c, V_c the doubt
     about the mean):
@@ -138,6 +154,11 @@ def class_gaussian(
     return scores if covariance == "class" or differ else pooled
 
 
+def _own_share(n: int, dimensions: int) -> float:
+    """Weight of the covariance of n rows against the shared one."""
+    return (n - 1) / (n - 1 + max(PRIOR * dimensions, LEAST))
+
+
 def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
     """Standard deviation of log tr S_c over the classes; infinite where one has no width."""
     precision = product(inverse.T, inverse)
@@ -166,7 +187,7 @@ def _discriminant(
             sw = scatter_matrix(state.moments_of(label), "class means")
             own = product(space.directions.T, _symmetric_product(sw, space.directions)) / (n - 1)
             chance.see(float(own.trace()), float((own**2).sum()), n - 1)
-            b = (n - 1) / (n - 1 + PRIOR * r)
+            b = _own_share(n, r)
             a = (1 - b) * a + b * (own + own.T) / 2
         log_det = 2 * float(np.log(np.diagonal(lapack.dpotrf(a, lower=1, clean=1)[0])).sum())
         a[np.diag_indices(r)] += doubt[c]
@@ -199,9 +220,11 @@ def _whitened(
         kept = values > 1e-12 * values[-1]
         values, vectors = values[kept], vectors[:, kept]
         factor = product(inverse.T, product(white, vectors)) / np.sqrt(values)
-        excess = (n - 1) / (n - 1 + PRIOR * d) * (values / (n - 1) - 1)
+        excess = _own_share(n, d) * (values / (n - 1) - 1)
         shift = product(means[c : c + 1], factor)[0]
-        classes.append(ClassQuadratic(factor, shift, excess / (1 + excess), 0.0))
+        order = slice(None, None, -1)
+        factor = np.ascontiguousarray(factor[:, order])
+        classes.append(ClassQuadratic(factor, shift[order], (excess / (1 + excess))[order], 0.0))
     return classes, chance.differ
 
 
