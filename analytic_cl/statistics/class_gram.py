@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,21 +172,16 @@ class ClassGram:
 
     def _found(self, rows: NDArray[Any]) -> tuple[list[int], NDArray[Any]]:
         """Places of waiting rows equal to these, and those of these that don't wait."""
-        wanted = Counter(row.tobytes() for row in rows)
-        missing, holes = len(rows), []
-        for place, row in enumerate(self.waiting):
-            if not missing:
-                break
-            key = row.tobytes()
+        keys = _bytes_of(rows)
+        wanted, holes = Counter(keys), []
+        for place, key in enumerate(_bytes_of(self.waiting)):
             if wanted.get(key):
                 wanted[key] -= 1
-                missing -= 1
                 holes.append(place)
-        if not missing:
+        if len(holes) == len(keys):
             return holes, rows[:0]
         rest = []
-        for place, row in enumerate(rows):
-            key = row.tobytes()
+        for place, key in enumerate(keys):
             if wanted[key]:
                 wanted[key] -= 1
                 rest.append(place)
@@ -212,7 +207,7 @@ class ClassGram:
 
     def sorted_rows(self) -> NDArray[Any]:
         """The waiting rows, in the order of their bytes."""
-        rows = sorted(row.tobytes() for row in self.waiting)
+        rows = sorted(_bytes_of(self.waiting))
         return np.frombuffer(b"".join(rows), dtype=self._door.dtype).reshape(len(rows), self._door.width)
 
     @classmethod
@@ -233,6 +228,13 @@ class ClassGram:
         made = cls(door)
         made._planes, made.entered = [p.copy() for p in planes], n
         return made
+
+
+def _bytes_of(rows: NDArray[Any]) -> list[bytes]:
+    """The bytes of each row."""
+    whole = np.ascontiguousarray(rows)
+    rows_as_bytes: NDArray[Any] = whole.view(np.dtype((np.void, whole.shape[1] * whole.itemsize)))[:, 0]
+    return cast("list[bytes]", rows_as_bytes.tolist())
 
 
 def _nothing() -> None:
