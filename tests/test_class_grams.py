@@ -155,10 +155,12 @@ def test_rows_that_were_never_learned_are_refused_and_nothing_changes(n):
         assert_holds(state, rows, labels)
 
 
-def test_as_many_rows_as_were_learned_but_other_ones_are_refused():
-    rows = np.array([[1, 0, 0], [-1, 0, 0]] * 20, dtype=np.int8)
-    state = learned(8, rows, [0] * 40)
-    false = np.array([[1, 0, 0], [-1, 0, 0]] * 19 + [[1, 2, 0], [-1, -2, 0]], dtype=np.int8)
+@all_bits
+def test_as_many_rows_as_were_learned_but_other_ones_are_refused(bits):
+    dtype = door_of(bits).dtype
+    rows = np.array([[1, 1, 0], [-1, -1, 0]] * 20, dtype=dtype)
+    false = np.array([[1, -1, 0], [-1, 1, 0]] * 20, dtype=dtype)  # the same sums, and the same diagonal
+    state = learned(bits, rows, [0] * 40)
     with pytest.raises(ValueError, match="never all learned"):
         state.subtract(false, [0] * 40)
     assert_holds(state, rows, np.zeros(40, dtype=int))
@@ -206,9 +208,11 @@ def test_ctrl_c_leaves_the_state_as_it_was(monkeypatch):
             change(rows, labels)
     assert calls["made"]
     few = learned(8, rows[:3], [0, 0, 0])
+    few.add(rows[3:4], [0])  # which leaves room for two more
     with pytest.raises(KeyboardInterrupt):
-        few.add(rows, np.sort(labels))
-    assert not few._grams[0]._buffer[3:].any()  # rows that were refused are nowhere
+        few.add(rows[:40], [0] + [1] * 39)
+    held = few._grams[0]._buffer
+    assert len(held) > 4 and not held[4:].any()  # rows that were refused are nowhere
     monkeypatch.undo()
     assert state.digest() == before
     assert_holds(state, rows, labels)
