@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from analytic_cl import GaussianClassifier, LDAClassifier, Moments
 from analytic_cl.datasets import load_clinc150
-from analytic_cl.solvers import discriminants
+from analytic_cl.solvers import class_gaussian, discriminants
 
 
 def rows_of(covariances, n=400, seed=0, apart=2.0):
@@ -124,6 +124,15 @@ def test_rows_alone_and_in_a_batch_have_the_same_scores(k):
     alone = np.concatenate([head.decision_function(X[i : i + 1]) for i in range(0, len(X), 7)])
     np.testing.assert_allclose(alone, together[::7], rtol=0, atol=1e-12 * np.abs(together).max())
     assert together.shape == ((len(X),) if k == 2 else (len(X), k))
+
+
+def test_large_classes_get_no_more_of_their_own_covariance_than_small_ones_allow_in_whitened_space():
+    X, y = rows_of(SAME_WIDTH)
+    few = np.concatenate([np.flatnonzero(y < 3), *(np.flatnonzero(y == c)[:5] for c in (3, 4))])
+    all_rows, some = GaussianClassifier("class").fit(X, y), GaussianClassifier("class").fit(X[few], y[few])
+    assert all_rows.covariance_ == some.covariance_ == "whitened"
+    weights = [class_gaussian(head.state_, "class").classes[0].weights.max() for head in (all_rows, some)]
+    assert weights[1] < 0.6 * weights[0]
 
 
 @ignore_door

@@ -121,7 +121,8 @@ def class_gaussian(
     In whitened space (all d dimensions, b_c with 4 d, (rho_j, v_j) the 64 largest eigenpairs of S_c, u = R (x - m)):
     score_c = that of the shared covariance + sum over j of w_j (v_j^T (u - u_c))^2 / 2,
     w_j = b_c (rho_j - 1) / (1 + b_c (rho_j - 1)): the inverse of I + sum of b_c (rho_j - 1) v_j v_j^T, without its
-    determinant, which is small here, and helps nowhere that was measured.
+    determinant, which is small here, and helps nowhere that was measured. A class with a covariance of its own takes
+    rows from classes that have too few rows for one; so n_c in b_c is at most the harmonic mean of all.
 
     Distances in all directions tell classes apart where all are about as wide; where they are not, they tell mostly how
     wide. So the space is the whitened one where log tr S_c spreads by less than 0.2 (one standard deviation over the
@@ -154,7 +155,7 @@ def class_gaussian(
     return scores if covariance == "class" or differ else pooled
 
 
-def _own_share(n: int, dimensions: int) -> float:
+def _own_share(n: float, dimensions: int) -> float:
     """Weight of the covariance of n rows against the shared one."""
     return (n - 1) / (n - 1 + max(PRIOR * dimensions, LEAST))
 
@@ -204,6 +205,7 @@ def _whitened(
     space, d = pooled.space, len(inverse)
     _, _, middle = mean_in_parts(state.moments())
     # R^-1 U = Sigma R^T U leads from coordinates back to rows
+    typical = len(state.labels) / float((1 / state.counts).sum())
     means = middle + product(_symmetric_product(sigma, space.directions), space.believed.T).T
     classes, chance = [], _Chance(d)
     for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
@@ -220,7 +222,7 @@ def _whitened(
         kept = values > 1e-12 * values[-1]
         values, vectors = values[kept], vectors[:, kept]
         factor = product(inverse.T, product(white, vectors)) / np.sqrt(values)
-        excess = _own_share(n, d) * (values / (n - 1) - 1)
+        excess = _own_share(min(n, typical), d) * (values / (n - 1) - 1)
         shift = product(means[c : c + 1], factor)[0]
         order = slice(None, None, -1)
         factor = np.ascontiguousarray(factor[:, order])
