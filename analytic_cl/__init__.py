@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analytic_cl.extractors import ContinualPipeline as ContinualPipeline
     from analytic_cl.extractors import OrientedGradients as OrientedGradients
     from analytic_cl.heads import ErrorMemory as ErrorMemory
+    from analytic_cl.heads import GaussianClassifier as GaussianClassifier
     from analytic_cl.heads import Head as Head
     from analytic_cl.heads import KeyValueBottleneckClassifier as KeyValueBottleneckClassifier
     from analytic_cl.heads import LDAClassifier as LDAClassifier
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from analytic_cl.heads import prediction_sets as prediction_sets
     from analytic_cl.learner import Receipt as Receipt
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
+    from analytic_cl.statistics import ClassGrams as ClassGrams
     from analytic_cl.statistics import Moments as Moments
     from analytic_cl.store import Store as Store
     from analytic_cl.store import StoreReceipt as StoreReceipt
@@ -47,6 +49,7 @@ _HOMES = {
     "extractors": ("ConcatExtractor", "ContinualPipeline", "OrientedGradients"),
     "heads": (
         "ErrorMemory",
+        "GaussianClassifier",
         "Head",
         "KeyValueBottleneckClassifier",
         "LDAClassifier",
@@ -59,7 +62,7 @@ _HOMES = {
     ),
     "learner": ("Receipt",),
     "ledger": ("NotLearnedError",),
-    "statistics": ("Moments",),
+    "statistics": ("ClassGrams", "Moments"),
     "store": ("Store", "StoreReceipt"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,6 +5,7 @@ import os
 from analytic_cl.heads import persistence
 from analytic_cl.heads.base import Head as Head
 from analytic_cl.heads.error_memory import ErrorMemory as ErrorMemory
+from analytic_cl.heads.gaussian import GaussianClassifier as GaussianClassifier
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier as KeyValueBottleneckClassifier
 from analytic_cl.heads.lda import LDAClassifier as LDAClassifier
 from analytic_cl.heads.linear import LinearHead as LinearHead

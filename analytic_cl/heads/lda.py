@@ -12,7 +12,7 @@ from analytic_cl._locks import reading
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
-from analytic_cl.heads.validation import check_strength, check_temperature
+from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.solvers import (
     CANDIDATES,
@@ -135,17 +135,7 @@ class LDAClassifier(LinearHead):
         if self.means not in ("shrunk", "plain"):
             raise ValueError(f'means must be "shrunk" or "plain", got {self.means!r}')
         if self.priors is not None:
-            priors = self._prior_numbers()
-            if priors.ndim != 1 or not (priors > 0).all() or not np.isclose(priors.sum(), 1.0):
-                raise ValueError(f"priors must be positive and sum to 1, got {self.priors!r}")
-
-    def _prior_numbers(self) -> NDArray[np.float64]:
-        try:
-            return np.asarray(self.priors, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"priors must be a list of numbers, one a class in the order of classes_, got {self.priors!r}"
-            ) from None
+            prior_numbers(self.priors)
 
     def _solve(self, moments: Moments) -> LinearScores | DiscriminantScores:
         return self._solve_by(moments, self._chosen(CANDIDATES, self.shrinkage))
@@ -162,7 +152,7 @@ class LDAClassifier(LinearHead):
                 return None
             known, priors = everything.labels, everything.counts.astype(np.float64)
         else:
-            known, priors = self._all_labels(), self._prior_numbers()
+            known, priors = self._all_labels(), prior_numbers(self.priors)
             if priors.size != len(known):
                 raise ValueError(f"{priors.size} priors for {len(known)} classes: {known}")
         place = {label: at for at, label in enumerate(known)}

@@ -16,6 +16,7 @@ from typing import Any
 from analytic_cl._warnings import warn
 from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
+from analytic_cl.heads.gaussian import GaussianClassifier
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.lda import LDAClassifier
 from analytic_cl.heads.nearest_mean import NearestMeanClassifier
@@ -80,6 +81,17 @@ _OURS = (
         _SHRINKAGE,
         store=True,
         examples=(LDAClassifier(), LDAClassifier(0.1, means="plain", door="embedding", track="rows")),
+    ),
+    HeadEntry(
+        "gaussian",
+        "Gaussian classes",
+        lambda _: GaussianClassifier(),
+        _SHRINKAGE,
+        store=True,
+        examples=(
+            GaussianClassifier(),
+            GaussianClassifier("class", shrinkage=0.1, door="embedding", track="rows"),
+        ),
     ),
     HeadEntry(
         "ridge",

@@ -138,6 +138,19 @@ def check_strength(name: str, value: Any, words: tuple[str, ...], high: float = 
         raise ValueError(f"{name} must be {words_named}a number {limit}; got {value!r}")
 
 
+def prior_numbers(priors: Any) -> NDArray[np.float64]:
+    """Class probabilities as numbers. Raises ValueError unless they are positive and sum to 1."""
+    try:
+        numbers = np.asarray(priors, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"priors must be a list of numbers, one a class in the order of classes_, got {priors!r}"
+        ) from None
+    if numbers.ndim != 1 or not (numbers > 0).all() or not np.isclose(numbers.sum(), 1.0):
+        raise ValueError(f"priors must be positive and sum to 1, got {priors!r}")
+    return numbers
+
+
 def check_temperature(value: Any) -> None:
     """Raise ValueError unless `value` is "folds" or a number above 0."""
     check_strength("temperature", value, ("folds",))

@@ -1,5 +1,7 @@
 """State to weights: pure functions, one family a file."""
 
+from analytic_cl.solvers.class_gaussian import GaussianScores as GaussianScores
+from analytic_cl.solvers.class_gaussian import class_gaussian as class_gaussian
 from analytic_cl.solvers.discriminant import Discriminants as Discriminants
 from analytic_cl.solvers.discriminant import DiscriminantScores as DiscriminantScores
 from analytic_cl.solvers.discriminant import discriminants as discriminants

@@ -143,13 +143,13 @@ class DiscriminantScores:
         """Scores of rows less the centre, in dequantised units; for two classes one column, the second's less the
         first's.
         """
-        y = self.space.coordinates(deviations)
-        linear, square, bias = self.linear, self.square, self.bias
-        if len(bias) == 2:
-            linear, bias = linear[1:] - linear[:1], bias[1:] - bias[:1]
-            square = None if square is None else square[1:] - square[:1]
-        scores = product(y, linear.T) + bias
-        return scores if square is None else scores - product(y * y, square.T)
+        scores = self.of_coordinates(self.space.coordinates(deviations))
+        return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
+
+    def of_coordinates(self, y: Floats) -> Floats:
+        """Scores of coordinates in `space`, one column a class."""
+        scores = product(y, self.linear.T) + self.bias
+        return scores if self.square is None else scores - product(y * y, self.square.T)
 
 
 @needs(CLASS_SUMS, GRAM)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,15 +43,21 @@ def moments_digest(
         h.update(sized(name))
         h.update(struct.pack("<q", counts[place]))
         h.update(sums[place].astype("<i8").tobytes())
+    for part in plane_bytes(planes, door.bits):
+        h.update(part)
+    return h.hexdigest()
+
+
+def plane_bytes(planes: gram.Planes, bits: int) -> Iterator[Any]:
+    """Canonical bytes of a Gram matrix, some at a time; none where there are no planes."""
     if len(planes) == 1:
-        h.update(np.ascontiguousarray(planes[0], dtype="<i8").data)
+        yield np.ascontiguousarray(planes[0], dtype="<i8").data
     elif planes:
         for start in range(0, planes[0].size, 2**20):
             entries = Int128(planes[0][start : start + 2**20].shape)
-            for plane, shift in zip(planes, gram.PLANE_SHIFTS[door.bits], strict=True):
+            for plane, shift in zip(planes, gram.PLANE_SHIFTS[bits], strict=True):
                 entries.add(plane[start : start + 2**20], shift)
-            h.update(entries.to_bytes())
-    return h.hexdigest()
+            yield entries.to_bytes()
 
 
 def sized(data: bytes) -> bytes:

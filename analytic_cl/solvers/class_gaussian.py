@@ -1,0 +1,271 @@
+"""Gaussian classes with a covariance each, the shared one as prior.
+
+Symbols: k classes of n_c rows, N in all; Sigma the shrunk within-class covariance, R Sigma R^T = I; Sw_c the scatter of
+the rows of class c about their mean, S_c = R Sw_c R^T / (n_c - 1); y, a_c y_c and psi as in `discriminant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh, lapack
+
+from analytic_cl._blas import product
+from analytic_cl.solvers.discriminant import DiscriminantScores, shrunk_means_lda
+from analytic_cl.solvers.needs import needs
+from analytic_cl.solvers.spd import Floats, whitener
+from analytic_cl.solvers.units import mean_in_parts, scatter_matrix
+from analytic_cl.solvers.within import within_covariance
+from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, GRAM, ClassGrams, Int64s
+
+PRIOR = 4  # rows that the shared covariance counts for, a dimension of the space
+LEAST = 32  # that it counts for in any case
+RANK = 64  # directions of a class in whitened space
+FEW = 10  # classes of which each is scored with its own covariance; of more, those
+NEAR = {"discriminant": 60.0, "whitened": 20.0}  # whose score by the shared one is so near the best
+NEARER = 8.0  # and in whitened space, for more than the first directions, so near with these
+FIRST = 8
+ROWS = 512  # that are scored at a time: a copy of them stays in the cache
+SAME_SCALE = 0.2  # spread of log tr S_c up to which distances in all directions compare between classes
+
+
+class ClassQuadratic(NamedTuple):
+    """What a class's own covariance makes of a row v: `bias` + the sum of `weights` * (v @ factor - shift)^2 / 2."""
+
+    factor: Floats
+    shift: Floats
+    weights: Floats
+    bias: float
+
+    def of(self, v: Floats, columns: int | None = None) -> Floats:
+        """Of rows, by the first columns of the factor; shape (n,)."""
+        found = product(v, self.factor[:, :columns]) - self.shift[:columns]
+        return np.asarray(self.bias + 0.5 * product(found * found, self.weights[:columns, None])[:, 0])
+
+
+@dataclass(frozen=True)
+class GaussianScores:
+    """Scores of the shared covariance, corrected for the likeliest classes by their own.
+
+    Attributes
+    ----------
+    pooled : DiscriminantScores
+    space : {"discriminant", "whitened"}
+        Which directions the classes have a covariance of their own in.
+    classes : list of ClassQuadratic
+        In discriminant space, of the coordinates y, the score itself; in whitened space, of the row less the centre,
+        what is to be added to that of `pooled`, the columns that matter most first.
+    """
+
+    pooled: DiscriminantScores
+    space: str
+    classes: list[ClassQuadratic]
+
+    @property
+    def centre(self) -> Int64s:
+        return self.pooled.centre
+
+    @property
+    def strength(self) -> float:
+        return self.pooled.strength
+
+    def of(self, deviations: Floats) -> Floats:
+        """Scores of rows less the centre, in dequantised units; for two classes one column, the second's less the
+        first's.
+
+        Classes that are not among the likeliest keep their distance from the last of these.
+        """
+        y = self.pooled.space.coordinates(deviations)
+        shared = self.pooled.of_coordinates(y)
+        k = shared.shape[1]
+        likely = _near_best(shared, NEAR[self.space] if k > FEW else np.inf)
+        if self.space == "discriminant":
+            scores = _rescored(shared, likely, lambda c, at: self.classes[c].of(y[at]))
+        else:
+            scores = _rescored(shared, likely, lambda c, at: shared[at, c] + self.classes[c].of(deviations[at], FIRST))
+            likely &= _near_best(scores, NEARER if k > FEW else np.inf)
+            scores = _rescored(scores, likely, lambda c, at: shared[at, c] + self.classes[c].of(deviations[at]))
+        return scores[:, 1:] - scores[:, :1] if k == 2 else scores
+
+
+def _near_best(scores: Floats, distance: float) -> NDArray[np.bool_]:
+    return np.asarray(scores >= scores.max(axis=1, keepdims=True) - distance)
+
+
+def _rescored(scores: Floats, which: NDArray[np.bool_], score: Callable[[int, NDArray[np.intp]], Floats]) -> Floats:
+    """New scores, by class and rows, of those that are marked; the others fall, or rise, as the worst of these did."""
+    change = np.full(scores.shape, np.inf)
+    for c in range(scores.shape[1]):
+        rows = np.flatnonzero(which[:, c])
+        for start in range(0, rows.size, ROWS):
+            at = rows[start : start + ROWS]
+            change[at, c] = score(c, at) - scores[at, c]
+    return np.asarray(scores + np.where(which, change, change.min(axis=1, keepdims=True)))
+
+
+@needs(CLASS_SUMS, GRAM, CLASS_GRAMS)
+def class_gaussian(
+    state: ClassGrams, covariance: str = "auto", shrinkage: str | float = "oas", priors: Floats | None = None
+) -> GaussianScores | DiscriminantScores:
+    """Discriminant analysis by a covariance of each class, with the shared one as a prior of 4 rows a dimension,
+    and 32 at least.
+
+    In discriminant space (r dimensions, b_c = (n_c - 1) / (n_c - 1 + 4 r), A_c = (1 - b_c) I + b_c S_c, V_c the doubt
+    about the mean):
+    score_c = log prior_c - (y - a_c y_c)^T (A_c + V_c)^-1 (y - a_c y_c) / 2 - log det A_c / 2.
+
+    In whitened space (all d dimensions, b_c with 4 d, (rho_j, v_j) the 64 largest eigenpairs of S_c, u = R (x - m)):
+    score_c = that of the shared covariance + sum over j of w_j (v_j^T (u - u_c))^2 / 2,
+    w_j = b_c (rho_j - 1) / (1 + b_c (rho_j - 1)): the inverse of I + sum of b_c (rho_j - 1) v_j v_j^T, without its
+    determinant, which is small here, and helps nowhere that was measured. A class with a covariance of its own takes
+    rows from classes that have too few rows for one; so n_c in b_c is at most the harmonic mean of all.
+
+    Distances in all directions tell classes apart where all are about as wide; where they are not, they tell mostly how
+    wide. So the space is the whitened one where log tr S_c spreads by less than 0.2 (one standard deviation over the
+    classes, weighted by n_c - 1), else the discriminant one.
+
+    `covariance` "pooled" gives the scores of `shrunk_means_lda`; "auto" does so where the S_c differ by no more than
+    chance would make them.
+
+    Cost: that of `shrunk_means_lda`, and a class n_c d^2 where rows wait, d^2 for Sw_c; r d^2 + r^3 in discriminant
+    space, 2 min(n_c, d) d^2 in whitened space. Memory k r^2 or 64 k d numbers.
+
+    References
+    ----------
+    Friedman, Regularized discriminant analysis, JASA 84 (1989). Srivastava, Gupta and Frigyik, Bayesian quadratic
+    discriminant analysis, JMLR 8 (2007). There: one strength for all classes; here by their rows.
+    """
+    moments = state.moments()
+    pooled = shrunk_means_lda(moments, shrinkage, priors)
+    if covariance == "pooled" or len(state.labels) < 2 or not pooled.space.directions.shape[1]:
+        return pooled
+    log_priors = np.log(state.counts / state.n_rows if priors is None else priors)
+    sigma, _, variances = within_covariance(moments, shrinkage)
+    inverse = whitener(sigma.copy(), lambda: within_covariance(moments, shrinkage).covariance)
+    if _scale_spread(state, inverse) < SAME_SCALE:
+        classes, differ = _whitened(state, pooled, sigma, inverse, int((variances > 0).sum()))
+        scores = GaussianScores(pooled, "whitened", classes)
+    else:
+        classes, differ = _discriminant(state, pooled, log_priors)
+        scores = GaussianScores(pooled, "discriminant", classes)
+    return scores if covariance == "class" or differ else pooled
+
+
+def _own_share(n: float, dimensions: int) -> float:
+    """Weight of the covariance of n rows against the shared one."""
+    return (n - 1) / (n - 1 + max(PRIOR * dimensions, LEAST))
+
+
+def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
+    """Standard deviation of log tr S_c over the classes; infinite where one has no width."""
+    precision = product(inverse.T, inverse)
+    np.fill_diagonal(precision, precision.diagonal() / 2)  # twice the upper triangle is all of it
+    freedom, scales = [], []
+    for label, n in zip(state.labels, state.counts.tolist(), strict=True):
+        if n > 1:
+            upper = np.triu(scatter_matrix(state.moments_of(label), "class means"))
+            freedom.append(n - 1)
+            scales.append(2 * float(np.einsum("ij,ij->", precision, upper)) / (n - 1))
+    if not scales or min(scales) <= 0:
+        return np.inf
+    logs, weights = np.log(scales), np.array(freedom) / sum(freedom)
+    return float(np.sqrt(weights @ (logs - weights @ logs) ** 2))
+
+
+def _discriminant(
+    state: ClassGrams, pooled: DiscriminantScores, log_priors: Floats
+) -> tuple[list[ClassQuadratic], bool]:
+    space = pooled.space
+    r, doubt, believed = space.directions.shape[1], space.doubt, space.believed
+    classes, chance = [], _Chance(r)
+    for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
+        a = np.eye(r)
+        if n > 1:
+            sw = scatter_matrix(state.moments_of(label), "class means")
+            own = product(space.directions.T, _symmetric_product(sw, space.directions)) / (n - 1)
+            chance.see(float(own.trace()), float((own**2).sum()), n - 1)
+            b = _own_share(n, r)
+            a = (1 - b) * a + b * (own + own.T) / 2
+        log_det = 2 * float(np.log(np.diagonal(lapack.dpotrf(a, lower=1, clean=1)[0])).sum())
+        a[np.diag_indices(r)] += doubt[c]
+        values, vectors = eigh(a)
+        factor = vectors / np.sqrt(values)
+        shift = product(believed[c : c + 1], factor)[0]
+        classes.append(ClassQuadratic(factor, shift, np.full(r, -1.0), float(log_priors[c]) - log_det / 2))
+    return classes, chance.differ
+
+
+def _whitened(
+    state: ClassGrams, pooled: DiscriminantScores, sigma: Floats, inverse: Floats, n_live: int
+) -> tuple[list[ClassQuadratic], bool]:
+    space, d = pooled.space, len(inverse)
+    _, _, middle = mean_in_parts(state.moments())
+    # R^-1 U = Sigma R^T U leads from coordinates back to rows
+    typical = len(state.labels) / float((1 / state.counts).sum())
+    means = middle + product(_symmetric_product(sigma, space.directions), space.believed.T).T
+    classes, chance = [], _Chance(n_live)  # columns that are constant within all classes differ by no chance
+    for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
+        root = _root(scatter_matrix(state.moments_of(label), "class means"), n)
+        white = product(inverse, root)
+        inner = product(white.T, white)
+        rank = min(RANK, len(inner))
+        if n > 1:
+            chance.see(float(inner.trace()) / (n - 1), float((inner**2).sum()) / (n - 1) ** 2, n - 1)
+        if not rank:
+            classes.append(ClassQuadratic(np.zeros((len(sigma), 0)), np.zeros(0), np.zeros(0), 0.0))
+            continue
+        values, vectors = eigh(inner, subset_by_index=[len(inner) - rank, len(inner) - 1])
+        kept = values > 1e-12 * values[-1]
+        values, vectors = values[kept], vectors[:, kept]
+        factor = product(inverse.T, product(white, vectors)) / np.sqrt(values)
+        excess = _own_share(min(n, typical), d) * (values / (n - 1) - 1)
+        shift = product(means[c : c + 1], factor)[0]
+        order = slice(None, None, -1)
+        factor = np.ascontiguousarray(factor[:, order])
+        classes.append(ClassQuadratic(factor, shift[order], (excess / (1 + excess))[order], 0.0))
+    return classes, chance.differ
+
+
+class _Chance:
+    """Whether covariances of classes differ from the identity in q dimensions by more than rows of one would make."""
+
+    def __init__(self, q: int) -> None:
+        self._q = q
+        self._sum = 0.0
+        self._classes = 0
+
+    def see(self, trace: float, squares: float, freedom: int) -> None:
+        """Trace and sum of squares of S_c. |Sigma_c - I|^2 is estimated without bias; times the freedom, by chance
+        alone, it is 2 q in standard deviation.
+        """
+        if freedom > 1:
+            unbiased = freedom**2 / ((freedom - 1) * (freedom + 2)) * (squares - trace**2 / freedom)
+            self._sum += freedom * (unbiased - 2 * trace + self._q)
+            self._classes += 1
+
+    @property
+    def differ(self) -> bool:
+        return self._classes > 0 and self._sum > 2 * 2 * self._q * np.sqrt(self._classes)
+
+
+def _root(scatter: Floats, n: int) -> Floats:
+    """F with F F^T = a scatter of n rows, its upper triangle, of as many columns as its rank."""
+    scale = float(scatter.diagonal().max(initial=0.0))
+    if n < 2 or scale <= 0:
+        return np.zeros((len(scatter), 0))
+    factor, pivots, rank, _ = lapack.dpstrf(scatter.T, lower=1, tol=1e-13 * scale)
+    rank = min(rank, n - 1)
+    root = np.zeros((len(scatter), rank))
+    root[pivots - 1] = np.tril(factor[:, :rank])
+    return root
+
+
+def _symmetric_product(a: Floats, v: Floats) -> Floats:
+    """A @ v from the upper triangle of A."""
+    upper = np.triu(a)
+    upper += np.triu(a, 1).T
+    return product(upper, v)
