@@ -39,7 +39,7 @@ def test_scores_in_discriminant_space_are_log_densities():
         b = (n - 1) / (n - 1 + 32)
         a = (1 - b) * np.eye(r) + b * np.cov(coordinates[y == c].T)
         sigma = a + np.diag(space.doubt[c])
-        expected[:, c] = multivariate_normal(space.believed[c], sigma).logpdf(coordinates) + np.log(n / len(X))
+        expected[:, c] = multivariate_normal(space.contrasted[c], sigma).logpdf(coordinates) + np.log(n / len(X))
         expected[:, c] += np.linalg.slogdet(sigma)[1] / 2 - np.linalg.slogdet(a)[1] / 2
 
     got = head.decision_function(X)
@@ -60,14 +60,14 @@ def test_scores_in_whitened_space_are_those_of_the_shared_covariance_and_a_corre
     inverse = np.linalg.inv(np.linalg.cholesky(sigma))
     space = discriminants(head.state_.moments())
     middle = x.mean(axis=0)
-    believed = middle + (sigma @ space.directions @ space.believed.T).T
+    means = middle + (sigma @ space.directions @ space.contrasted.T).T
     correction = np.empty((n, 5))
     for c in range(5):
         own = centred[y == c]
         values, vectors = np.linalg.eigh(inverse @ own.T @ own @ inverse.T / (len(own) - 1))
         b = (len(own) - 1) / (len(own) - 1 + 32)
         whole = np.eye(5) + (vectors * b * (values - 1)) @ vectors.T
-        u = (x - believed[c]) @ inverse.T
+        u = (x - means[c]) @ inverse.T
         correction[:, c] = 0.5 * ((u**2).sum(axis=1) - np.einsum("ij,jk,ik->i", u, np.linalg.inv(whole), u))
 
     got = head.decision_function(X) - shared.decision_function(X)

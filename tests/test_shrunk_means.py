@@ -43,7 +43,8 @@ def densities(X, y, rows, shrinkage):
     psi = np.maximum(0, singular**2 - np.trace(white) * (k - 1) / r) / (n - (counts**2).sum() / n)
     out = []
     for c in range(k):
-        known = counts[c] * psi / (counts[c] * psi + 1)
+        n_most = counts.max()
+        known = counts[c] * (n_most * psi + 1) / (n_most * (counts[c] * psi + 1))  # over that of the largest class
         variance = np.eye(d) + axes @ np.diag(psi / (counts[c] * psi + 1)) @ axes.T
         off = u_rows - axes @ (known * (axes.T @ u[c]))
         off -= off @ (np.eye(d) - axes @ axes.T)  # the rest is the same for all classes
@@ -74,8 +75,20 @@ def test_two_classes_of_noise_are_one_class():
     plain = LDAClassifier(means="plain").fit(X, y).decision_function(X)
 
     assert space.between.tolist() == [0.0]
-    np.testing.assert_allclose(LDAClassifier().fit(X, y).decision_function(X), np.log(1 / 39), rtol=1e-12)
+    assert LDAClassifier().fit(X, y).decision_function(X).std() < plain.std() / 15
     assert plain.std() > 0.1
+
+
+def test_classes_of_one_size_keep_their_means_in_directions_weaker_than_the_noise():
+    X = np.random.RandomState(0).normal(size=(120, 8))
+    y = np.arange(120) % 4
+    X[:, 0] += 0.8 * (y == 1)
+    space = discriminants(LDAClassifier().fit(X, y).moments_)
+
+    assert (space.between == 0).any()
+    np.testing.assert_allclose(space.contrasted, space.means)
+    same = LDAClassifier().fit(X, y).predict(X) == LDAClassifier(means="plain").fit(X, y).predict(X)
+    assert same.mean() > 0.97
 
 
 def test_many_rows_a_class_leave_means_as_they_are():
@@ -102,9 +115,12 @@ def test_classes_of_one_size_have_scores_that_are_linear_in_the_row():
 def test_smaller_classes_are_drawn_nearer_to_the_middle():
     X, y = uneven()
     space = discriminants(LDAClassifier().fit(X, y).moments_)
-    share = np.linalg.norm(space.believed, axis=1) / np.linalg.norm(space.means, axis=1)
 
-    assert (np.diff(space.counts) < 0).all() and (np.diff(share) < 0).all()
+    assert (np.diff(space.counts) < 0).all()
+    for means in (space.believed, space.contrasted):
+        share = np.linalg.norm(means, axis=1) / np.linalg.norm(space.means, axis=1)
+        assert (np.diff(share) < 0).all()
+    np.testing.assert_allclose(space.contrasted[0], space.means[0])
 
 
 def test_weights_exist_with_plain_means_only_and_the_state_is_the_same():

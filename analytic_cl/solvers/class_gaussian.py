@@ -180,7 +180,7 @@ def _discriminant(
     state: ClassGrams, pooled: DiscriminantScores, log_priors: Floats
 ) -> tuple[list[ClassQuadratic], bool]:
     space = pooled.space
-    r, doubt, believed = space.directions.shape[1], space.doubt, space.believed
+    r, doubt, means = space.directions.shape[1], space.doubt, space.contrasted
     classes, chance = [], _Chance(r)
     for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
         a = np.eye(r)
@@ -194,7 +194,7 @@ def _discriminant(
         a[np.diag_indices(r)] += doubt[c]
         values, vectors = eigh(a)
         factor = vectors / np.sqrt(values)
-        shift = product(believed[c : c + 1], factor)[0]
+        shift = product(means[c : c + 1], factor)[0]
         classes.append(ClassQuadratic(factor, shift, np.full(r, -1.0), float(log_priors[c]) - log_det / 2))
     return classes, chance.differ
 
@@ -206,7 +206,7 @@ def _whitened(
     _, _, middle = mean_in_parts(state.moments())
     # R^-1 U = Sigma R^T U leads from coordinates back to rows
     typical = len(state.labels) / float((1 / state.counts).sum())
-    means = middle + product(_symmetric_product(sigma, space.directions), space.believed.T).T
+    means = middle + product(_symmetric_product(sigma, space.directions), space.contrasted.T).T
     classes, chance = [], _Chance(n_live)  # columns that are constant within all classes differ by no chance
     for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
         root = _root(scatter_matrix(state.moments_of(label), "class means"), n)

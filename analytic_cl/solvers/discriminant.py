@@ -64,6 +64,19 @@ class Discriminants:
         """Class means drawn towards the mean of all, to n_c psi / (n_c psi + 1) of their length, shape (k, r)."""
         return np.asarray(self.means * (self.counts[:, None] * self.doubt))
 
+    @property
+    def contrasted(self) -> Floats:
+        """Class means drawn less than `believed` ones: as if the largest class's were known, shape (k, r).
+
+        What all classes are drawn alike says how weak a direction is, and not which class a row is of. It would leave
+        out directions in which classes do differ, by less than the noise.
+        """
+        largest = self.doubt[self.counts.argmax()]
+        shares = self.counts[:, None] / self.counts.max() * np.ones_like(largest)
+        sure = largest > 0
+        shares[:, sure] *= self.doubt[:, sure] / largest[sure]
+        return np.asarray(self.means * shares)
+
 
 @needs(CLASS_SUMS, GRAM)
 def discriminants(moments: Moments, shrinkage: Shrinkage = "oas") -> Discriminants:
@@ -159,7 +172,8 @@ def shrunk_means_lda(
     """Linear discriminant analysis that knows how uncertain each class mean is: the mean is integrated out.
 
     With mu_c ~ N(m, B), x | c ~ N(mu_c, Sigma) and psi the diagonal of B in discriminant space, a row of class c has
-    mean a_c y_c, a_c = n_c psi / (n_c psi + 1), and variance v_c = 1 + psi / (n_c psi + 1):
+    mean a_c y_c, a_c = n_c psi / (n_c psi + 1), and variance v_c = 1 + psi / (n_c psi + 1). a_c is divided by that of
+    the largest class, so that classes of one size keep their means:
     score_c = log prior_c - sum over j of (log v_c + (y - a_c y_c)^2 / v_c) / 2.
 
     Cost: that of `discriminants`; d r + 2 r k a row.
@@ -169,9 +183,9 @@ def shrunk_means_lda(
     Ioffe, Probabilistic linear discriminant analysis, ECCV 2006. There: all classes of one size.
     """
     space = discriminants(moments, shrinkage)
-    precision, believed = 1 / (1 + space.doubt), space.believed
+    precision, means = 1 / (1 + space.doubt), space.contrasted
     log_priors = np.log(space.counts / moments.n_rows if priors is None else priors)
-    linear = precision * believed
-    bias = log_priors - 0.5 * ((linear * believed) - np.log(precision)).sum(axis=1)
+    linear = precision * means
+    bias = log_priors - 0.5 * ((linear * means) - np.log(precision)).sum(axis=1)
     square = 0.5 * (precision - precision.min(axis=0, initial=1.0))
     return DiscriminantScores(space, linear, square if square.any() else None, bias)
