@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from analytic_cl import DoorWarning, LDAClassifier, NearestMeanClassifier, RLSClassifier
+from analytic_cl import LDAClassifier, NearestMeanClassifier, QuantizationWarning, RLSClassifier
 from analytic_cl.datasets import load_clinc150
 from analytic_cl.metrics import expected_calibration_error
 
 DATA = Path(os.environ.get("ANALYTIC_CL_DATA", "../shared/data"))
 
-warnings.simplefilter("ignore", DoorWarning)
+warnings.simplefilter("ignore", QuantizationWarning)
 
 
 def pack(name):

@@ -11,16 +11,16 @@ import numpy as np
 from _common import REPEATS
 
 from analytic_cl import ClassGrams, FixedPoint, Moments
-from analytic_cl.door import resolve_door
+from analytic_cl.quantizers import resolve_quantizer
 
 N = 20_000
 
 
 def seconds(kind, rows, labels, forgotten):
     """Seconds to learn all rows, to forget some, and to have the matrix of all classes then."""
-    state = kind(resolve_door(FixedPoint(8, scale=1), None, rows.shape[1]))
+    state = kind(resolve_quantizer(FixedPoint(8, scale=1), None, rows.shape[1]))
     times = [time.perf_counter()]
-    state.add(rows, labels, from_door=True)
+    state.add(rows, labels, from_quantizer=True)
     times.append(time.perf_counter())
     state.subtract(rows[forgotten], labels[forgotten])
     times.append(time.perf_counter())

@@ -17,11 +17,13 @@ def uneven(n_classes, centred=True):
 
 @pytest.mark.parametrize("n_classes", [2, 5])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("door", ["wide", "embedding"])
+@pytest.mark.parametrize("quantizer", ["tabular", "embedding"])
 @pytest.mark.parametrize("alpha", ["auto", "oas", "gcv", 1e-3, 10.0])
-def test_almost_no_balance_is_plain_ridge(n_classes, fit_intercept, door, alpha):
+def test_almost_no_balance_is_plain_ridge(n_classes, fit_intercept, quantizer, alpha):
     X, y = uneven(n_classes, fit_intercept)
-    plain, almost = (RLSClassifier(alpha, fit_intercept, balance=b, door=door).fit(X, y) for b in (0.0, 1e-12))
+    plain, almost = (
+        RLSClassifier(alpha, fit_intercept, balance=b, quantizer=quantizer).fit(X, y) for b in (0.0, 1e-12)
+    )
 
     np.testing.assert_allclose(almost.coef_, plain.coef_, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(almost.decision_function(X), plain.decision_function(X), rtol=1e-7, atol=1e-8)
@@ -34,7 +36,7 @@ def test_almost_no_balance_is_plain_ridge(n_classes, fit_intercept, door, alpha)
 def test_it_is_weighted_least_squares_with_the_shared_scatter(n_classes, fit_intercept, balance):
     X, y = uneven(n_classes)
     head = RLSClassifier(0.7, fit_intercept, balance=balance).fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     counts = np.bincount(y)
     v = counts ** (1 - balance) * len(y) / (counts ** (1 - balance)).sum()
     means = np.stack([Z[y == c].mean(axis=0) for c in range(n_classes)])

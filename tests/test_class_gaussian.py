@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import DATA, ignore_door, pack
+from common import DATA, ignore_quantization, pack
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.model_selection import StratifiedKFold
@@ -31,8 +31,8 @@ def test_scores_in_discriminant_space_are_log_densities():
     head = GaussianClassifier("class").fit(X, y)
     assert head.covariance_ == "discriminant"
     state, space = head.state_, discriminants(head.state_.moments())
-    rows = head.door_.quantise(X)
-    coordinates = space.coordinates((rows - space.centre) * head.door_.step)
+    rows = head.quantizer_.quantise(X)
+    coordinates = space.coordinates((rows - space.centre) * head.quantizer_.step)
     r = coordinates.shape[1]
     expected = np.empty((len(X), 3))
     for c, n in enumerate(state.counts):
@@ -50,7 +50,7 @@ def test_scores_in_whitened_space_are_those_of_the_shared_covariance_and_a_corre
     X, y = rows_of(SAME_WIDTH)
     head, shared = GaussianClassifier("class").fit(X, y), LDAClassifier().fit(X, y)
     assert head.covariance_ == "whitened"
-    x = head.door_.offset + head.door_.step * head.door_.quantise(X).astype(np.float64)
+    x = head.quantizer_.offset + head.quantizer_.step * head.quantizer_.quantise(X).astype(np.float64)
     n = len(X)
     means = np.stack([x[y == c].mean(axis=0) for c in range(5)])
     centred = x - means[y]
@@ -135,7 +135,7 @@ def test_large_classes_get_no_more_of_their_own_covariance_than_small_ones_allow
     assert weights[1] < 0.6 * weights[0]
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_classes_of_few_rows_are_served(n):
     random = np.random.RandomState(0)
@@ -174,7 +174,7 @@ def test_accuracy_on_sentences():
     assert head.score(data.X_test, data.y_test) == pytest.approx(0.9500, abs=0.002)  # LDA: .9302
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.skipif(not (DATA / "cifar100_mnv2.npz").exists(), reason="no shared features")
 def test_accuracy_on_images_of_twenty_classes():
     data = pack("cifar100_mnv2")

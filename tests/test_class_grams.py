@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analytic_cl import ClassGrams, FixedPoint, LDAClassifier, Moments, RLSClassifier, use_backend
 from analytic_cl._config import BACKENDS
-from analytic_cl.door import resolve_door
+from analytic_cl.quantizers import resolve_quantizer
 from analytic_cl.solvers import lda
 from analytic_cl.statistics import EMPTY, class_gram, class_grams, gram, state_from_arrays
 from analytic_cl.statistics.gram import PLANE_SHIFTS
@@ -20,17 +20,19 @@ BITS = (8, 16, 32)
 all_bits = pytest.mark.parametrize("bits", BITS)
 
 
-def door_of(bits, d=D):
-    return resolve_door(FixedPoint(bits, scale=1), None, d)
+def quantizer_of(bits, d=D):
+    return resolve_quantizer(FixedPoint(bits, scale=1), None, d)
 
 
 def random_rows(bits, n, d=D, seed=0):
-    door, random = door_of(bits, d), np.random.RandomState(seed)
-    return random.randint(-door.limit, door.limit + 1, size=(n, d)).astype(door.dtype), random.randint(0, 3, size=n)
+    quantizer, random = quantizer_of(bits, d), np.random.RandomState(seed)
+    return random.randint(-quantizer.limit, quantizer.limit + 1, size=(n, d)).astype(quantizer.dtype), random.randint(
+        0, 3, size=n
+    )
 
 
 def learned(bits, rows, labels):
-    state = ClassGrams(door_of(bits, rows.shape[1]))
+    state = ClassGrams(quantizer_of(bits, rows.shape[1]))
     state.add(rows, labels)
     return state
 
@@ -44,7 +46,7 @@ def full(planes, bits, d=D):
 
 def assert_holds(state, rows, labels):
     """The state is that of these rows, by sums over Python integers."""
-    bits = state.door.bits
+    bits = state.quantizer.bits
     assert state.labels == sorted(set(labels.tolist()))
     for label, count, total in zip(state.labels, state.counts, state.sums, strict=True):
         own = rows[labels == label].astype(object)
@@ -58,10 +60,10 @@ def assert_holds(state, rows, labels):
 @all_bits
 @given(data=st.data())
 def test_any_sequence_leaves_the_state_of_the_rows_that_are_left(bits, data):
-    # of 3 columns, 8 rows a class wait behind an 8-bit door: most sequences cross from rows to a matrix
+    # of 3 columns, 8 rows a class wait behind an 8-bit quantizer: most sequences cross from rows to a matrix
     rows, labels = random_rows(bits, 40)
     rows[20:30], labels[20:30] = rows[:10], labels[:10]
-    state, held = ClassGrams(door_of(bits)), []
+    state, held = ClassGrams(quantizer_of(bits)), []
     for _ in range(data.draw(st.integers(1, 8))):
         batch = data.draw(st.lists(st.integers(0, 39), min_size=1, max_size=20))
         action = data.draw(st.sampled_from(["add", "merge", "subtract", "add and undo", "drop", "file"]))
@@ -75,7 +77,7 @@ def test_any_sequence_leaves_the_state_of_the_rows_that_are_left(bits, data):
             state.add(rows[batch], labels[batch])
             state.undo(rows[batch], labels[batch], +1)
         elif action == "file":
-            state = state_from_arrays(state.door, state.describe(), state.to_arrays())
+            state = state_from_arrays(state.quantizer, state.describe(), state.to_arrays())
         elif held and action == "subtract":
             out = [held.pop(data.draw(st.integers(0, len(held) - 1))) for _ in range(min(len(batch), len(held)))]
             state.subtract(rows[out], labels[out])
@@ -89,8 +91,8 @@ def test_any_sequence_leaves_the_state_of_the_rows_that_are_left(bits, data):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @all_bits
-def test_matrices_are_exact_at_the_limits_of_the_door(bits, backend):
-    rows = np.full((2500, D), door_of(bits).limit, dtype=door_of(bits).dtype)
+def test_matrices_are_exact_at_the_limits_of_the_quantizer(bits, backend):
+    rows = np.full((2500, D), quantizer_of(bits).limit, dtype=quantizer_of(bits).dtype)
     rows[::3, 1] *= -1
     with use_backend(backend):
         state = learned(bits, rows, np.arange(2500) % 2)
@@ -99,7 +101,7 @@ def test_matrices_are_exact_at_the_limits_of_the_door(bits, backend):
 
 def test_digest_contains_the_one_of_moments():
     rows, labels = random_rows(8, 60)
-    moments = Moments(door_of(8))
+    moments = Moments(quantizer_of(8))
     moments.add(rows, labels)
     state = learned(8, rows, labels)
 
@@ -121,9 +123,11 @@ def test_digest_does_not_tell_rows_that_wait_from_rows_in_a_matrix():
 
 
 def test_planes_are_int32_until_an_entry_could_overflow():
-    door = door_of(8)
-    assert class_gram.plane_type(door, 133_144) == np.int32 and class_gram.plane_type(door, 133_145) == np.int64
-    assert class_gram.plane_type(door_of(16), 1) == np.int64
+    quantizer = quantizer_of(8)
+    assert (
+        class_gram.plane_type(quantizer, 133_144) == np.int32 and class_gram.plane_type(quantizer, 133_145) == np.int64
+    )
+    assert class_gram.plane_type(quantizer_of(16), 1) == np.int64
 
     rows = np.full((70_000, D), -127, dtype=np.int8)
     state = learned(8, rows, np.zeros(70_000, dtype=int))
@@ -157,7 +161,7 @@ def test_rows_that_were_never_learned_are_refused_and_nothing_changes(n):
 
 @all_bits
 def test_as_many_rows_as_were_learned_but_other_ones_are_refused(bits):
-    dtype = door_of(bits).dtype
+    dtype = quantizer_of(bits).dtype
     rows = np.array([[1, 1, 0], [-1, -1, 0]] * 20, dtype=dtype)
     false = np.array([[1, -1, 0], [-1, 1, 0]] * 20, dtype=dtype)  # the same sums, and the same diagonal
     state = learned(bits, rows, [0] * 40)
@@ -246,19 +250,21 @@ def test_arrays_that_no_rows_can_have_are_refused(n, name, change, words):
         pytest.skip("the other form")
     change(arrays[name])
     with pytest.raises(ValueError, match=words):
-        state_from_arrays(state.door, state.describe(), arrays)
+        state_from_arrays(state.quantizer, state.describe(), arrays)
     del arrays[name]
     with pytest.raises(ValueError, match=f"{name}.*missing"):
-        state_from_arrays(state.door, state.describe(), arrays)
+        state_from_arrays(state.quantizer, state.describe(), arrays)
 
 
-@pytest.mark.parametrize("head", [LDAClassifier(door="wide"), RLSClassifier(1.0, door="wide")], ids=repr)
+@pytest.mark.parametrize(
+    "head", [LDAClassifier(quantizer="tabular"), RLSClassifier(1.0, quantizer="tabular")], ids=repr
+)
 def test_solvers_of_moments_run_on_it(head):
     random = np.random.RandomState(0)
     X, y = random.normal(size=(90, 4)), np.arange(90) % 3
     head.fit(X, y)
-    state = ClassGrams(head.door_)
-    state.add(head.door_.quantise(X), y)
+    state = ClassGrams(head.quantizer_)
+    state.add(head.quantizer_.quantise(X), y)
 
     again = type(head).from_moments(state.moments())
     np.testing.assert_array_equal(again.decision_function(X), type(head)().fit(X, y).decision_function(X))

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door, pack
+from common import blobs, ignore_quantization, pack
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
@@ -33,7 +33,7 @@ def noisy(n=120, d=30, n_classes=4, seed=0):
 def test_a_fold_is_the_state_of_the_other_rows():
     X, y = noisy()
     head = LDAClassifier(track="rows").fit(X, y)
-    rows = head.door_.quantise(X)
+    rows = head.quantizer_.quantise(X)
     seen = []
     for fold in folds(head.learner_):
         held = [np.flatnonzero((rows == row).all(axis=1)).item() for row in fold.rows]
@@ -161,7 +161,7 @@ def test_correlations_are_shrunk_anew_to_what_they_would_have_been():
     assert Correlations(0.5) == Correlations(0.5)
 
 
-@ignore_door
+@ignore_quantization
 def test_with_few_rows_folds_classify_better_and_probabilities_are_right():
     X, y, test, truth = few("cifar100_mnv2", 10)
     formula = LDAClassifier(track="rows").fit(X, y)

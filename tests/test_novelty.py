@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import HEADS, blobs, head_name, ignore_door, pack
+from common import HEADS, blobs, head_name, ignore_quantization, pack
 from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
@@ -21,7 +21,7 @@ from analytic_cl.solvers import discriminants
 SCORING = [head for head in HEADS if hasattr(head, "score_samples")]
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("head", SCORING, ids=head_name)
 def test_far_rows_are_less_normal_and_a_row_alone_scores_as_in_a_batch(head):
     X, y = blobs(200, 6, 4)
@@ -42,7 +42,7 @@ def test_lda_gives_the_odds_of_known_classes_against_one_never_seen():
     X, y = X[:100], y[:100] % 3
     head = LDAClassifier().fit(X, y)
     space = discriminants(head.moments_)
-    at = space.coordinates(head._deviations(head.door_.quantise(X), space.centre))
+    at = space.coordinates(head._deviations(head.quantizer_.quantise(X), space.centre))
     known = [multivariate_normal(m, np.diag(1 + v)).pdf(at) for m, v in zip(space.believed, space.doubt, strict=True)]
     never = multivariate_normal(np.zeros(2), np.diag(1 + space.between)).pdf(at)
 
@@ -58,7 +58,7 @@ def test_lda_gives_the_odds_of_known_classes_against_one_never_seen():
 def test_ridge_gives_minus_the_leverage(alpha):
     X, y = blobs(60, 5, 3)
     head = RLSClassifier(alpha).fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     centred = Z - Z.mean(axis=0)
     scatter = centred.T @ centred
     if alpha == "oas":
@@ -75,13 +75,13 @@ def test_ridge_gives_minus_the_leverage(alpha):
 def test_nearest_mean_and_neighbours_give_closeness():
     X, y = blobs(60, 5, 2)
     near = NearestMeanClassifier("euclidean").fit(X, y)
-    Z = near.door_.dequantise(near.door_.quantise(X))
+    Z = near.quantizer_.dequantise(near.quantizer_.quantise(X))
     expected = -np.linalg.norm(Z[:, None] - near.centroids_, axis=2).min(axis=1)
     neighbours = NearestNeighborsClassifier(1).fit(X, y)
 
     np.testing.assert_allclose(near.score_samples(X), expected, rtol=1e-9)
     np.testing.assert_allclose(NearestMeanClassifier("cosine").fit(X, y).score_samples(near.centroids_), 1, atol=1e-6)
-    unit = NearestMeanClassifier(door="embedding").fit(X, y)  # by angle, because rows have unit length
+    unit = NearestMeanClassifier(quantizer="embedding").fit(X, y)  # by angle, because rows have unit length
     np.testing.assert_allclose(unit.score_samples(unit.centroids_), 1, atol=1e-3)
     assert not neighbours.score_samples(X).any()
     np.testing.assert_allclose(neighbours.score_samples(X + np.eye(5)[2] / 64), -1 / 64, atol=1e-3)

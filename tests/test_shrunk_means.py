@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from scipy.linalg import LinAlgWarning, cholesky, solve_triangular
 
 from analytic_cl import LDAClassifier, NearestMeanClassifier
@@ -57,8 +57,8 @@ def densities(X, y, rows, shrinkage):
 @pytest.mark.parametrize(("d", "n_classes"), [(12, 5), (12, 2), (3, 9)])
 def test_scores_are_log_densities_with_the_class_mean_integrated_out(shrinkage, d, n_classes):
     X, y = uneven(d=d, n_classes=n_classes)
-    head = LDAClassifier(shrinkage, door="wide").fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    head = LDAClassifier(shrinkage, quantizer="tabular").fit(X, y)
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
 
     expected = densities(Z, y, Z, shrinkage)
     got = head.decision_function(X)
@@ -136,7 +136,7 @@ def test_weights_exist_with_plain_means_only_and_the_state_is_the_same():
     assert head.set_params(means="shrunk").shrinkage_ == plain.shrinkage_
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("means", ["shrunk", "plain"])
 def test_degenerate_states_have_finite_scores(means):
     random = np.random.RandomState(0)
@@ -155,7 +155,7 @@ def test_degenerate_states_have_finite_scores(means):
         (np.zeros((6, 3)), [0, 0, 1, 1, 2, 2]),
     ]
     for rows, labels in cases:
-        head = LDAClassifier(means=means, door="wide").fit(rows, labels)
+        head = LDAClassifier(means=means, quantizer="tabular").fit(rows, labels)
         scores = head.decision_function(rows)
         assert np.isfinite(scores).all()
         assert scores.shape == ((len(rows),) if len(head.classes_) == 2 else (len(rows), len(head.classes_)))
@@ -176,7 +176,7 @@ def test_one_row_a_class_is_the_nearest_mean_in_units_of_the_columns():
 def test_the_noise_that_is_taken_off_is_that_of_the_scatter_within_classes(columns, shrinkage):
     X, y = uneven(n=200, d=6)
     more = {"all vary": X[:, :0], "constant within classes": np.stack([y, y == 1], axis=1), "constant": y[:, None] * 0}
-    moments = LDAClassifier(door="wide").fit(np.hstack([X, more[columns]]), y).moments_
+    moments = LDAClassifier(quantizer="tabular").fit(np.hstack([X, more[columns]]), y).moments_
     n, k, counts = moments.n_rows, 5, moments.counts
     square = lambda upper: np.triu(upper) + np.triu(upper, 1).T  # noqa: E731
     sigma = square(within_covariance(moments, shrinkage).covariance)
@@ -194,7 +194,7 @@ def test_units_of_columns_make_no_difference():
     X, y = uneven()
     X = np.round(64 * X) / 64
     units = np.array([1, 2.0**-5, 2.0**9] * 4)
-    plain, scaled = (LDAClassifier(door="wide").fit(X * u, y).decision_function(X * u) for u in (1.0, units))
+    plain, scaled = (LDAClassifier(quantizer="tabular").fit(X * u, y).decision_function(X * u) for u in (1.0, units))
 
     np.testing.assert_allclose(scaled, plain, rtol=1e-5, atol=1e-5)
 

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
 from analytic_cl._locks import reading
-from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, prior_numbers
 from analytic_cl.ledger import Track
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
 from analytic_cl.solvers import DiscriminantScores, GaussianScores, class_gaussian
 from analytic_cl.statistics import ClassGrams
 
@@ -36,10 +36,11 @@ class GaussianClassifier(Head):
         Of the shared covariance, as in `LDAClassifier`.
     priors : array-like of shape (n_classes,), optional
         Class probabilities in the order of `classes_`; class frequencies by default.
-    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
-        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
-        Random features in front; implies the embedding door. It adds little here, and matrices are large behind it.
+        Random features in front; implies the embedding quantizer. It adds little here, and matrices are large behind
+        it.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others.
@@ -63,8 +64,8 @@ class GaussianClassifier(Head):
 
     Cost: fit n d^2 operations once rows are many, a copy before; a change, then predict: that of `LDAClassifier` and a
     class min(n_c, d) d^2 to 3 min(n_c, d) d^2, a minute for 100 classes of 1280 columns; 2 to 5 times that of
-    `LDAClassifier` a row. Memory the smaller of n_c d and 2 d^2 bytes a class behind an 8-bit door (12 d^2 behind 32
-    bits); more than 8 GiB is refused.
+    `LDAClassifier` a row. Memory the smaller of n_c d and 2 d^2 bytes a class behind an 8-bit quantizer (12 d^2 behind
+    32 bits); more than 8 GiB is refused.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic.
@@ -97,14 +98,14 @@ class GaussianClassifier(Head):
         shrinkage: Literal["oas"] | float = "oas",
         priors: ArrayLike | None = None,
         *,
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
     ) -> None:
         self.covariance = covariance
         self.shrinkage = shrinkage
         self.priors = priors
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 
@@ -116,8 +117,8 @@ class GaussianClassifier(Head):
         if self.priors is not None:
             prior_numbers(self.priors)
 
-    def empty_state(self, door: Door) -> ClassGrams:
-        return ClassGrams(door)
+    def empty_state(self, quantizer: Quantizer) -> ClassGrams:
+        return ClassGrams(quantizer)
 
     @classmethod
     def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:
@@ -163,7 +164,7 @@ class GaussianClassifier(Head):
 
     def _compare_rows(self, rows: NDArray[Any], prepared: Solved) -> NDArray[np.float64]:
         deviations: NDArray[np.float64] = np.subtract(rows, prepared.centre, dtype=np.float64)
-        deviations *= self.door_.step
+        deviations *= self.quantizer_.step
         return prepared.of(deviations)
 
     @reading

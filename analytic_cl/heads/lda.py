@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
 from analytic_cl._locks import reading
-from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
+from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.solvers import (
     CANDIDATES,
     DiscriminantScores,
@@ -53,10 +53,10 @@ class LDAClassifier(LinearHead):
     temperature : float > 0 or "folds", default=1.0
         What scores are divided by for probabilities, which by themselves are far too sure of high-dimensional rows.
         "folds" takes the one of least negative log-likelihood of held-out rows; it needs a ledger that keeps all rows.
-    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
-        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
-        Random features in front; implies the embedding door.
+        Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others.
@@ -116,7 +116,7 @@ class LDAClassifier(LinearHead):
         *,
         means: Literal["shrunk", "plain"] = "shrunk",
         temperature: Literal["folds"] | float = 1.0,
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
     ) -> None:
@@ -124,7 +124,7 @@ class LDAClassifier(LinearHead):
         self.priors = priors
         self.means = means
         self.temperature = temperature
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 

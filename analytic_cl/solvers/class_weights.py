@@ -34,7 +34,7 @@ class WeightedClasses:
         weights *= moments.n_rows / weights.sum()
         if not centred:
             means = class_means(moments)
-            return cls(moments, weights, np.zeros(moments.door.width, np.int64), means, np.zeros(means.shape[1]))
+            return cls(moments, weights, np.zeros(moments.quantizer.width, np.int64), means, np.zeros(means.shape[1]))
         origin = centre(moments)
         means = class_means(moments, origin)
         return cls(moments, weights, origin, means, weights @ means / moments.n_rows)

@@ -22,7 +22,7 @@ def lda(moments: Moments, shrinkage: Shrinkage = "oas", priors: Floats | None = 
     n, origin = moments.n_rows, centre(moments)
     means, deviations = class_means(moments), class_means(moments, origin)
     covariance, strength, _ = within_covariance(moments, shrinkage)
-    x0 = moments.door.offset + moments.door.step * origin
+    x0 = moments.quantizer.offset + moments.quantizer.step * origin
     right = np.asfortranarray(np.vstack([deviations, x0]).T)
     solved = solve_spd(covariance, right, lambda: within_covariance(moments, shrinkage).covariance).T
     weights, coef = solved[:-1], solved[:-1] + solved[-1]

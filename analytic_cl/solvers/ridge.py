@@ -90,7 +90,7 @@ def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool) -> Line
     if not centred:
         return ridge_scores(moments, coef, False, strength)
     bias = classes.target_means[last] - product(coef, classes.mean[:, None])[:, 0]
-    x0 = moments.door.offset + moments.door.step * classes.origin
+    x0 = moments.quantizer.offset + moments.quantizer.step * classes.origin
     return LinearScores(classes.origin, coef, bias, coef, bias - product(coef, x0[:, None])[:, 0], strength)
 
 
@@ -98,8 +98,8 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     """Scores of these ridge weights, shape (n_classes, width), or of the second of two classes alone: (1, width)."""
     if not fit_intercept:
         zero = np.zeros(len(coef))
-        origin = np.zeros(moments.door.width, dtype=np.int64)
-        return LinearScores(origin, coef, coef @ moments.door.offset, coef, zero, strength)
+        origin = np.zeros(moments.quantizer.width, dtype=np.int64)
+        return LinearScores(origin, coef, coef @ moments.quantizer.offset, coef, zero, strength)
     target_means = (2 * moments.counts / moments.n_rows - 1)[-len(coef) :]
     origin, whole_mean, rest = mean_in_parts(moments)
     bias, intercept = (target_means - product(coef, m[:, None])[:, 0] for m in (rest, whole_mean))
@@ -129,7 +129,7 @@ def _strengthened(
 ) -> tuple[Floats, float]:
     """The matrix to solve with and the strength, from `scatter` times a factor, of which D^T D is between classes."""
     n = moments.n_rows
-    if alpha == "auto" and moments.door.projection is None:
+    if alpha == "auto" and moments.quantizer.projection is None:
         return _auto(moments, scatter, between)
     if isinstance(alpha, str | Correlations):
         a = scatter(1 / n)
@@ -151,7 +151,7 @@ def _auto(moments: Moments, scatter: Callable[[float], Floats], between: Callabl
     because it tells classes apart, and would be divided by that width.
     """
     n = moments.n_rows
-    if moments.door.rule.norm == "l2":
+    if moments.quantizer.rule.norm == "l2":
         a = scatter(1 / n)
         penalty = float(a.trace()) or 1.0
         a[np.diag_indices_from(a)] += penalty / n

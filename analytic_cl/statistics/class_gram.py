@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, gram_diagonal
 from analytic_cl.statistics.wide import Int64s
@@ -32,14 +32,14 @@ class Plan(NamedTuple):
     holes: list[int]  # of rows that leave the buffer
 
 
-def plane_type(door: Door, n: int) -> type[np.signedinteger[Any]]:
+def plane_type(quantizer: Quantizer, n: int) -> type[np.signedinteger[Any]]:
     """Of the planes of n rows: int32 where no entry can overflow."""
-    return np.int32 if door.bits == 8 and n * door.limit**2 < 2**31 else np.int64
+    return np.int32 if quantizer.bits == 8 and n * quantizer.limit**2 < 2**31 else np.int64
 
 
-def planes_bytes(door: Door, n: int) -> int:
-    entries = door.width * (door.width + 1) // 2 * len(gram.PLANE_SHIFTS[door.bits])
-    return int(entries * np.dtype(plane_type(door, n)).itemsize)
+def planes_bytes(quantizer: Quantizer, n: int) -> int:
+    entries = quantizer.width * (quantizer.width + 1) // 2 * len(gram.PLANE_SHIFTS[quantizer.bits])
+    return int(entries * np.dtype(plane_type(quantizer, n)).itemsize)
 
 
 class ClassGram:
@@ -55,11 +55,11 @@ class ClassGram:
         Rows that are in the matrix, and can't be told apart any more.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, quantizer: Quantizer) -> None:
+        self._quantizer = quantizer
         self._planes: Planes | None = None
         self.entered = 0
-        self._buffer: NDArray[Any] = np.zeros((0, door.width), dtype=door.dtype)
+        self._buffer: NDArray[Any] = np.zeros((0, quantizer.width), dtype=quantizer.dtype)
         self._waiting = 0
 
     @property
@@ -76,8 +76,8 @@ class ClassGram:
 
         Cost: d^2 operations a waiting row.
         """
-        out = gram.empty_planes(self._door.width, self._door.bits)
-        gram.accumulate(out, self.waiting, self._door.bits, +1)
+        out = gram.empty_planes(self._quantizer.width, self._quantizer.bits)
+        gram.accumulate(out, self.waiting, self._quantizer.bits, +1)
         self.add_entered(out)
         return out
 
@@ -90,16 +90,16 @@ class ClassGram:
 
     def bytes_with(self, more: int) -> int:
         """Bytes that it would hold with more rows."""
-        row = self._door.width * self._door.dtype.itemsize
+        row = self._quantizer.width * self._quantizer.dtype.itemsize
         if self._waiting + more <= self._room():
-            held = planes_bytes(self._door, self.entered) if self.entered else 0
+            held = planes_bytes(self._quantizer, self.entered) if self.entered else 0
             return held + (self._waiting + more) * row
-        return planes_bytes(self._door, self.n_rows + more)
+        return planes_bytes(self._quantizer, self.n_rows + more)
 
     def _room(self) -> int:
         """How many rows may wait."""
-        row = self._door.width * self._door.dtype.itemsize
-        most = planes_bytes(self._door, 1) // row
+        row = self._quantizer.width * self._quantizer.dtype.itemsize
+        most = planes_bytes(self._quantizer, 1) // row
         return min(_MOST, most) if self.entered else most
 
     def make_writable(self) -> None:
@@ -127,15 +127,15 @@ class ClassGram:
         return self._entering([self.waiting, other.waiting], _nothing, other)
 
     def _entering(self, parts: list[NDArray[Any]], check: Callable[[], None], other: ClassGram | None = None) -> Plan:
-        products = gram.empty_planes(self._door.width, self._door.bits)
+        products = gram.empty_planes(self._quantizer.width, self._quantizer.bits)
         for rows in parts:
             check()
-            gram.accumulate(products, rows, self._door.bits, +1)
+            gram.accumulate(products, rows, self._quantizer.bits, +1)
         entered = self.entered + sum(map(len, parts)) + (other.entered if other else 0)
         for held in (self, other):
             if held is not None:
                 held.add_entered(products)
-        kind = plane_type(self._door, entered)
+        kind = plane_type(self._quantizer, entered)
         return Plan([p.astype(kind, copy=False) for p in products], entered, self._buffer[:0].copy(), 0, [])
 
     def plan_subtract(self, rows: NDArray[Any], total: Int64s) -> Plan:
@@ -154,19 +154,19 @@ class ClassGram:
         return Plan(planes, left, self._buffer, self._waiting - len(holes), holes)
 
     def _without(self, planes: Planes, rows: NDArray[Any], left: int, total: Int64s) -> Planes | None:
-        door = self._door
+        quantizer = self._quantizer
         total = total - rows.sum(axis=0, dtype=np.int64)
-        products = gram.empty_planes(door.width, door.bits)
-        gram.accumulate(products, rows, door.bits, -1)
+        products = gram.empty_planes(quantizer.width, quantizer.bits)
+        gram.accumulate(products, rows, quantizer.bits, -1)
         for out, plane in zip(products, planes, strict=True):
             np.add(out, plane, out=out)
-        wrong = contradiction(door.limit, np.array([left]), total[None, :]) or diagonal_contradiction(
-            door.limit, left, total, gram_diagonal(products, door)
+        wrong = contradiction(quantizer.limit, np.array([left]), total[None, :]) or diagonal_contradiction(
+            quantizer.limit, left, total, gram_diagonal(products, quantizer)
         )
         if (
             not wrong
             and len(products) == 1
-            and max(int(products[0].max()), -int(products[0].min())) > (left * door.limit**2)
+            and max(int(products[0].max()), -int(products[0].min())) > (left * quantizer.limit**2)
         ):
             wrong = "an entry of the Gram matrix is out of range for its number of rows"
         if not wrong and not left and any(p.any() for p in products):
@@ -213,24 +213,26 @@ class ClassGram:
     def sorted_rows(self) -> NDArray[Any]:
         """The waiting rows, in the order of their bytes."""
         rows = sorted(_bytes_of(self.waiting))
-        return np.frombuffer(b"".join(rows), dtype=self._door.dtype).reshape(len(rows), self._door.width)
+        return np.frombuffer(b"".join(rows), dtype=self._quantizer.dtype).reshape(len(rows), self._quantizer.width)
 
     @classmethod
-    def of_rows(cls, door: Door, rows: NDArray[Any]) -> ClassGram:
+    def of_rows(cls, quantizer: Quantizer, rows: NDArray[Any]) -> ClassGram:
         """Of rows that wait."""
-        made = cls(door)
+        made = cls(quantizer)
         made._buffer, made._waiting = rows.copy(), len(rows)
         return made
 
     @classmethod
-    def of_planes(cls, door: Door, n: int, total: Int64s, planes: Planes) -> ClassGram:
+    def of_planes(cls, quantizer: Quantizer, n: int, total: Int64s, planes: Planes) -> ClassGram:
         """Of a matrix of n rows with this sum. Raises ValueError where no rows can have it."""
-        wrong = diagonal_contradiction(door.limit, n, total, gram_diagonal([p.astype(np.int64) for p in planes], door))
-        if not wrong and len(planes) == 1 and max(int(planes[0].max()), -int(planes[0].min())) > n * door.limit**2:
+        wrong = diagonal_contradiction(
+            quantizer.limit, n, total, gram_diagonal([p.astype(np.int64) for p in planes], quantizer)
+        )
+        if not wrong and len(planes) == 1 and max(int(planes[0].max()), -int(planes[0].min())) > n * quantizer.limit**2:
             wrong = "an entry of a Gram matrix is out of range"
         if wrong:
             raise ValueError(f"not a possible state: {wrong}")
-        made = cls(door)
+        made = cls(quantizer)
         made._planes, made.entered = [p.copy() for p in planes], n
         return made
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_gram import NEVER_LEARNED, ClassGram, Plan, plane_type
 from analytic_cl.statistics.class_state import ClassState
@@ -38,20 +38,20 @@ class ClassGrams(ClassState):
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
         What the integer rows mean; part of the digest.
 
     Notes
     -----
     Of a class with few rows the rows themselves are kept, which takes less memory; a matrix is made of them when there
-    are more than about 2 d (3 d behind a 32-bit door), and stays from then on. The digest and all that
+    are more than about 2 d (3 d behind a 32-bit quantizer), and stays from then on. The digest and all that
     is derived are of G_c, and the same in either form; the bytes of a file can differ.
 
     Exactness: bit for bit. Integer addition is associative, commutative and invertible, so every sequence of `add`,
     `subtract` and `merge` that leaves the same rows leaves the same `digest`.
 
     Cost: ``add`` and ``subtract`` n d^2 operations, half of the matrix, and a copy of the matrices of the classes that
-    they change; nothing while rows wait. Memory the smaller of n_c d and 2 d^2 bytes a class behind an 8-bit door
+    they change; nothing while rows wait. Memory the smaller of n_c d and 2 d^2 bytes a class behind an 8-bit quantizer
     (4 d^2 above 133,144 rows), 4 d^2 behind 16 bits, 12 d^2 behind 32 bits, and 4 d^2 (12 d^2) for `moments`.
 
     A change that would make a state larger than ``MEMORY_LIMIT`` of this module, 8 GiB, is refused.
@@ -59,10 +59,10 @@ class ClassGrams(ClassState):
     Examples
     --------
     >>> import numpy as np
-    >>> from analytic_cl import ClassGrams, Moments, resolve_door
-    >>> door = resolve_door("as-is", None, n_features=2)
+    >>> from analytic_cl import ClassGrams, Moments, resolve_quantizer
+    >>> quantizer = resolve_quantizer("integers", None, n_features=2)
     >>> rows = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int8)
-    >>> state, moments = ClassGrams(door), Moments(door)
+    >>> state, moments = ClassGrams(quantizer), Moments(quantizer)
     >>> state.add(rows, [0, 1, 1])
     >>> moments.add(rows[1:], [1, 1])
     >>> state.drop_class(0)
@@ -75,15 +75,15 @@ class ClassGrams(ClassState):
     can_drop_classes = True
     _BY_CLASS: ClassVar[dict[str, int]] = {"_sums": 0}
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
+    def __init__(self, quantizer: Quantizer) -> None:
+        super().__init__(quantizer)
         self.order = 2
-        self._sums = np.zeros((0, door.width), dtype=np.int64)
+        self._sums = np.zeros((0, quantizer.width), dtype=np.int64)
         self._grams: dict[Label, ClassGram] = {}
         self._derived: tuple[int, Moments] | None = None  # the moments of one revision
 
     def __repr__(self) -> str:
-        return f"ClassGrams({self.n_rows} rows of {len(self._place)} classes, {self.door.describe()})"
+        return f"ClassGrams({self.n_rows} rows of {len(self._place)} classes, {self.quantizer.describe()})"
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_derived": None}  # can be made again
@@ -114,12 +114,12 @@ class ClassGrams(ClassState):
         """What all classes have in common, at order 2: to be read, and made once a change."""
         derived = self._derived
         if derived is None or derived[0] != self.revision:
-            revision, planes = self.revision, gram.empty_planes(self.door.width, self.door.bits)
+            revision, planes = self.revision, gram.empty_planes(self.quantizer.width, self.quantizer.bits)
             held = [self._grams[label] for label in self.labels]
             for one in held:
                 one.add_entered(planes)
             for rows in _in_batches([one.waiting for one in held]):
-                gram.accumulate(planes, rows, self.door.bits, +1)
+                gram.accumulate(planes, rows, self.quantizer.bits, +1)
             derived = self._derived = revision, self._as_moments(self.labels, planes)
         return derived[1]
 
@@ -131,11 +131,11 @@ class ClassGrams(ClassState):
         places = [self._place[label] for label in labels]
         arrays: dict[str, NDArray[Any]] = {f"gram_{s}": p for s, p in zip(self._shifts, planes, strict=True)}
         arrays |= {"labels": labels_to_array(labels), "counts": self._counts[places], "sums": self._sums[places]}
-        return Moments.from_arrays(self.door, {"kind": Moments.kind, "order": 2}, arrays)
+        return Moments.from_arrays(self.quantizer, {"kind": Moments.kind, "order": 2}, arrays)
 
     @property
     def _shifts(self) -> tuple[int, ...]:
-        return gram.PLANE_SHIFTS[self.door.bits]
+        return gram.PLANE_SHIFTS[self.quantizer.bits]
 
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: equal digests mean equal states.
@@ -147,7 +147,7 @@ class ClassGrams(ClassState):
         h = hashlib.sha256(MAGIC + bytes.fromhex(self.moments().digest()))
         for label in sorted(self._place, key=label_bytes):
             h.update(sized(label_bytes(label)))
-            for part in plane_bytes(self._grams[label].planes(), self.door.bits):
+            for part in plane_bytes(self._grams[label].planes(), self.quantizer.bits):
                 h.update(part)
         return h.hexdigest()
 
@@ -158,8 +158,8 @@ class ClassGrams(ClassState):
         encoded = encode_labels(targets).used()
         self._check_memory(dict(zip(encoded.values, np.bincount(encoded.codes).tolist(), strict=True)))
 
-    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
-        encoded = (self._encoded(rows, targets) if from_door else self._checked(rows, targets)).used()
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_quantizer: bool = False) -> None:
+        encoded = (self._encoded(rows, targets) if from_quantizer else self._checked(rows, targets)).used()
         self._check_room(rows.shape[0])
         self._check_memory(dict(zip(encoded.values, np.bincount(encoded.codes).tolist(), strict=True)))
         self._change(rows, encoded, +1)
@@ -170,7 +170,7 @@ class ClassGrams(ClassState):
         left = self._check_forgettable(encoded.values, counts)
         places = [self._place[label] for label in encoded.values]
         sums = self._sums[places] - class_sums(rows, encoded.codes, len(places))
-        wrong = contradiction(self.door.limit, left, sums)
+        wrong = contradiction(self.quantizer.limit, left, sums)
         if wrong:
             raise ValueError(f"{NEVER_LEARNED}: {wrong}")
         self._change(rows, encoded, -1)
@@ -190,7 +190,7 @@ class ClassGrams(ClassState):
                 for label, own in zip(labels, _by_class(rows, codes, counts), strict=True):
                     check()
                     if sign > 0:
-                        plans[label] = self._grams.get(label, ClassGram(self.door)).plan_add(own, check)
+                        plans[label] = self._grams.get(label, ClassGram(self.quantizer)).plan_add(own, check)
                     else:
                         plans[label] = self._grams[label].plan_subtract(own, self._sums[self._place[label]])
                 check()
@@ -204,7 +204,7 @@ class ClassGrams(ClassState):
     def _carry_out(self, plans: dict[Label, Plan], counts: Int64s, sums: Int64s, sign: int) -> None:
         self.revision += 1  # what another thread derives from here on is not of a whole state
         for label, plan in plans.items():
-            self._grams.setdefault(label, ClassGram(self.door)).carry_out(plan)
+            self._grams.setdefault(label, ClassGram(self.quantizer)).carry_out(plan)
         labels = list(plans)
         for place, total in zip(self._shift_counts(labels, counts, sign), sums, strict=True):
             self._sums[place] += sign * total
@@ -228,18 +228,18 @@ class ClassGrams(ClassState):
     def _absorb(self, other: ClassGrams) -> None:
         labels, counts, sums = other.labels, other.counts, other.sums
         self._reserve(labels)
-        plans = {c: self._grams.get(c, ClassGram(self.door)).plan_merge(other._grams[c]) for c in labels}
+        plans = {c: self._grams.get(c, ClassGram(self.quantizer)).plan_merge(other._grams[c]) for c in labels}
         self._carry_out(plans, counts, sums, +1)
 
     def _check_memory(self, more: Mapping[Label, int]) -> None:
         """Refuse what would need too much."""
-        new = ClassGram(self.door)
+        new = ClassGram(self.quantizer)
         need = sum(held.bytes_with(0) for label, held in self._grams.items() if label not in more)
         need += sum(self._grams.get(label, new).bytes_with(count) for label, count in more.items())
         if need > MEMORY_LIMIT:
             raise ValueError(
-                f"Gram matrices of {len(self._grams.keys() | more.keys())} classes of {self.door.width} columns would "
-                f"take {need / 2**30:.1f} GiB, more than {MEMORY_LIMIT / 2**30:.1f}: use a head with one matrix for "
+                f"Gram matrices of {len(self._grams.keys() | more.keys())} classes of {self.quantizer.width} columns "
+                f"would take {need / 2**30:.1f} GiB, more than {MEMORY_LIMIT / 2**30:.1f}: use a head with one matrix for "
                 "all classes, such as LDAClassifier, or rows of fewer columns"
             )
 
@@ -249,8 +249,8 @@ class ClassGrams(ClassState):
         return {"kind": self.kind}
 
     @classmethod
-    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
-        return cls(door)
+    def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:
+        return cls(quantizer)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Labels, counts and sums; of each class its rows, in sorted order, where no matrix was made, or the matrix."""
@@ -266,34 +266,39 @@ class ClassGrams(ClassState):
             if not held.entered:
                 arrays[f"rows_{place}"] = held.sorted_rows()
                 continue
-            kind = plane_type(self.door, held.n_rows)
+            kind = plane_type(self.quantizer, held.n_rows)
             for shift, plane in zip(self._shifts, held.planes(), strict=True):
                 arrays[f"gram_{place}_{shift}"] = plane.astype(kind, copy=False)
         return arrays
 
     @classmethod
-    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(
+        cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         labels = labels_from_array(arrays.get("labels"))
-        k, packed = len(labels), (door.width * (door.width + 1) // 2,)
+        k, packed = len(labels), (quantizer.width * (quantizer.width + 1) // 2,)
         counts = _array(arrays, "counts", np.int64, (k,))
-        sums = _array(arrays, "sums", np.int64, (k, door.width))
+        sums = _array(arrays, "sums", np.int64, (k, quantizer.width))
         matrices = _array(arrays, "matrices", np.uint8, (k,)).tolist()
-        wrong = contradiction(door.limit, counts, sums)
-        if wrong or (counts <= 0).any() or sum(counts.tolist()) > MAX_ROWS[door.bits]:
+        wrong = contradiction(quantizer.limit, counts, sums)
+        if wrong or (counts <= 0).any() or sum(counts.tolist()) > MAX_ROWS[quantizer.bits]:
             raise ValueError(f"not a possible state: {wrong or 'class counts out of range'}")
-        state = cls(door)
+        state = cls(quantizer)
         for place, (label, n) in enumerate(zip(labels, counts.tolist(), strict=True)):
             if matrices[place]:
-                kind, names = plane_type(door, n), [f"gram_{place}_{shift}" for shift in gram.PLANE_SHIFTS[door.bits]]
+                kind, names = (
+                    plane_type(quantizer, n),
+                    [f"gram_{place}_{shift}" for shift in gram.PLANE_SHIFTS[quantizer.bits]],
+                )
                 planes = [_array(arrays, name, kind, packed) for name in names]
-                state._grams[label] = ClassGram.of_planes(door, n, sums[place], planes)
+                state._grams[label] = ClassGram.of_planes(quantizer, n, sums[place], planes)
                 continue
-            rows = _array(arrays, f"rows_{place}", door.dtype, (n, door.width))
-            if (np.abs(rows.astype(np.int64)) > door.limit).any():
-                raise ValueError(f"not a possible state: rows must lie within +-{door.limit}")
+            rows = _array(arrays, f"rows_{place}", quantizer.dtype, (n, quantizer.width))
+            if (np.abs(rows.astype(np.int64)) > quantizer.limit).any():
+                raise ValueError(f"not a possible state: rows must lie within +-{quantizer.limit}")
             if (rows.sum(axis=0, dtype=np.int64) != sums[place]).any():
                 raise ValueError(f"not a possible state: the rows of class {label!r} don't have the sum of the class")
-            state._grams[label] = ClassGram.of_rows(door, rows)
+            state._grams[label] = ClassGram.of_rows(quantizer, rows)
         state._place = {label: place for place, label in enumerate(labels)}
         state._counts, state._sums = counts.copy(), sums.copy()
         return state

@@ -1,8 +1,8 @@
 """The canonical bytes of a state, hashed.
 
-Layout, all numbers little-endian: the magic; the door's description as canonical JSON behind its length; order,
+Layout, all numbers little-endian: the magic; the quantizer's description as canonical JSON behind its length; order,
 width and number of classes; for each class in order of its label bytes: the label bytes behind their length, n_c,
-S_c; at order 2 the upper triangle of G row by row. Integers are int64, except G behind a 32-bit door: 128 bits.
+S_c; at order 2 the upper triangle of G row by row. Integers are int64, except G behind a 32-bit quantizer: 128 bits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.labels import Label, label_bytes
 from analytic_cl.statistics.wide import Int128
@@ -26,24 +26,26 @@ EMPTY = hashlib.sha256(MAGIC + b"empty").hexdigest()
 
 
 def moments_digest(
-    door: Door,
+    quantizer: Quantizer,
     order: int,
     labels: list[Label],
     counts: NDArray[np.int64],
     sums: NDArray[np.int64],
     planes: gram.Planes,
 ) -> str:
-    """SHA-256 in hexadecimal of a state given by its parts. A state without rows remembers nothing, not its door."""
+    """SHA-256 in hexadecimal of a state given by its parts. A state without rows remembers nothing, not its
+    quantizer.
+    """
     if not labels:
         return EMPTY
     h = hashlib.sha256(MAGIC)
-    h.update(sized(door.canonical_bytes()))
-    h.update(struct.pack("<qqq", order, door.width, len(labels)))
+    h.update(sized(quantizer.canonical_bytes()))
+    h.update(struct.pack("<qqq", order, quantizer.width, len(labels)))
     for name, place in sorted((label_bytes(label), place) for place, label in enumerate(labels)):
         h.update(sized(name))
         h.update(struct.pack("<q", counts[place]))
         h.update(sums[place].astype("<i8").tobytes())
-    for part in plane_bytes(planes, door.bits):
+    for part in plane_bytes(planes, quantizer.bits):
         h.update(part)
     return h.hexdigest()
 
