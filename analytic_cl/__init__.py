@@ -11,12 +11,6 @@ if TYPE_CHECKING:
     from analytic_cl._config import use_threads as use_threads
     from analytic_cl.comparison import compare as compare
     from analytic_cl.datasets import load_clinc150 as load_clinc150
-    from analytic_cl.door import Door as Door
-    from analytic_cl.door import DoorWarning as DoorWarning
-    from analytic_cl.door import FixedPoint as FixedPoint
-    from analytic_cl.door import NearestKeys as NearestKeys
-    from analytic_cl.door import RandomProjection as RandomProjection
-    from analytic_cl.door import resolve_door as resolve_door
     from analytic_cl.extractors import ConcatExtractor as ConcatExtractor
     from analytic_cl.extractors import ContinualPipeline as ContinualPipeline
     from analytic_cl.extractors import OrientedGradients as OrientedGradients
@@ -30,6 +24,12 @@ if TYPE_CHECKING:
     from analytic_cl.heads import load as load
     from analytic_cl.learner import Receipt as Receipt
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
+    from analytic_cl.quantizers import FixedPoint as FixedPoint
+    from analytic_cl.quantizers import NearestKeys as NearestKeys
+    from analytic_cl.quantizers import QuantizationWarning as QuantizationWarning
+    from analytic_cl.quantizers import Quantizer as Quantizer
+    from analytic_cl.quantizers import RandomProjection as RandomProjection
+    from analytic_cl.quantizers import resolve_quantizer as resolve_quantizer
     from analytic_cl.statistics import Moments as Moments
     from analytic_cl.store import Store as Store
     from analytic_cl.store import StoreReceipt as StoreReceipt
@@ -41,7 +41,14 @@ _HOMES = {
     "_config": ("get_backend", "get_threads", "show_config", "use_backend", "use_threads"),
     "comparison": ("compare",),
     "datasets": ("load_clinc150",),
-    "door": ("Door", "DoorWarning", "FixedPoint", "NearestKeys", "RandomProjection", "resolve_door"),
+    "quantizers": (
+        "Quantizer",
+        "QuantizationWarning",
+        "FixedPoint",
+        "NearestKeys",
+        "RandomProjection",
+        "resolve_quantizer",
+    ),
     "extractors": ("ConcatExtractor", "ContinualPipeline", "OrientedGradients"),
     "heads": (
         "ErrorMemory",
@@ -77,7 +84,7 @@ def __getattr__(name: str) -> Any:
         "checks",
         "comparison",
         "datasets",
-        "door",
+        "quantizer",
         "extractors",
         "heads",
         "ledger",

@@ -29,7 +29,7 @@ Check = Callable[[Head, ArrayLike, ArrayLike, int], None]
 
 
 def check_head(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
-    """Run all checks. X needs at least 12 rows, all different behind the head's door; y at least two classes.
+    """Run all checks. X needs at least 12 rows, all different behind the head's quantizer; y at least two classes.
 
     Examples
     --------

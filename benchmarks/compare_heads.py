@@ -12,7 +12,7 @@ from pathlib import Path
 
 from _common import REPEATS, store
 
-from analytic_cl import DoorWarning, LDAClassifier, RLSClassifier
+from analytic_cl import LDAClassifier, QuantizationWarning, RLSClassifier
 from analytic_cl.comparison.features import as_features
 from analytic_cl.comparison.integer_rows import IntegerRows
 from analytic_cl.comparison.readers import read
@@ -23,7 +23,7 @@ from analytic_cl.scenarios import parse
 
 DATA = Path(os.environ.get("ANALYTIC_CL_DATA", "../shared/data"))
 
-warnings.simplefilter("ignore", DoorWarning)
+warnings.simplefilter("ignore", QuantizationWarning)
 
 
 def heads(n):

@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from analytic_cl import LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
 
-warnings.simplefilter("ignore")  # what doors lose, and columns that are constant, is counted here by its effect
+warnings.simplefilter("ignore")  # what quantizers lose, and columns that are constant, is counted here by its effect
 
 PAIRS = [
     (LDAClassifier, LinearDiscriminantAnalysis),

@@ -1,4 +1,4 @@
-"""Claim: looking for losses at the door adds at most 3 % to learning.
+"""Claim: looking for losses at the quantizer adds at most 3 % to learning.
 
 50,000 x 1,280 rows: CIFAR-100 features of MobileNetV2 where ANALYTIC_CL_DATA has them, of whose values 0.2 % clip, and
 generated ReLU features, half of whose values are zero; and a stream of one-row `partial_fit`. Each fit is timed with
@@ -14,7 +14,7 @@ import numpy as np
 from _common import store, timed
 
 from analytic_cl import LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier
-from analytic_cl.door import Losses
+from analytic_cl.quantizers import Losses
 
 ROUNDS = 9
 N, D, CLASSES = 50_000, 1280, 100

@@ -12,14 +12,14 @@ from _common import generated_rows, race
 
 from analytic_cl import KeyValueBottleneckClassifier, LDAClassifier, NearestKeys
 from analytic_cl._config import native
-from analytic_cl.door import RandomProjection
-from analytic_cl.door.sign_keys import _plus_bits
+from analytic_cl.quantizers import RandomProjection
+from analytic_cl.quantizers.sign_keys import _plus_bits
 
 X, y = generated_rows()
 test = X[:10_000]
 head = KeyValueBottleneckClassifier().fit(X, y, sample_id=np.arange(len(X)))
-door, keys = head.door_, head.state_.keys
-rows = door.quantise(X)
+quantizer, keys = head.quantizer_, head.state_.keys
+rows = quantizer.quantise(X)
 product = RandomProjection(keys.n_codebooks * keys.bits)
 turn = iter(range(0, len(X), 10))
 nearest = NearestKeys.from_rows(X[:4096])

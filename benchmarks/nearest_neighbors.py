@@ -25,7 +25,7 @@ def search():
     X, y = generated_rows()
     queries = generated_rows(QUERIES, seed=1)[0]
     ours = NearestNeighborsClassifier(K).fit(X, y)
-    rows, asked = (ours.door_.quantise(part).astype(np.float32) for part in (X, queries))
+    rows, asked = (ours.quantizer_.quantise(part).astype(np.float32) for part in (X, queries))
     peer = KNeighborsClassifier(K, algorithm="brute").fit(rows, y)
     contestants = {"NearestNeighborsClassifier": lambda: ours.predict(queries)}
     one = {"NearestNeighborsClassifier": lambda: [ours.predict(queries[i : i + 1]) for i in range(20)]}
@@ -55,7 +55,7 @@ def forget():
     random = np.random.default_rng(0)
     X = random.integers(-127, 128, size=(N, D), dtype=np.int8)
     y = random.integers(0, 100, size=N)
-    head = NearestNeighborsClassifier(K, index="flat" if faiss else "auto", door="as-is", track="rows")
+    head = NearestNeighborsClassifier(K, index="flat" if faiss else "auto", quantizer="integers", track="rows")
     learn = timed(lambda: head.fit(X, y, sample_id=np.arange(N)))
     gone = iter(random.permutation(N).tolist())
     seconds = {}

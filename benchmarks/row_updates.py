@@ -24,7 +24,7 @@ X, y = generated_rows(2 * N, D, CLASSES)
 
 
 def learned(**parameters):
-    head = RLSClassifier(alpha=1.0, door="embedding", track="none", **parameters).fit(X[:N], y[:N])
+    head = RLSClassifier(alpha=1.0, quantizer="embedding", track="none", **parameters).fit(X[:N], y[:N])
     head.decision_function(X[:1])
     return head
 

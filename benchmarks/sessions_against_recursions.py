@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from _common import generated_rows, store
 
-from analytic_cl import DoorWarning, RandomProjection, RLSClassifier
-from analytic_cl.door import resolve_door
+from analytic_cl import QuantizationWarning, RandomProjection, RLSClassifier
+from analytic_cl.quantizers import resolve_quantizer
 
 M = int(os.environ.get("FEATURES", "2048"))
 N = int(os.environ.get("ROWS", "20000"))
@@ -32,8 +32,8 @@ else:
     X, X_test, y, y_test = X[:N], X[N:], y[:N], y[N:]
 rows_are = "CIFAR-100, MobileNetV2 features" if pack.exists() else "generated"
 sessions = [np.flatnonzero((y >= 10 * t) & (y < 10 * t + 10)) for t in range(SESSIONS)]
-door = resolve_door("auto", RandomProjection(M), D)
-features, features_test = (door.quantise(part).astype(np.float32) * door.step[0] for part in (X, X_test))
+quantizer = resolve_quantizer("auto", RandomProjection(M), D)
+features, features_test = (quantizer.quantise(part).astype(np.float32) * quantizer.step[0] for part in (X, X_test))
 targets = np.eye(CLASSES)[y]
 
 
@@ -71,7 +71,7 @@ def ranpac():
     return (np.argmax(features_test @ w, axis=1) == y_test).mean()
 
 
-warnings.simplefilter("ignore", DoorWarning)  # 0.2 % of these features clip, at no cost in accuracy
+warnings.simplefilter("ignore", QuantizationWarning)  # 0.2 % of these features clip, at no cost in accuracy
 ours()  # compiles
 seconds, accuracies = {}, {}
 for name, run, times in (

@@ -122,7 +122,7 @@ print(json.dumps([seconds, memory]))
 def million(folder):
     path = folder / "million"
     start = time.perf_counter()
-    head = LDAClassifier(door="as-is")
+    head = LDAClassifier(quantizer="integers")
     opened = learned(path, head, MILLION, 16)
     learning = time.perf_counter() - start
     opened.close()

@@ -16,11 +16,11 @@ from scipy.ndimage import rotate
 from sklearn.linear_model import SGDClassifier
 
 from analytic_cl import (
-    DoorWarning,
     LDAClassifier,
     NearestMeanClassifier,
     NearestNeighborsClassifier,
     OrientedGradients,
+    QuantizationWarning,
     RLSClassifier,
 )
 from analytic_cl.metrics import backward_transfer, few_shot_accuracy, last_accuracy
@@ -28,7 +28,7 @@ from analytic_cl.scenarios import domain_incremental, few_shot_class_incremental
 
 folder = Path(os.environ.get("ANALYTIC_CL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 rows = int(os.environ.get("ROWS", "50000"))
-warnings.simplefilter("ignore", DoorWarning)
+warnings.simplefilter("ignore", QuantizationWarning)
 
 
 def pack(name, n, n_new):

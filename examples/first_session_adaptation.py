@@ -17,7 +17,7 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import nn
 
-from analytic_cl import ContinualPipeline, DoorWarning, LDAClassifier, NearestMeanClassifier, RLSClassifier
+from analytic_cl import ContinualPipeline, LDAClassifier, NearestMeanClassifier, QuantizationWarning, RLSClassifier
 from analytic_cl.extractors import ConcatExtractor, TorchExtractor, adapt_first_session
 from analytic_cl.metrics import few_shot_accuracy
 
@@ -26,7 +26,9 @@ rows, n_base = int(os.environ.get("ROWS", "6000")), int(os.environ.get("BASE", "
 with np.load(folder / "mnist_pixels.npz", allow_pickle=False) as data:
     pixels, digits, new_pixels, new_y = (data[name] for name in ("X_train", "y_train", "X_test", "y_test"))
 new_images, new_y = (new_pixels[: 2 * rows] / np.float32(255)).reshape(-1, 1, 28, 28), new_y[: 2 * rows]
-warnings.simplefilter("ignore", DoorWarning)  # features of untrained and frozen bodies lose a little at the door
+warnings.simplefilter(
+    "ignore", QuantizationWarning
+)  # features of untrained and frozen bodies lose a little at the quantizer
 torch.set_num_threads(1)  # threads that wait for each other take longer than so small a network
 
 

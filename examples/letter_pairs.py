@@ -31,7 +31,7 @@ class LetterPairs(Extractor):
 
 def head():
     """Counts in few of many columns: 16 bits, so that short words are not clipped."""
-    return LDAClassifier(door=FixedPoint(16, norm="l2"))
+    return LDAClassifier(quantizer=FixedPoint(16, norm="l2"))
 
 
 def main():

@@ -14,10 +14,10 @@ from sklearn.linear_model import RidgeClassifier, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from analytic_cl import (
-    DoorWarning,
     LDAClassifier,
     NearestMeanClassifier,
     OrientedGradients,
+    QuantizationWarning,
     RandomProjection,
     RLSClassifier,
 )
@@ -59,7 +59,7 @@ measure("NearestMeanClassifier", NearestMeanClassifier(), features, new_features
 sgd = SGDClassifier(random_state=0)
 measure("scikit-learn SGDClassifier", sgd, features, new_features, classes=np.arange(10))
 
-warnings.simplefilter("ignore", DoorWarning)  # a fiftieth of the pixels are beyond the range of the door
+warnings.simplefilter("ignore", QuantizationWarning)  # a fiftieth of the pixels are beyond the range of the quantizer
 pixels, new_pixels = (np.divide(X, 255, dtype=np.float32) for X in (images, new_images))
 print("pixels, then")
 measure(lifted, RLSClassifier(projection=projection), pixels, new_pixels)

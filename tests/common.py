@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytic_cl import DoorWarning
+from analytic_cl import QuantizationWarning
 from analytic_cl.heads import head_entries
 
 HEADS = [head for entry in head_entries().values() for head in entry.examples]
 
-# For generated rows that lose much at the door, where that is beside the point.
-ignore_door = pytest.mark.filterwarnings(f"ignore::{DoorWarning.__module__}.{DoorWarning.__name__}")
+# For generated rows that lose much at the quantizer, where that is beside the point.
+ignore_quantization = pytest.mark.filterwarnings(
+    f"ignore::{QuantizationWarning.__module__}.{QuantizationWarning.__name__}"
+)
 
 DATA = Path(os.environ.get("ANALYTIC_CL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -115,7 +115,7 @@ def run_of(name, seed, n_sessions, requests=True, scenario=None):
         },
         "versions": {"analytic-cl": "0.1.0", "python": "3.12.3", "numpy": "2.3.4", "scikit-learn": "1.7.2"},
         "machine": {"system": "Linux", "processor": "2 cores", "threads": 2, "backend": "native"},
-        "door": "embedding: L2, int8, scale 2^9",
+        "quantizer": "embedding: L2, int8, scale 2^9",
         "date": "2026-11-20T12:00:00Z",
     }
 

@@ -19,7 +19,7 @@ SEARCHES = [
 
 def oracle(head, X, k, ids):
     """Positions of the nearest rows in Python's integers, by distance, bytes of the row, label and id."""
-    queries, rows = head.door_.quantise(np.asarray(X)), head.state_.table.payload
+    queries, rows = head.quantizer_.quantise(np.asarray(X)), head.state_.table.payload
     labels = head.classes_[head.state_.class_places()]
     out = []
     for query in queries.tolist():
@@ -29,6 +29,6 @@ def oracle(head, X, k, ids):
 
 
 def behind(head, X):
-    """Rows behind the door, as neighbours compare them."""
-    rows = head.door_.quantise(np.asarray(X)).astype(float)
+    """Rows behind the quantizer, as neighbours compare them."""
+    rows = head.quantizer_.quantise(np.asarray(X)).astype(float)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True) if head.state_.by_angle else rows

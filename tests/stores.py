@@ -26,9 +26,9 @@ SUBJECTS = [f"patient {i // 5}" for i in range(60)]
 SESSIONS = [f"ward {i // 20}" for i in range(60)]
 
 HEADS = [
-    NearestMeanClassifier("euclidean", door=FixedPoint(16)),
+    NearestMeanClassifier("euclidean", quantizer=FixedPoint(16)),
     LDAClassifier(),
-    RLSClassifier(alpha=1.0, door="embedding"),
+    RLSClassifier(alpha=1.0, quantizer="embedding"),
     RLSClassifier(projection=RandomProjection(20)),
 ]
 

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from common import ignore_door, needs
+from common import ignore_quantization, needs
 
 from analytic_cl import ContinualPipeline, LDAClassifier
 from analytic_cl.extractors import ConcatExtractor, TorchExtractor, adapt_first_session
@@ -178,7 +178,7 @@ def blocks(n=300, seed=1):
     return X.astype(np.float32), y
 
 
-@ignore_door
+@ignore_quantization
 def test_adaptation_gains_over_the_frozen_body_and_both_over_either(torch):
     own = {"lr": 0.01, "seed": 1, "device": "cpu"}
     body = adapt_first_session(convolutions(torch, 1), *blocks(), parameters="full", epochs=5, **own)
@@ -203,7 +203,7 @@ def test_adaptation_gains_over_the_frozen_body_and_both_over_either(torch):
 # ---- one state, one extractor
 
 
-@ignore_door
+@ignore_quantization
 def test_a_state_learned_behind_the_frozen_module_is_refused_behind_the_adapted_one(torch, tmp_path):
     module = convolutions(torch)
     frozen, other = (TorchExtractor(each, device="cpu") for each in (module, adapted(module)))
@@ -215,7 +215,7 @@ def test_a_state_learned_behind_the_frozen_module_is_refused_behind_the_adapted_
     before = pipeline.state_digest()
     with pytest.raises(ValueError, match="was learned from TorchExtractor"):
         ContinualPipeline.load(tmp_path / "state", extractor=other)
-    with pytest.raises(ValueError, match="different doors can't be merged"):
+    with pytest.raises(ValueError, match="different quantizers can't be merged"):
         pipeline.merge(ContinualPipeline(other, LDAClassifier()).fit(X, Y))
     pipeline.set_params(extractor=other)
     for call in (lambda: pipeline.partial_fit(X, Y), lambda: pipeline.predict(X), lambda: pipeline.forget(X, Y)):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from attacks import harmed
-from common import HEADS, blobs, head_name, ignore_door
+from common import HEADS, blobs, head_name, ignore_quantization
 from safetensors.numpy import save_file
 
 import analytic_cl
@@ -22,7 +22,7 @@ X, Y = blobs(40, 5, 4)
 ABOUT = {"format": persistence.FORMAT, "format_version": str(persistence.FORMAT_VERSION)}
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("head", HEADS[:12], ids=head_name)
 def test_a_damaged_head_is_refused_or_the_same(tmp_path, head):
     head.fit(X, Y, sample_id=None if head.track == "none" else range(40))
@@ -126,9 +126,10 @@ DESCRIPTIONS = {
     "a class that is a list": '{"class": []}',
     "parameters that are a list": '{"class": "LDAClassifier", "parameters": []}',
     "a parameter that is not a number": '{"class": "LDAClassifier", "parameters": {"shrinkage": NaN}}',
-    "an endless number of bits": '{"class": "LDAClassifier", "parameters": {"door": {"FixedPoint": [1e999, null]}}}',
+    "an endless number of bits": '{"class": "LDAClassifier", "parameters": {"quantizer": {"FixedPoint": [1e999, '
+    "null]}}}",
     "keys without centres": '{"class": "KeyValueBottleneckClassifier", "parameters": {"keys": {"NearestKeys": {}, '
-    '"door": {}}}}',
+    '"quantizer": {}}}}',
 }
 
 
@@ -146,7 +147,7 @@ def test_a_projection_too_large_for_its_file_is_refused_before_it_is_made(tmp_pa
     RLSClassifier(projection=RandomProjection(20)).fit(X, Y).save(tmp_path / "head")
     text, arrays = persistence._read(tmp_path / "head")
     about = json.loads(text)
-    (about["door"] if name == "n_features" else about["door"]["projection"])[name] = value
+    (about["quantizer"] if name == "n_features" else about["quantizer"]["projection"])[name] = value
     text = json.dumps(about)
     checksum = persistence._checksum(text, arrays)
     save_file(arrays, tmp_path / "head", {**ABOUT, "head": text, "checksum": checksum})

@@ -102,7 +102,7 @@ def test_a_report_of_a_request_shows_hostile_text_within_its_place(store, tmp_pa
 
 @hostile
 def test_a_report_of_a_forged_certificate_shows_all_of_its_values_within_their_place(text):
-    fields = ("request", "kind", "time", "removed", "requested", "requests_together", "door", "audit", "versions")
+    fields = ("request", "kind", "time", "removed", "requested", "requests_together", "quantizer", "audit", "versions")
     plain = report({**dict.fromkeys(fields, "x"), "not_covered": ["x"], "state": {"x": "x"}})
     forged = report({**dict.fromkeys(fields, text), "not_covered": [text], "state": {text: text}})
     check_shown(forged, plain.count("\n"))

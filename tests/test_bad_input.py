@@ -155,9 +155,9 @@ def test_forget_class_refuses_labels_it_does_not_have(head, label):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (LDAClassifier(door="embedding").fit(X, Y), "different doors.*32 bits.*8 bits"),
-        (LDAClassifier().fit(X[:, :3], Y), "different doors"),
-        (RLSClassifier(projection=RandomProjection(4)).fit(X, Y), "different doors"),
+        (LDAClassifier(quantizer="embedding").fit(X, Y), "different quantizers.*32 bits.*8 bits"),
+        (LDAClassifier().fit(X[:, :3], Y), "different quantizers"),
+        (RLSClassifier(projection=RandomProjection(4)).fit(X, Y), "different quantizers"),
         (NearestMeanClassifier().fit(X, Y), "order"),
         (LDAClassifier().fit(X, Y == 1), "mixed types"),
         (LDAClassifier().fit(X[:1], Y[:1], sample_id=["id-9"]), "both models learned the sample ids 'id-9'"),
@@ -180,14 +180,17 @@ def test_merge_refuses_other_columns_and_bad_parameters():
     assert not vars(unfitted).keys() & {"learner_", "n_features_in_"}
 
 
-def test_merge_into_an_unfitted_head_keeps_to_its_own_door():
-    with pytest.raises(ValueError, match="different doors"):
-        LDAClassifier(door="wide").merge(LDAClassifier(door="embedding").fit(X, Y))
+def test_merge_into_an_unfitted_head_keeps_to_its_own_quantizer():
+    with pytest.raises(ValueError, match="different quantizers"):
+        LDAClassifier(quantizer="tabular").merge(LDAClassifier(quantizer="embedding").fit(X, Y))
 
 
-def test_door_may_not_change_under_a_learned_state(head):
+def test_quantizer_may_not_change_under_a_learned_state(head):
     refuses(
-        head.set_params(door=FixedPoint(16)), lambda: head.partial_fit(X, Y), ValueError, "door or projection changed"
+        head.set_params(quantizer=FixedPoint(16)),
+        lambda: head.partial_fit(X, Y),
+        ValueError,
+        "quantizer or projection changed",
     )
 
 
@@ -203,7 +206,7 @@ def test_door_may_not_change_under_a_learned_state(head):
         RLSClassifier(alpha=np.nan),
         RLSClassifier(alpha="cv"),
         NearestMeanClassifier(metric="manhattan"),
-        LDAClassifier(door="int8"),
+        LDAClassifier(quantizer="int8"),
         LDAClassifier(track="all"),
         RLSClassifier(alpha=10**400),
     ],

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from common import HEADS, blobs, head_name, ignore_door
+from common import HEADS, blobs, head_name, ignore_quantization
 
 from analytic_cl import NearestMeanClassifier, checks
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("check", checks.ALL_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_head_passes(head, check):

@@ -11,13 +11,13 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 
 from analytic_cl.cli.compare_command import compare
 from analytic_cl.cli.main import main
 from analytic_cl.report.command import command_of
 
-pytestmark = ignore_door
+pytestmark = ignore_quantization
 
 
 @pytest.fixture

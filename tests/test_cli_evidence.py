@@ -60,7 +60,7 @@ def test_one_label_or_one_integer_more_is_another_state(certified, data):
     call(*arguments, "other.npy", "remaining.txt", code=4)
 
 
-def test_a_certificate_of_nearest_means_behind_a_projection_is_retrained_at_its_door_and_order(data):
+def test_a_certificate_of_nearest_means_behind_a_projection_is_retrained_at_its_quantizer_and_order(data):
     call("init", "means", "--head", "nearest-mean", "--projection", 40)
     call("learn", "means", "features.npy", "labels.txt", "--subjects", "people.txt")
     call("forget", "means", "--subject", "patient 5", "--request-id", "r5", "--certificate", "r5.json")

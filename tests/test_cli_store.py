@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("folder")
     ("options", "head"),
     [
         ([], LDAClassifier()),
-        (["--head", "lda", "--shrinkage", "0.2", "--door", "wide"], LDAClassifier(0.2, door="wide")),
+        (["--head", "lda", "--shrinkage", "0.2", "--quantizer", "tabular"], LDAClassifier(0.2, quantizer="tabular")),
         (["--head", "ridge", "--alpha", "gcv"], RLSClassifier("gcv")),
         (["--head", "ridge", "--projection", 30, "--seed", 7], RLSClassifier(projection=RandomProjection(30, 7))),
         (["--head", "nearest-mean"], NearestMeanClassifier()),

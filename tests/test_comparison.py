@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door, needs
+from common import blobs, ignore_quantization, needs
 from sklearn.linear_model import RidgeClassifier
 
 from analytic_cl import metrics, scenarios
@@ -24,7 +24,7 @@ from analytic_cl.comparison.peers import PEERS
 from analytic_cl.comparison.stream import MOST_SESSIONS, make_stream
 from analytic_cl.heads import registry
 
-pytestmark = ignore_door
+pytestmark = ignore_quantization
 
 TIMED = ("seconds_learn", "seconds_shared", "seconds_solve", "seconds_predict")
 
@@ -62,7 +62,7 @@ def untimed(runs):
         ("class-incremental:3", 20),
         ("si-blurry:3", 20),
         ("continual-forgetting:3,what=rows,amount=7", 20),
-        ("continual-forgetting:3,what=rows,amount=7", 260),  # behind another door
+        ("continual-forgetting:3,what=rows,amount=7", 260),  # behind another quantizer
     ],
 )
 def test_shared_states_give_the_accuracies_and_digests_of_heads_fitted_by_themselves(text, d):

@@ -33,13 +33,13 @@ X[:, 2] = X[:, 2] > 0
 Y = np.array(["no", "yes"])[Y]
 NAMES = ["a", "b", "c"]
 NUMBERS = FunctionTransformer(np.asarray, kw_args={"dtype": float})
-DOOR = FixedPoint(32, bounds=(-20, 20))
+QUANTIZER = FixedPoint(32, bounds=(-20, 20))
 MAKE = {
     "LDA": lambda: LDAClassifier(),
     "RLS": lambda: RLSClassifier(alpha=1.0, solver="recursive"),
     "keys": lambda: KeyValueBottleneckClassifier(8, 4),
     "neighbours": lambda: NearestNeighborsClassifier(3),
-    "pipeline": lambda: ContinualPipeline(NUMBERS, LDAClassifier(door=DOOR)),
+    "pipeline": lambda: ContinualPipeline(NUMBERS, LDAClassifier(quantizer=QUANTIZER)),
     "error memory": lambda: ErrorMemory(LogisticRegression().fit(X, Y), weight=0.9),
 }
 

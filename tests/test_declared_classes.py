@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from common import HEADS, blobs, head_name, ignore_door, needs
+from common import HEADS, blobs, head_name, ignore_quantization, needs
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -32,7 +32,7 @@ from analytic_cl import (
 
 X, Y = blobs(60, 5, 3)
 every_head = pytest.mark.parametrize("head", HEADS, ids=head_name)
-pytestmark = ignore_door
+pytestmark = ignore_quantization
 
 
 def absent(head, classes=(0, 1, 2, 5, 9), seen=(0, 2)):

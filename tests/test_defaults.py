@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier
@@ -90,7 +90,7 @@ def test_ridge_with_few_rows_of_unit_length_is_as_good_as_scikit_learns():
 def test_the_default_strength_of_unit_rows_is_their_mean_squared_distance_to_the_mean():
     X, y = blobs(50, 300)
     head = RLSClassifier().fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     alpha = ((Z - Z.mean(axis=0)) ** 2).sum() / 50
 
     assert head.alpha_ == pytest.approx(alpha, rel=1e-12)
@@ -121,7 +121,7 @@ def test_a_column_that_is_the_class_decides_in_any_unit(head, k):
         assert head.fit(X, y).score(T, y) == 1
         scores.append(head.decision_function(T))
 
-    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-2, atol=1e-2)  # 0.01 is 41 steps of the door
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-2, atol=1e-2)  # 0.01 is 41 steps of the quantizer
     np.testing.assert_allclose(scores[2], scores[1], rtol=1e-6, atol=1e-6)
 
 
@@ -145,18 +145,18 @@ def test_a_column_of_one_row_alone_does_not_decide_for_its_class():
     np.testing.assert_array_equal(LDAClassifier().fit(X, y).predict(T), y[:20])
 
 
-@ignore_door
+@ignore_quantization
 def test_nearest_mean_is_by_angle_behind_unit_rows_and_by_distance_on_tables():
     X, y = blobs(60, 8)
-    for door, metric in (
+    for quantizer, metric in (
         ("embedding", "cosine"),
         (FixedPoint(16, norm="l2"), "cosine"),
-        ("wide", "euclidean"),
+        ("tabular", "euclidean"),
         (FixedPoint(8, bounds=(-9, 9)), "euclidean"),
     ):
         np.testing.assert_array_equal(
-            NearestMeanClassifier(door=door).fit(X, y).decision_function(X),
-            NearestMeanClassifier(metric, door=door).fit(X, y).decision_function(X),
+            NearestMeanClassifier(quantizer=quantizer).fit(X, y).decision_function(X),
+            NearestMeanClassifier(metric, quantizer=quantizer).fit(X, y).decision_function(X),
         )
 
 

@@ -6,12 +6,12 @@ import threading
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytic_cl import LDAClassifier, Moments, resolve_door
-from analytic_cl.door import FixedPoint
+from analytic_cl import LDAClassifier, Moments, resolve_quantizer
+from analytic_cl.quantizers import FixedPoint
 from analytic_cl.statistics import deferred, gram
 from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.invariants import gram_diagonal
@@ -24,8 +24,8 @@ def rows_of(bits, n, seed):
     return np.random.RandomState(seed).randint(-limit, limit + 1, size=(n, D)).astype(f"int{bits}")
 
 
-def door_of(bits):
-    return resolve_door(FixedPoint(bits, scale=1.0), None, D)
+def quantizer_of(bits):
+    return resolve_quantizer(FixedPoint(bits, scale=1.0), None, D)
 
 
 @pytest.mark.parametrize("bits", [8, 16, 32])
@@ -35,7 +35,7 @@ def door_of(bits):
 )
 @settings(max_examples=25, deadline=None)
 def test_any_changes_few_or_many_give_the_planes_of_all_at_once(bits, changes, seed):
-    matrix = DeferredGram(door_of(bits), gram.empty_planes(D, bits))
+    matrix = DeferredGram(quantizer_of(bits), gram.empty_planes(D, bits))
     expected = gram.empty_planes(D, bits)
     for place, (n, sign, look) in enumerate(changes):
         rows = rows_of(bits, n, seed + place)
@@ -43,13 +43,13 @@ def test_any_changes_few_or_many_give_the_planes_of_all_at_once(bits, changes, s
         matrix.change(rows, sign)
         rows.fill(0)  # the caller may use its memory again
         if look:
-            assert list(matrix.diagonal()) == list(gram_diagonal(expected, door_of(bits)))
+            assert list(matrix.diagonal()) == list(gram_diagonal(expected, quantizer_of(bits)))
     for mine, theirs in zip(matrix.planes, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_rows_wait_and_are_overwritten_once_they_have_entered():
-    matrix = DeferredGram(door_of(8), gram.empty_planes(D, 8))
+    matrix = DeferredGram(quantizer_of(8), gram.empty_planes(D, 8))
     matrix.change(rows_of(8, 3, 0), 1)
     (waiting,) = matrix._waiting[+1]
     assert not matrix._planes[0].any() and waiting.any()
@@ -60,8 +60,8 @@ def test_rows_wait_and_are_overwritten_once_they_have_entered():
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m)), lambda m: m.copy()])
 def test_copies_hold_what_waits(copied):
-    door = door_of(8)
-    moments = Moments(door)
+    quantizer = quantizer_of(8)
+    moments = Moments(quantizer)
     moments.add(rows_of(8, 3, 1), [0, 1, 1])
     twin = copied(moments)
     moments.subtract(rows_of(8, 3, 1)[:1], [0])
@@ -70,7 +70,7 @@ def test_copies_hold_what_waits(copied):
     assert twin.digest() == moments.digest()
 
 
-@ignore_door
+@ignore_quantization
 def test_threads_that_look_at_once_let_rows_enter_once():
     X, y = blobs(300, 60, 3)
     head = LDAClassifier(track="none").fit(X[:200], y[:200])
@@ -86,7 +86,7 @@ def test_threads_that_look_at_once_let_rows_enter_once():
 
 
 def test_what_cannot_enter_goes_on_waiting(monkeypatch):
-    matrix = DeferredGram(door_of(8), gram.empty_planes(D, 8))
+    matrix = DeferredGram(quantizer_of(8), gram.empty_planes(D, 8))
     matrix.change(rows_of(8, 3, 0), 1)
 
     def out_of_memory(*_, **__):

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 
 from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RandomProjection, RLSClassifier
 from analytic_cl.statistics import EMPTY
 
 EXPECTED = Path(__file__).parent / "expected_digests.json"
 
+# By the names under which the digests are on record.
 STATES = {
     "empty": lambda X, y: LDAClassifier(),
-    "embedding": lambda X, y: LDAClassifier(door="embedding").fit(X, y),
-    "wide": lambda X, y: LDAClassifier(door="wide").fit(X, y),
-    "16 bits, l2": lambda X, y: RLSClassifier(door=FixedPoint(16, norm="l2")).fit(X, y),
-    "8 bits, bounds": lambda X, y: RLSClassifier(door=FixedPoint(8, bounds=([-4.0] * 24, 4.0))).fit(X, y),
-    "as-is": lambda X, y: LDAClassifier(door="as-is").fit(np.rint(X * 20), y),
+    "embedding": lambda X, y: LDAClassifier(quantizer="embedding").fit(X, y),
+    "wide": lambda X, y: LDAClassifier(quantizer="tabular").fit(X, y),
+    "16 bits, l2": lambda X, y: RLSClassifier(quantizer=FixedPoint(16, norm="l2")).fit(X, y),
+    "8 bits, bounds": lambda X, y: RLSClassifier(quantizer=FixedPoint(8, bounds=([-4.0] * 24, 4.0))).fit(X, y),
+    "as-is": lambda X, y: LDAClassifier(quantizer="integers").fit(np.rint(X * 20), y),
     "projection": lambda X, y: RLSClassifier(projection=RandomProjection(33, 7)).fit(X, y),
     "order 1": lambda X, y: NearestMeanClassifier().fit(X, y),
     "strings": lambda X, y: LDAClassifier().fit(X, np.array(["zürich", "a", "日本"])[y]),
@@ -50,13 +51,13 @@ def test_record_covers_every_state():
 def test_digest_layout_is_the_documented_one():
     """Recomputed here from the description in `analytic_cl.statistics.digest`, byte by byte."""
     rows = [[1, -2], [3, 4], [-5, 6]]
-    head = LDAClassifier(door="as-is").fit(np.array(rows, dtype=np.int8), ["b", "a", "b"])
-    door = json.dumps(head.door_.spec(), sort_keys=True, separators=(",", ":")).encode()
+    head = LDAClassifier(quantizer="integers").fit(np.array(rows, dtype=np.int8), ["b", "a", "b"])
+    quantizer = json.dumps(head.quantizer_.spec(), sort_keys=True, separators=(",", ":")).encode()
 
     def number(n):
         return n.to_bytes(8, "little", signed=True)
 
-    data = b"analytic-cl moments 1\0" + number(len(door)) + door + number(2) + number(2) + number(2)
+    data = b"analytic-cl moments 1\0" + number(len(quantizer)) + quantizer + number(2) + number(2) + number(2)
     for label, count, sums in ((b"sa", 1, (3, 4)), (b"sb", 2, (-4, 4))):
         data += number(len(label)) + label + number(count) + b"".join(map(number, sums))
     data += number(1 + 9 + 25) + number(-2 + 12 - 30) + number(4 + 16 + 36)
@@ -66,14 +67,14 @@ def test_digest_layout_is_the_documented_one():
 
 def test_digest_of_32_bits_is_over_128_bit_integers():
     rows = [[2**30, -1], [3, 2**31 - 2**24]]
-    head = LDAClassifier(door=FixedPoint(32, scale=1)).fit(np.array(rows, dtype=float), [0, 0])
-    door = json.dumps(head.door_.spec(), sort_keys=True, separators=(",", ":")).encode()
+    head = LDAClassifier(quantizer=FixedPoint(32, scale=1)).fit(np.array(rows, dtype=float), [0, 0])
+    quantizer = json.dumps(head.quantizer_.spec(), sort_keys=True, separators=(",", ":")).encode()
     rows[1][1] = min(rows[1][1], 0x7F7F7F7F)
 
     def number(n, size=8):
         return n.to_bytes(size, "little", signed=True)
 
-    data = b"analytic-cl moments 1\0" + number(len(door)) + door + number(2) + number(2) + number(1)
+    data = b"analytic-cl moments 1\0" + number(len(quantizer)) + quantizer + number(2) + number(2) + number(1)
     data += number(2) + b"i0" + number(2) + number(2**30 + 3) + number(rows[1][1] - 1)
     for i, j in ((0, 0), (0, 1), (1, 1)):
         data += number(sum(row[i] * row[j] for row in rows), 16)
@@ -81,7 +82,7 @@ def test_digest_of_32_bits_is_over_128_bit_integers():
     assert head.state_digest() == hashlib.sha256(data).hexdigest()
 
 
-@ignore_door
+@ignore_quantization
 def test_digest_tells_apart_what_differs():
     X, y = blobs()
     other_row = X.copy()
@@ -94,8 +95,8 @@ def test_digest_tells_apart_what_differs():
         LDAClassifier().fit(X, y.astype(str)),
         LDAClassifier().fit(X[1:], y[1:]),
         LDAClassifier().fit(X[:, ::-1], y),
-        LDAClassifier(door=FixedPoint(32, scale=2**13)).fit(X, y),
-        LDAClassifier(door="embedding").fit(X, y),
+        LDAClassifier(quantizer=FixedPoint(32, scale=2**13)).fit(X, y),
+        LDAClassifier(quantizer="embedding").fit(X, y),
         NearestMeanClassifier().fit(X, y),
         LDAClassifier(projection=RandomProjection(5)).fit(X, y),
         LDAClassifier(projection=RandomProjection(5, 1)).fit(X, y),
@@ -109,10 +110,14 @@ def test_digest_does_not_depend_on_head_parameters_ledger_or_declared_classes():
     X, y = blobs()
     expected = LDAClassifier().fit(X, y).state_digest()
 
-    for head in (LDAClassifier(0.5, track="rows"), RLSClassifier(3.0, track="none"), RLSClassifier("gcv", door="wide")):
+    for head in (
+        LDAClassifier(0.5, track="rows"),
+        RLSClassifier(3.0, track="none"),
+        RLSClassifier("gcv", quantizer="tabular"),
+    ):
         assert head.partial_fit(X, y, classes=[0, 1, 2, 99]).state_digest() == expected
     assert LDAClassifier().fit(X, y, sample_id=range(60)).state_digest() == expected
-    assert LDAClassifier(door="embedding").state_digest() == EMPTY
+    assert LDAClassifier(quantizer="embedding").state_digest() == EMPTY
 
 
 if __name__ == "__main__":  # writes the record anew, for a new version of the format

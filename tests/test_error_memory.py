@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import DATA, blobs, ignore_door, pack
+from common import DATA, blobs, ignore_quantization, pack
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
@@ -73,7 +73,7 @@ def test_the_correction_is_the_published_formula():
 
         np.testing.assert_allclose(
             model.predict_proba(X), expected / expected.sum(axis=1, keepdims=True), atol=1e-3
-        )  # the memory's rows are rounded at its door
+        )  # the memory's rows are rounded with its quantizer
 
 
 def test_without_weight_the_base_stands():
@@ -84,7 +84,7 @@ def test_without_weight_the_base_stands():
     np.testing.assert_allclose(model.predict_proba(X)[:, :2], base.predict_proba(X))
 
 
-@ignore_door
+@ignore_quantization
 def test_errors_of_real_intents_are_corrected():
     if not (DATA / "clinc150_minilm.npz").exists():
         pytest.skip(f"clinc150_minilm.npz is not in {DATA}")
@@ -110,7 +110,7 @@ def test_a_memory_is_saved_and_loaded_without_its_base(tmp_path):
     assert loaded.state_digest() == model.state_digest()
 
 
-@ignore_door
+@ignore_quantization
 def test_what_cannot_be_meant_is_refused():
     X, y = data()
     base = base_on_two_classes(X, y)
@@ -122,7 +122,7 @@ def test_what_cannot_be_meant_is_refused():
         ErrorMemory(base, weight=1.5).fit(X, y)
     with pytest.raises(ValueError, match="buckets don't know"):
         ErrorMemory(base, KeyValueBottleneckClassifier(4, 2), gamma=0.5).fit(X, y)
-    normalising = NearestNeighborsClassifier(door=FixedPoint(8, norm="l2"))
+    normalising = NearestNeighborsClassifier(quantizer=FixedPoint(8, norm="l2"))
     with pytest.raises(ValueError, match="can't read"):
         ErrorMemory(base, normalising, gamma=0.5).fit(X, y).predict(X)
     with pytest.raises(TypeError, match="another ErrorMemory"):

@@ -177,7 +177,7 @@ def test_learned_by_id_it_forgets_merges_saves_and_loads_as_a_refit_would_be(tor
     features = np.concatenate([here.extractor.transform(PIXELS[i : i + 1]) for i in rest])
     if batch_size == 1:
         head = LDAClassifier()
-        head._source = loaded.head.door_.source
+        head._source = loaded.head.quantizer_.source
         assert loaded.state_digest() == head.fit(features, COLOURS[rest]).state_digest()
         assert loaded.state_digest() == pipeline(rest).state_digest()
         assert here.forget(PIXELS[:1], COLOURS[:1], sample_id=[0]).removed == 1
@@ -218,7 +218,7 @@ def test_a_cache_needs_no_second_forward_pass_and_gives_the_same_bits(torch, tmp
 
 def test_rows_extracted_at_another_precision_are_refused_and_the_message_says_why(torch):
     module = resnet_like(torch)
-    pipeline = ContinualPipeline(TorchExtractor(module, device="cpu"), LDAClassifier(door="wide"))
+    pipeline = ContinualPipeline(TorchExtractor(module, device="cpu"), LDAClassifier(quantizer="tabular"))
     pipeline.fit(FLOATS, COLOURS, sample_id=np.arange(64))
     before = pipeline.state_digest()
     pipeline.set_params(extractor=TorchExtractor(module, device="cpu", dtype="bfloat16"))
@@ -430,7 +430,7 @@ def test_one_model_has_one_fingerprint_wherever_it_lies(kind, minilm, tmp_path):
     again = ContinualPipeline(kind(copied), NearestMeanClassifier()).fit(TEXT, [0, 1, 0, 1])
 
     assert first.state_digest() == again.state_digest()
-    assert str(minilm) not in first.head.door_.source
+    assert str(minilm) not in first.head.quantizer_.source
     shortened = json.loads((copied / "tokenizer_config.json").read_text()) | {"do_lower_case": False}
     (copied / "tokenizer_config.json").write_text(json.dumps(shortened))
     tokens = json.loads((copied / "tokenizer.json").read_text())

@@ -29,7 +29,7 @@ def test_receipt_says_what_happened():
     assert isinstance(receipt, Receipt)
     assert (receipt.requested, receipt.removed, receipt.classes_emptied) == (10, 10, ["dog"])
     assert (receipt.digest_before, receipt.digest_after) == (before, head.state_digest())
-    assert receipt.door["bits"] == 32
+    assert receipt.quantizer["bits"] == 32
     assert receipt.versions["numpy"] == np.__version__
     assert abs(datetime.fromisoformat(receipt.time) - datetime.now(UTC)) < timedelta(minutes=1)
     assert json.loads(json.dumps(receipt.as_dict()))["removed"] == 10
@@ -112,7 +112,7 @@ def test_forget_class_needs_rows_at_order_two_and_none_at_order_one():
 
 def test_erased_rows_leave_the_ledgers_memory():
     head = LDAClassifier(track="rows").fit(X, Y, sample_id=[f"id-{i}" for i in range(20)])
-    row = head.door_.quantise(X[7:8]).tobytes()
+    row = head.quantizer_.quantise(X[7:8]).tobytes()
     assert row in head.learner_.ledger.kept.payload.tobytes()
 
     head.forget(sample_id=["id-7"])
@@ -224,7 +224,7 @@ def test_merge_refuses_an_id_that_both_hold():
     assert one.state_digest() == before
 
 
-def test_heads_of_one_door_and_order_merge_whatever_their_class():
+def test_heads_of_one_quantizer_and_order_merge_whatever_their_class():
     lda, rls = LDAClassifier().fit(X[:10], Y[:10]), RLSClassifier().fit(X[10:], Y[10:])
 
     assert lda.merge(rls).state_digest() == fresh(np.arange(20))

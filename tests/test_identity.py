@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from common import HEADS, blobs, head_name, ignore_door, needs
+from common import HEADS, blobs, head_name, ignore_quantization, needs
 
 from analytic_cl import ContinualPipeline, ErrorMemory, LDAClassifier, Store, load, metrics
 from analytic_cl.cli.main import main
@@ -35,7 +35,7 @@ def run(*arguments):
 # ---- heads
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_spellings_of_one_label_are_one_class_of_every_head(head):
     plain = np.array([COMPOSED, "b", "c"])

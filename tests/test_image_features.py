@@ -294,7 +294,7 @@ def test_fingerprint_tells_parameters_apart_and_nothing_else():
 def test_images_are_learned_and_forgotten_by_themselves_through_a_pipeline():
     images, y = load_digits(return_X_y=True)
     images, y = images[:300].reshape(-1, 8, 8), y[:300]
-    pipeline = ContinualPipeline(OrientedGradients(), LDAClassifier(door=FixedPoint(16, norm="l2")), batch_size=64)
+    pipeline = ContinualPipeline(OrientedGradients(), LDAClassifier(quantizer=FixedPoint(16, norm="l2")), batch_size=64)
     pipeline.fit(images, y)
     pipeline.forget(images[100:117], y[100:117])
     retrained = clone(pipeline).fit(np.delete(images, np.s_[100:117], 0), np.delete(y, np.s_[100:117]))
@@ -307,7 +307,7 @@ def test_images_are_learned_and_forgotten_by_themselves_through_a_pipeline():
 
 def test_digits_of_8_by_8_pixels():
     images, y = load_digits(return_X_y=True)
-    model = make_pipeline(OrientedGradients(shape=(8, 8)), RLSClassifier(door=FixedPoint(16, norm="l2")))
+    model = make_pipeline(OrientedGradients(shape=(8, 8)), RLSClassifier(quantizer=FixedPoint(16, norm="l2")))
 
     assert model.fit(images[:1200], y[:1200]).score(images[1200:], y[1200:]) >= 0.96
 
@@ -320,7 +320,7 @@ def test_patches_of_two_photographs_are_told_apart_in_colour():
     X, y = np.concatenate(patches), np.repeat([0, 1], [len(p) for p in patches])
     order = np.random.RandomState(0).permutation(len(y))
     features = OrientedGradients().transform(X[order])
-    head = RLSClassifier(door=FixedPoint(16, norm="l2")).fit(features[:260], y[order][:260])
+    head = RLSClassifier(quantizer=FixedPoint(16, norm="l2")).fit(features[:260], y[order][:260])
 
     assert head.score(features[260:], y[order][260:]) >= 0.85
 

@@ -40,12 +40,12 @@ def reference(room, name):
 
 
 def quantised(name, x, *more):
-    """Case of a kernel that has its twin in `door.reference`, and writes int8 rows."""
-    return getattr(module("door.reference"), name), (x, *more, 400.0, 127.0, np.empty(x.shape, dtype=np.int8))
+    """Case of a kernel that has its twin in `quantizer.reference`, and writes int8 rows."""
+    return getattr(module("quantizers.reference"), name), (x, *more, 400.0, 127.0, np.empty(x.shape, dtype=np.int8))
 
 
 def lanes(squares, scratch):
-    return float(module("door.reference").sum_in_lanes(squares[None])[0])
+    return float(module("quantizers.reference").sum_in_lanes(squares[None])[0])
 
 
 def window(n, cells):
@@ -84,12 +84,12 @@ def round_of_words(*words):
 
 
 def squares_of(centres):
-    return module("door.nearest").squares(centres)
+    return module("quantizers.nearest").squares(centres)
 
 
 def no_counts(d):
     """Columns of which nothing was counted yet."""
-    counts = np.zeros((len(module("door.loss_kernels").COLUMNS), d))
+    counts = np.zeros((len(module("quantizers.loss_kernels").COLUMNS), d))
     counts[0] = np.nan
     return counts
 
@@ -130,19 +130,21 @@ WINDOWS = (window(7, 4), window(9, 5), window(4, 2), window(5, 3))
 
 # By kernel: the twin, and arguments that both are called with. Arrays are compared afterwards, and what is returned.
 CASES = {
-    "door.kernels.largest_magnitude": (
-        lambda *a: module("door.reference").largest_magnitude(*a),
+    "quantizers.kernels.largest_magnitude": (
+        lambda *a: module("quantizers.reference").largest_magnitude(*a),
         (BITS, HALF, np.zeros(5, np.uint64)),
     ),
-    "door.kernels._sum_in_lanes": (lanes, (floats(48) ** 2, np.zeros(16))),
-    "door.kernels.normalised_rows": quantised("normalised_rows", floats(5, 37), np.abs(floats(5, 37)).max(axis=1)),
-    "door.kernels.normalised_singles": quantised("normalised_singles", floats(5, 37, dtype=np.float32)),
-    "door.kernels.affine_rows": (
-        lambda *a: module("door.reference").affine_rows(*a),
+    "quantizers.kernels._sum_in_lanes": (lanes, (floats(48) ** 2, np.zeros(16))),
+    "quantizers.kernels.normalised_rows": quantised(
+        "normalised_rows", floats(5, 37), np.abs(floats(5, 37)).max(axis=1)
+    ),
+    "quantizers.kernels.normalised_singles": quantised("normalised_singles", floats(5, 37, dtype=np.float32)),
+    "quantizers.kernels.affine_rows": (
+        lambda *a: module("quantizers.reference").affine_rows(*a),
         (floats(5, 7), floats(7, seed=1), np.full(7, 99.5), 127.0, np.zeros((5, 7), np.int8)),
     ),
-    "door.loss_kernels.count_losses": (
-        lambda *a: module("door.loss_reference").count_losses(*a),
+    "quantizers.loss_kernels.count_losses": (
+        lambda *a: module("quantizers.loss_reference").count_losses(*a),
         (
             X,
             np.ones(6),
@@ -176,20 +178,20 @@ CASES = {
             np.empty(4),
         ),
     ),
-    "door.kernels.rectified_shift": (
-        lambda *a: module("door.reference").rectified_shift(*a),
+    "quantizers.kernels.rectified_shift": (
+        lambda *a: module("quantizers.reference").rectified_shift(*a),
         (integers(9, 4, low=-900, high=900, dtype=np.float32), 3, 127, np.zeros((9, 4), np.int8)),
     ),
-    "door.sign_keys._pack": (
-        reference("door.sign_keys", "_pack"),
+    "quantizers.sign_keys._pack": (
+        reference("quantizers.sign_keys", "_pack"),
         (integers(9, 15, low=-1, high=2, dtype=np.int8), 5, np.zeros((9, 3), np.uint16)),
     ),
-    "door.nearest_keys._shift_and_clip": (
-        reference("door.nearest_keys", "_shift_and_clip"),
+    "quantizers.nearest_keys._shift_and_clip": (
+        reference("quantizers.nearest_keys", "_shift_and_clip"),
         (integers(9, 15, low=-(10**6), high=10**6, dtype=np.int32), 5, 16, 4095, np.zeros((9, 15), np.int16)),
     ),
-    "door.nearest._nearest": (
-        reference("door.nearest", "_nearest"),
+    "quantizers.nearest._nearest": (
+        reference("quantizers.nearest", "_nearest"),
         (integers(9, 3, 5, dtype=np.int16), CENTRES, squares_of(CENTRES), np.zeros((9, 3), np.uint16)),
     ),
     "solvers.read_out._add_logs": (
@@ -272,13 +274,13 @@ CASES = {
 }
 # Arguments that a kernel uses to work in, by place: their content afterwards is its own affair.
 SCRATCH = {
-    "door.kernels._sum_in_lanes": {1: (16,)},
+    "quantizers.kernels._sum_in_lanes": {1: (16,)},
     "extractors.gradient_kernels._binomial": {1: (7, 9)},
     "extractors.gradient_kernels._pool": {3: (9,)},
     "memory.angles._larger_cosine": {2: (5, 9)},
 }
 # A logarithm of numba's and one of NumPy's may differ in the last bit.
-ALGEBRAIC = {"solvers.read_out._add_logs": 1e-14, "door.loss_kernels.count_losses": 1e-12}
+ALGEBRAIC = {"solvers.read_out._add_logs": 1e-14, "quantizers.loss_kernels.count_losses": 1e-12}
 
 
 def test_every_kernel_has_a_twin_in_the_table():

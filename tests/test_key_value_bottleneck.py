@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from sklearn.base import clone
 
 from analytic_cl import (
@@ -15,18 +15,18 @@ from analytic_cl import (
     NearestMeanClassifier,
     Store,
     load,
-    resolve_door,
+    resolve_quantizer,
     use_backend,
     use_threads,
 )
 from analytic_cl._config import BACKENDS
 from analytic_cl.checks import check_head
 from analytic_cl.datasets import load_clinc150
-from analytic_cl.door import SignKeys
-from analytic_cl.door.centres import moved, shuffled
-from analytic_cl.door.nearest import LIMIT, nearest, squares
-from analytic_cl.door.nearest_keys import _coordinates
-from analytic_cl.door.sign_keys import _plus_bits, weighted_sums
+from analytic_cl.quantizers import SignKeys
+from analytic_cl.quantizers.centres import moved, shuffled
+from analytic_cl.quantizers.nearest import LIMIT, nearest, squares
+from analytic_cl.quantizers.nearest_keys import _coordinates
+from analytic_cl.quantizers.sign_keys import _plus_bits, weighted_sums
 from analytic_cl.solvers import READ_OUTS
 from analytic_cl.solvers.read_out import read_out
 from analytic_cl.statistics import KeyCounts
@@ -78,14 +78,14 @@ def votes(counts, keys, how, smoothing):
     return out + np.log(n / n.sum()) if how == "naive bayes" else out / len(counts.tables)
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("how", READ_OUTS)
 @pytest.mark.parametrize("n_classes", [1, 2, 5])
 def test_codebooks_vote_as_the_formulas_say(how, n_classes):
     X, y = blobs(200, 300, n_classes)
     order = np.argsort(-y, kind="stable")  # classes arrive from the last to the first
     fitted = head(read_out=how).partial_fit(X[order[:100]], y[order[:100]]).partial_fit(X[order[100:]], y[order[100:]])
-    keys = fitted.state_.keys.keys(fitted.door_.quantise(X))
+    keys = fitted.state_.keys.keys(fitted.quantizer_.quantise(X))
     expected = votes(fitted.state_, keys, how, 0.05)
 
     np.testing.assert_allclose(read_out(fitted.state_, keys, how, 0.05), expected, rtol=1e-9)
@@ -192,15 +192,15 @@ def test_impossible_counts_are_not_loaded(forge):
     X, y = blobs(30, 20, 3)
     state = head().fit(X, y).state_
     arrays = state.to_arrays()
-    assert KeyCounts.from_arrays(state.door, state.describe(), dict(arrays)).digest() == state.digest()
+    assert KeyCounts.from_arrays(state.quantizer, state.describe(), dict(arrays)).digest() == state.digest()
     forge(arrays)
     with pytest.raises(ValueError, match=r"counts|tables|codebook"):
-        KeyCounts.from_arrays(state.door, state.describe(), arrays)
+        KeyCounts.from_arrays(state.quantizer, state.describe(), arrays)
 
 
 def test_memory_is_what_the_docstring_says():
-    door = resolve_door("wide", None, 4)
-    state = KeyCounts(door, SignKeys(16, 8))
+    quantizer = resolve_quantizer("tabular", None, 4)
+    state = KeyCounts(quantizer, SignKeys(16, 8))
     state.add(np.zeros((5, 4), dtype=np.int32), np.arange(5))
     assert state._tables.nbytes == 4 * 16 * 2**8 * 5
 
@@ -226,7 +226,7 @@ def nearest_keys(d=20, method="sample", **parameters):
     return NearestKeys.from_rows(public, method=method, **settings)
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("d", [20, 300])
 def test_heads_with_nearest_keys_pass_every_check(method, d):
@@ -234,12 +234,12 @@ def test_heads_with_nearest_keys_pass_every_check(method, d):
 
 
 @pytest.mark.parametrize("d", [1, 7, 256, 257, 300])
-@pytest.mark.parametrize("door", ["embedding", "wide"])
+@pytest.mark.parametrize("quantizer", ["embedding", "tabular"])
 @pytest.mark.parametrize("n_dimensions", [1, 4, 7])
-def test_nearest_keys_are_the_same_on_every_backend_and_for_every_batch(d, door, n_dimensions):
-    keys = nearest_keys(d, door=door, n_dimensions=n_dimensions)
-    rows = keys.door.quantise(np.random.RandomState(1).normal(size=(40, d)))
-    rows[0], rows[1] = 0, keys.door.limit
+def test_nearest_keys_are_the_same_on_every_backend_and_for_every_batch(d, quantizer, n_dimensions):
+    keys = nearest_keys(d, quantizer=quantizer, n_dimensions=n_dimensions)
+    rows = keys.quantizer.quantise(np.random.RandomState(1).normal(size=(40, d)))
+    rows[0], rows[1] = 0, keys.quantizer.limit
     found = keys.keys(rows)
     for backend in BACKENDS:
         with use_backend(backend):
@@ -267,7 +267,7 @@ def test_the_nearest_centre_is_found_at_the_limits_and_ties_go_to_the_lowest_num
 
 def test_threads_do_not_change_nearest_keys():
     keys = nearest_keys(300, n_codebooks=101, bits=5)
-    rows = keys.door.quantise(np.random.RandomState(1).normal(size=(500, 300)))
+    rows = keys.quantizer.quantise(np.random.RandomState(1).normal(size=(500, 300)))
     with use_threads(3):
         found = keys.keys(rows)
     with use_threads(1):
@@ -277,7 +277,7 @@ def test_threads_do_not_change_nearest_keys():
 def test_a_sample_has_each_row_as_the_nearest_of_itself():
     public = np.random.RandomState(0).normal(size=(16, 300))
     keys = NearestKeys.from_rows(public, n_codebooks=6, bits=4)
-    found = keys.keys(keys.door.quantise(public))
+    found = keys.keys(keys.quantizer.quantise(public))
     np.testing.assert_array_equal(np.sort(found, axis=0), np.tile(np.arange(16)[:, None], 6))
     assert (found[:, 0] != found[:, 1]).any()  # each codebook has an order of its own
 
@@ -287,7 +287,7 @@ def test_fitted_centres_lie_nearer_to_the_rows_than_a_sample(method):
     X, _ = blobs(600, 300, 40)
 
     def mean_distance(keys):
-        q = keys.door.quantise(X)
+        q = keys.quantizer.quantise(X)
         coordinates = _coordinates(weighted_sums(q, 0, 5 * 6), keys.shift).reshape(600, 5, 6)
         hit = np.stack([keys.centres[c][:, keys.keys(q)[:, c]].T for c in range(5)], axis=1)
         return ((coordinates - hit.astype(float)) ** 2).sum(axis=2).mean()
@@ -317,7 +317,7 @@ def test_order_of_shuffled_rows_is_fixed():
 @pytest.mark.parametrize(("method", "fingerprint"), [("sample", "1ae36ef3e582d7da"), ("ema", "4f244d845e736ea3")])
 def test_keys_made_now_are_those_of_every_version_and_machine(method, fingerprint):
     rows = np.random.RandomState(0).randint(-127, 128, size=(300, 260))
-    keys = NearestKeys.from_rows(rows, n_codebooks=7, bits=4, n_dimensions=5, method=method, door="as-is")
+    keys = NearestKeys.from_rows(rows, n_codebooks=7, bits=4, n_dimensions=5, method=method, quantizer="integers")
     assert keys.fingerprint[:16] == fingerprint
 
 
@@ -325,12 +325,17 @@ def test_equal_keys_are_equal_and_others_are_not():
     keys = nearest_keys()
     again = nearest_keys()
     assert keys == again and hash(keys) == hash(again) and keys is not again
-    assert keys == NearestKeys(keys.door, keys.centres, keys.shift, keys.random_state)
-    for other in (nearest_keys(random_state=1), nearest_keys(door="embedding"), nearest_keys(method="ema"), "signs"):
+    assert keys == NearestKeys(keys.quantizer, keys.centres, keys.shift, keys.random_state)
+    for other in (
+        nearest_keys(random_state=1),
+        nearest_keys(quantizer="embedding"),
+        nearest_keys(method="ema"),
+        "signs",
+    ):
         assert keys != other
     moved = keys.centres.copy()
     moved[0, 0, 0] += 1
-    assert NearestKeys(keys.door, moved, keys.shift, keys.random_state) != keys
+    assert NearestKeys(keys.quantizer, moved, keys.shift, keys.random_state) != keys
     assert len(repr(keys)) < 120
     with pytest.raises(ValueError, match="read-only"):
         keys.centres[0] = 0
@@ -362,13 +367,13 @@ def test_heads_with_nearest_keys_come_back_from_disk(tmp_path):
 def test_other_centres_in_a_file_are_refused():
     state = KeyValueBottleneckClassifier(keys=nearest_keys()).fit(*blobs(60, 20)).state_
     keys = state.keys
-    assert NearestKeys.from_arrays(keys.door, keys.spec(), state.to_arrays()) == keys
+    assert NearestKeys.from_arrays(keys.quantizer, keys.spec(), state.to_arrays()) == keys
     with pytest.raises(ValueError, match="missing"):
-        NearestKeys.from_arrays(keys.door, keys.spec(), {})
+        NearestKeys.from_arrays(keys.quantizer, keys.spec(), {})
     with pytest.raises(ValueError, match="fingerprint"):
-        NearestKeys.from_arrays(keys.door, keys.spec(), {"centres": keys.centres[:, ::-1]})
+        NearestKeys.from_arrays(keys.quantizer, keys.spec(), {"centres": keys.centres[:, ::-1]})
     with pytest.raises(ValueError, match="centres must be int16"):
-        NearestKeys.from_arrays(keys.door, keys.spec(), {"centres": keys.centres.astype(np.int32)})
+        NearestKeys.from_arrays(keys.quantizer, keys.spec(), {"centres": keys.centres.astype(np.int32)})
 
 
 def test_heads_with_different_nearest_keys_are_not_merged():
@@ -385,12 +390,12 @@ def test_heads_with_different_nearest_keys_are_not_merged():
     )
 
 
-def test_rows_behind_another_door_are_refused():
+def test_rows_behind_another_quantizer_are_refused():
     for head_, d in (
         (KeyValueBottleneckClassifier(keys=nearest_keys()), 21),
-        (KeyValueBottleneckClassifier(keys=nearest_keys(), door="embedding"), 20),
+        (KeyValueBottleneckClassifier(keys=nearest_keys(), quantizer="embedding"), 20),
     ):
-        with pytest.raises(ValueError, match="keys were made behind another door"):
+        with pytest.raises(ValueError, match="keys were made behind another quantizer"):
             head_.fit(*blobs(60, d))
         assert not head_.__sklearn_is_fitted__()
 
@@ -415,7 +420,7 @@ def test_a_store_refuses_nearest_keys_and_leaves_nothing(tmp_path):
         (np.ones((30, 2)), {"n_codebooks": 0}, "n_codebooks must be an integer from 1"),
         (np.ones((30, 2)), {"n_dimensions": 33}, "n_dimensions must be an integer from 1 to 32"),
         (np.ones((30, 2)), {"random_state": None}, "random_state must be an integer"),
-        (np.ones((30, 2)), {"door": "narrow"}, "door must be"),
+        (np.ones((30, 2)), {"quantizer": "narrow"}, "quantizer must be"),
     ],
 )
 def test_rows_that_can_not_make_keys_are_refused(rows, parameters, words):
@@ -425,8 +430,8 @@ def test_rows_that_can_not_make_keys_are_refused(rows, parameters, words):
 
 def test_rows_that_are_all_the_same_make_keys_all_the_same():
     for rows in (np.zeros((20, 3)), np.full((20, 3), 1e30)):
-        keys = NearestKeys.from_rows(rows, n_codebooks=3, bits=4, door="embedding", method="ema")
-        assert not keys.keys(keys.door.quantise(rows)).any()
+        keys = NearestKeys.from_rows(rows, n_codebooks=3, bits=4, quantizer="embedding", method="ema")
+        assert not keys.keys(keys.quantizer.quantise(rows)).any()
 
 
 @pytest.mark.parametrize("keys", [None, "nearest", 3, np.ones(3)])

@@ -1,4 +1,4 @@
-"""Rows that lose much at the door are told of, once, with what to do; and doing it helps."""
+"""Rows that lose much at the quantizer are told of, once, with what to do; and doing it helps."""
 
 import pickle
 import re
@@ -10,18 +10,18 @@ import pytest
 
 from analytic_cl import (
     ContinualPipeline,
-    DoorWarning,
     ErrorMemory,
     FixedPoint,
     LDAClassifier,
     NearestMeanClassifier,
     NearestNeighborsClassifier,
+    QuantizationWarning,
     RandomProjection,
     Store,
-    resolve_door,
+    resolve_quantizer,
     use_backend,
 )
-from analytic_cl.door import Losses, loss_kernels, loss_reference
+from analytic_cl.quantizers import Losses, loss_kernels, loss_reference
 
 random = np.random.RandomState(0)
 
@@ -40,17 +40,17 @@ def told(work):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = work()
-    return [str(w.message) for w in caught if w.category is DoorWarning], result
+    return [str(w.message) for w in caught if w.category is QuantizationWarning], result
 
 
-def loss(door, X):
-    messages, _ = told(lambda: Losses(resolve_door(door, None, X.shape[1])).saw(X))
+def loss(quantizer, X):
+    messages, _ = told(lambda: Losses(resolve_quantizer(quantizer, None, X.shape[1])).saw(X))
     return "".join(messages)
 
 
 def advised(message):
-    """The door that a message says to use."""
-    code = re.search(r"door=(\"wide\"|FixedPoint\([^)]*\))", message).group(1)
+    """The quantizer that a message says to use."""
+    code = re.search(r"quantizer=(\"wide\"|FixedPoint\([^)]*\))", message).group(1)
     return eval(code, {"FixedPoint": FixedPoint})
 
 
@@ -58,13 +58,13 @@ def advised(message):
 
 
 @pytest.mark.parametrize("n", [4, 40])
-@pytest.mark.parametrize("kind", [LDAClassifier, lambda **door: NearestNeighborsClassifier(1, **door)])
+@pytest.mark.parametrize("kind", [LDAClassifier, lambda **quantizer: NearestNeighborsClassifier(1, **quantizer)])
 def test_unix_seconds_are_said_to_be_out_of_range_and_the_advice_tells_the_months_apart(n, kind):
     messages, _ = told(lambda: kind().fit(TIMES[:n], MONTHS[:n]))
 
     assert len(messages) == 1
     assert "column 0 of X are beyond the range" in messages[0]
-    right = kind(door=advised(messages[0])).fit(TIMES[:n], MONTHS[:n])
+    right = kind(quantizer=advised(messages[0])).fit(TIMES[:n], MONTHS[:n])
     assert right.predict(TIMES[:4]).tolist() == ["jan", "jan", "may", "may"]
 
 
@@ -77,7 +77,7 @@ def test_a_stream_of_small_batches_is_judged_as_a_whole_and_told_once_at_the_cal
         for i in range(0, 40, step):
             head.partial_fit(TIMES[i : i + step], MONTHS[i : i + step])
 
-    assert [w.category for w in caught] == [DoorWarning]
+    assert [w.category for w in caught] == [QuantizationWarning]
     assert caught[0].filename == __file__
     assert "head.partial_fit(" in Path(__file__).read_text().splitlines()[caught[0].lineno - 1]
 
@@ -94,7 +94,7 @@ def test_columns_that_collapse_to_one_integer_are_named_and_the_advised_scale_ke
     messages, _ = told(lambda: LDAClassifier().fit(X, y))
 
     assert "values of column 0 of X differ by less than one integer step" in messages[0]
-    assert LDAClassifier(door=advised(messages[0])).fit(X, y).score(X, y) == 1
+    assert LDAClassifier(quantizer=advised(messages[0])).fit(X, y).score(X, y) == 1
 
 
 def test_columns_of_both_sizes_are_sent_to_bounds_which_hold_them():
@@ -104,7 +104,7 @@ def test_columns_of_both_sizes_are_sent_to_bounds_which_hold_them():
     messages, _ = told(lambda: LDAClassifier().fit(X, y))
 
     assert "FixedPoint.for_rows(rows)" in messages[0]
-    assert LDAClassifier(door=FixedPoint.for_rows(X[::2])).fit(X, y).score(X, y) == 1
+    assert LDAClassifier(quantizer=FixedPoint.for_rows(X[::2])).fit(X, y).score(X, y) == 1
 
 
 @pytest.mark.parametrize("n", [4, 40, 600])
@@ -116,11 +116,11 @@ def test_a_column_of_another_unit_among_embeddings_is_named_and_wide_is_right(n,
     messages, _ = told(lambda: LDAClassifier().fit(X, y))
 
     assert len(messages) == 1
-    assert 'in column 384 of X; little is left of the others: use door="wide"' in messages[0]
+    assert 'in column 384 of X; little is left of the others: use quantizer="tabular"' in messages[0]
     assert ("left out" in messages[0]) == (offset > 1e6)
     if n == 600:
         X[:, 384] /= 1e4 if "left out" in messages[0] else 1
-        right, head = told(lambda: LDAClassifier(door=advised(messages[0])).fit(X, y))
+        right, head = told(lambda: LDAClassifier(quantizer=advised(messages[0])).fit(X, y))
         assert not right
         assert head.score(X, y) > 0.97
 
@@ -143,7 +143,9 @@ def test_lengths_that_vary_are_told_of_where_they_are_thrown_away_and_wide_keeps
     assert len(messages) == 1
     assert "throws the length away" in messages[0]
     silent, head = told(
-        lambda: NearestNeighborsClassifier(1, door=advised(messages[0])).fit(rows, np.arange(n), sample_id=range(n))
+        lambda: NearestNeighborsClassifier(1, quantizer=advised(messages[0])).fit(
+            rows, np.arange(n), sample_id=range(n)
+        )
     )
     assert not silent
     assert head.neighbors(rows[1:2], k=1).ids.tolist() == [[1]]
@@ -188,7 +190,7 @@ def test_a_few_large_columns_of_embeddings_are_named_and_16_bits_hold_them():
     assert not loss(advised(message), X)
 
 
-def test_a_projection_takes_no_other_door_so_the_advice_is_another():
+def test_a_projection_takes_no_other_quantizer_so_the_advice_is_another():
     X, y = embeddings(40)
     X[:, 3] = 50 * random.uniform(1, 2, size=40)
 
@@ -235,15 +237,15 @@ FITTING = {
     "whole numbers": (FixedPoint(8, scale=1), lambda n: np.c_[np.arange(n) % 2, random.randint(0, 9, n)]),
     "float32": ("auto", lambda n: random.normal(size=(n, 20)).astype(np.float32) * 1000),
     "zeros": ("auto", lambda n: np.zeros((n, 300))),
-    "as it is": ("as-is", lambda n: np.full((n, 3), 127)),
+    "as it is": ("integers", lambda n: np.full((n, 3), 127)),
 }
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 10, 50, 300])
-@pytest.mark.parametrize(("door", "rows"), FITTING.values(), ids=FITTING)
-def test_rows_that_fit_are_no_reason_to_warn(door, rows, n):
+@pytest.mark.parametrize(("quantizer", "rows"), FITTING.values(), ids=FITTING)
+def test_rows_that_fit_are_no_reason_to_warn(quantizer, rows, n):
     for _ in range(3):
-        assert not loss(door, rows(n))
+        assert not loss(quantizer, rows(n))
 
 
 def test_one_strange_row_among_many_is_no_reason_to_warn():
@@ -253,23 +255,23 @@ def test_one_strange_row_among_many_is_no_reason_to_warn():
     assert not loss("auto", X)
 
 
-@pytest.mark.parametrize("door", ["wide", FixedPoint(8, norm="l2")])
-def test_floats_at_the_ends_of_their_range_are_counted_without_overflow(door):
+@pytest.mark.parametrize("quantizer", ["tabular", FixedPoint(8, norm="l2")])
+def test_floats_at_the_ends_of_their_range_are_counted_without_overflow(quantizer):
     X = np.array([[1e308, -1e308, 5e-324], [1e-310, 0, 1], [0, 0, 0], [1e30, 1, 1]])
 
-    loss(door, X)
+    loss(quantizer, X)
     with use_backend("numpy"):
-        loss(door, X)
+        loss(quantizer, X)
 
 
 # ---- the sample
 
 
-@pytest.mark.parametrize("door", ["wide", FixedPoint(16, norm="l2"), FixedPoint(8, bounds=(-1, 3))])
+@pytest.mark.parametrize("quantizer", ["tabular", FixedPoint(16, norm="l2"), FixedPoint(8, bounds=(-1, 3))])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_kernel_counts_what_its_numpy_twin_counts(door, dtype):
+def test_kernel_counts_what_its_numpy_twin_counts(quantizer, dtype):
     X = np.r_[random.normal(size=(30, 7)), 1e7 * random.normal(size=(5, 7)), np.zeros((2, 7))].astype(dtype)
-    resolved = resolve_door(door, None, 7)
+    resolved = resolve_quantizer(quantizer, None, 7)
     counts = []
     for run in (loss_kernels, loss_reference):
         columns, rows, keys = np.zeros((len(loss_kernels.COLUMNS), 7)), np.empty((37, 3)), np.empty(37, np.int64)
@@ -284,8 +286,8 @@ def test_kernel_counts_what_its_numpy_twin_counts(door, dtype):
 
 def test_batches_make_no_difference_to_what_is_said_of_many_rows():
     X = np.c_[random.normal(size=5000), 1e6 * (random.uniform(size=5000) < 0.3)]
-    whole = Losses(resolve_door("wide", None, 2))
-    parts = Losses(resolve_door("wide", None, 2))
+    whole = Losses(resolve_quantizer("tabular", None, 2))
+    parts = Losses(resolve_quantizer("tabular", None, 2))
 
     first, _ = told(lambda: whole.saw(X))
     second, _ = told(lambda: [parts.saw(part) for part in np.array_split(X, 700)])
@@ -327,11 +329,11 @@ def test_a_warning_that_is_an_error_leaves_the_state_as_it_was():
     head = NearestMeanClassifier().fit([[0.0, 1.0]], ["jan"])
     before = head.state_digest()
 
-    with pytest.raises(DoorWarning):
+    with pytest.raises(QuantizationWarning):
         head.partial_fit(TIMES, MONTHS)
 
     assert head.state_digest() == before
-    with pytest.raises(DoorWarning):
+    with pytest.raises(QuantizationWarning):
         NearestMeanClassifier().fit(TIMES, MONTHS)
 
 
@@ -359,7 +361,7 @@ class Doubled:
 
 
 def test_a_pipeline_an_error_memory_and_a_store_say_it_at_the_callers_line_and_once(tmp_path):
-    base = LDAClassifier(door=FixedPoint(32, scale=1)).fit(TIMES, MONTHS)
+    base = LDAClassifier(quantizer=FixedPoint(32, scale=1)).fit(TIMES, MONTHS)
     pipeline = ContinualPipeline(Doubled(), NearestMeanClassifier())
     memory = ErrorMemory(base)
     with Store.create(tmp_path / "store", NearestMeanClassifier()) as store:
@@ -368,4 +370,4 @@ def test_a_pipeline_an_error_memory_and_a_store_say_it_at_the_callers_line_and_o
                 warnings.simplefilter("always")
                 for i in range(0, 20, 4):
                     learn(TIMES[i : i + 4], MONTHS[i : i + 4])
-            assert [(w.category, w.filename) for w in caught] == [(DoorWarning, __file__)]
+            assert [(w.category, w.filename) for w in caught] == [(QuantizationWarning, __file__)]

@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from common import head_name, ignore_door
+from common import head_name, ignore_quantization
 from sklearn.base import clone
 
 from analytic_cl import LDAClassifier, RLSClassifier
@@ -14,7 +14,7 @@ D, N = 2500, 400
 SQUARE = 8 * D * D
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize(
     "head",
     [

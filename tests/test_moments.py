@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analytic_cl import FixedPoint, Moments, use_backend
 from analytic_cl._config import BACKENDS
-from analytic_cl.door import resolve_door
+from analytic_cl.quantizers import resolve_quantizer
 from analytic_cl.statistics import EMPTY, scatter
 from analytic_cl.statistics.gram import PLANE_SHIFTS
 from analytic_cl.statistics.labelled_state import MAX_ROWS
@@ -18,36 +18,36 @@ BITS = (8, 16, 32)
 all_bits = pytest.mark.parametrize("bits", BITS)
 
 
-def door_of(bits, d=6):
-    return resolve_door(FixedPoint(bits, scale=1), None, d)
+def quantizer_of(bits, d=6):
+    return resolve_quantizer(FixedPoint(bits, scale=1), None, d)
 
 
 def extreme_rows(bits, n=40, d=6, seed=0):
-    door = door_of(bits, d)
+    quantizer = quantizer_of(bits, d)
     random = np.random.RandomState(seed)
-    rows = random.randint(-door.limit, door.limit + 1, size=(n, d)).astype(door.dtype)
-    rows[: n // 4] = door.limit
-    rows[n // 4 : n // 3] = -door.limit
+    rows = random.randint(-quantizer.limit, quantizer.limit + 1, size=(n, d)).astype(quantizer.dtype)
+    rows[: n // 4] = quantizer.limit
+    rows[n // 4 : n // 3] = -quantizer.limit
     return rows, random.randint(0, 4, size=n)
 
 
 def learned(bits, rows, labels, order=2):
-    moments = Moments(door_of(bits, rows.shape[1]), order)
+    moments = Moments(quantizer_of(bits, rows.shape[1]), order)
     moments.add(rows, labels)
     return moments
 
 
 def gram_of(moments):
-    d = moments.door.width
+    d = moments.quantizer.width
     full = np.zeros((d, d), dtype=object)
-    for plane, shift in zip(moments.planes, PLANE_SHIFTS[moments.door.bits], strict=True):
+    for plane, shift in zip(moments.planes, PLANE_SHIFTS[moments.quantizer.bits], strict=True):
         full[np.triu_indices(d)] += plane.astype(object) << shift
     return full
 
 
 @all_bits
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_statistics_equal_python_integers_at_the_limits_of_the_door(bits, backend):
+def test_statistics_equal_python_integers_at_the_limits_of_the_quantizer(bits, backend):
     rows, labels = extreme_rows(bits, n=2500)
     with use_backend(backend):
         moments = learned(bits, rows, labels)
@@ -63,7 +63,7 @@ def test_statistics_equal_python_integers_at_the_limits_of_the_door(bits, backen
 @given(data=st.data())
 def test_any_sequence_of_add_subtract_and_merge_leaves_the_state_of_the_rows_that_are_left(bits, data):
     rows, labels = extreme_rows(bits, n=24)
-    state, held = Moments(door_of(bits)), []
+    state, held = Moments(quantizer_of(bits)), []
     for _ in range(data.draw(st.integers(1, 8))):
         batch = data.draw(st.lists(st.integers(0, 23), min_size=1, max_size=8))
         action = data.draw(st.sampled_from(["add", "merge", "subtract"]))
@@ -77,7 +77,7 @@ def test_any_sequence_of_add_subtract_and_merge_leaves_the_state_of_the_rows_tha
             out = [held.pop(data.draw(st.integers(0, len(held) - 1))) for _ in range(min(len(batch), len(held)))]
             state.subtract(rows[out], labels[out])
 
-    expected = learned(bits, rows[held], labels[held]) if held else Moments(door_of(bits))
+    expected = learned(bits, rows[held], labels[held]) if held else Moments(quantizer_of(bits))
 
     assert state.digest() == expected.digest()
     assert state.labels == expected.labels
@@ -89,7 +89,7 @@ def test_any_sequence_of_add_subtract_and_merge_leaves_the_state_of_the_rows_tha
 @pytest.mark.parametrize("kind", ["extreme", "far from the origin", "constant"])
 def test_scatter_is_the_exact_value_rounded(bits, about, kind):
     rows, labels = extreme_rows(bits)
-    limit = door_of(bits).limit
+    limit = quantizer_of(bits).limit
     if kind == "far from the origin":
         rows = (limit - np.random.RandomState(1).randint(0, 4, size=rows.shape)).astype(rows.dtype)
         rows[labels == 1] *= -1
@@ -176,7 +176,7 @@ def test_emptied_classes_leave_no_name_behind():
         state.subtract(rows[labels == label], labels[labels == label])
         assert state.count(label) == 0
         assert label not in state.labels
-    assert state.digest() == EMPTY == Moments(door_of(8)).digest()
+    assert state.digest() == EMPTY == Moments(quantizer_of(8)).digest()
     assert not state._counts.any() and not state._sums.any() and not state.planes[0].any()
 
 
@@ -194,7 +194,7 @@ def test_several_classes_may_empty_at_once():
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (lambda: learned(16, *extreme_rows(16)), "different doors"),
+        (lambda: learned(16, *extreme_rows(16)), "different quantizers"),
         (lambda: learned(8, *extreme_rows(8), order=1), "order"),
         (lambda: learned(8, extreme_rows(8)[0][:1], ["a"]), "mixed types"),
         (lambda: learned(8, extreme_rows(8)[0][:1], [True]), "mixed types"),
@@ -222,7 +222,7 @@ def test_arrays_round_trip_and_broken_ones_are_refused(bits):
     state = learned(bits, *extreme_rows(bits))
     arrays = state.to_arrays()
 
-    assert Moments.from_arrays(state.door, state.describe(), arrays).digest() == state.digest()
+    assert Moments.from_arrays(state.quantizer, state.describe(), arrays).digest() == state.digest()
     broken = {
         "missing": {"counts": arrays["counts"]},
         "dtype": arrays | {"counts": arrays["counts"].astype(np.int32)},
@@ -233,11 +233,11 @@ def test_arrays_round_trip_and_broken_ones_are_refused(bits):
     }
     for arrays_of in broken.values():
         with pytest.raises(ValueError, match=r"array|possible"):
-            Moments.from_arrays(state.door, state.describe(), arrays_of)
+            Moments.from_arrays(state.quantizer, state.describe(), arrays_of)
 
 
 def test_rows_of_the_wrong_kind_are_refused():
-    state = Moments(door_of(8))
+    state = Moments(quantizer_of(8))
 
     for rows in (np.zeros((2, 6)), np.zeros((2, 5), np.int8), np.zeros(6, np.int8), np.zeros((2, 6), np.int16)):
         with pytest.raises(ValueError, match="rows must be int8"):

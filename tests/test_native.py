@@ -9,7 +9,7 @@ import pytest
 
 from analytic_cl import RandomProjection, show_config, use_backend, use_threads
 from analytic_cl._config import native
-from analytic_cl.door import projection
+from analytic_cl.quantizers import projection
 from analytic_cl.statistics import gram
 
 pytestmark = pytest.mark.skipif(native is None, reason="the package was installed without a compiler")

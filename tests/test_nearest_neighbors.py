@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import DATA, blobs, ignore_door, pack
+from common import DATA, blobs, ignore_quantization, pack
 from neighbours import SEARCHES, behind, oracle
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
@@ -12,23 +12,23 @@ from analytic_cl import FixedPoint, KeyValueBottleneckClassifier, NearestNeighbo
 from analytic_cl.memory import FaissIndex, LearnedRows
 from analytic_cl.memory.scan import unit_rows
 
-DOORS = ["wide", FixedPoint(16), FixedPoint(8, bounds=(-12, 12))]
+QUANTIZERS = ["tabular", FixedPoint(16), FixedPoint(8, bounds=(-12, 12))]
 
 
-@pytest.mark.parametrize("door", DOORS, ids=str)
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=str)
 @pytest.mark.parametrize("search", SEARCHES, ids=str)
-@ignore_door
-def test_neighbours_are_those_of_exact_integer_distances(search, door):
+@ignore_quantization
+def test_neighbours_are_those_of_exact_integer_distances(search, quantizer):
     X, y = blobs(150, 6)
     ids = np.random.RandomState(1).permutation(150)
-    head = NearestNeighborsClassifier(door=door, **search).fit(X, y, sample_id=ids)
+    head = NearestNeighborsClassifier(quantizer=quantizer, **search).fit(X, y, sample_id=ids)
     found = head.neighbors(X[:20] + 0.1, k=7)
     expected = oracle(head, X[:20] + 0.1, 7, ids)
 
     np.testing.assert_array_equal(found.ids.astype(int), ids[expected])
     np.testing.assert_array_equal(found.labels, y[expected])
-    gaps = head.door_.quantise(X[:20] + 0.1).astype(float)[:, None] - head.state_.table.payload[expected]
-    step = head.door_.step[0] if not isinstance(door, FixedPoint) or door.bounds is None else 1 / 127
+    gaps = head.quantizer_.quantise(X[:20] + 0.1).astype(float)[:, None] - head.state_.table.payload[expected]
+    step = head.quantizer_.step[0] if not isinstance(quantizer, FixedPoint) or quantizer.bounds is None else 1 / 127
     np.testing.assert_allclose(found.distances, np.sqrt((gaps**2).sum(axis=2)) * step, rtol=1e-12)
 
 
@@ -38,9 +38,9 @@ def test_ties_are_broken_by_row_label_and_id_and_not_by_arrival(search, seed):
     random = np.random.RandomState(seed)
     X = random.randint(-1, 2, size=(200, 3)).astype(np.int8)  # 27 different rows: everything is tied
     y, ids = random.randint(0, 3, size=200), random.permutation(200)
-    head = NearestNeighborsClassifier(7, "majority", door="as-is", **search).fit(X, y, sample_id=ids)
+    head = NearestNeighborsClassifier(7, "majority", quantizer="integers", **search).fit(X, y, sample_id=ids)
     order = random.permutation(200)
-    other = NearestNeighborsClassifier(7, "majority", door="as-is", **search)
+    other = NearestNeighborsClassifier(7, "majority", quantizer="integers", **search)
     for part in np.array_split(order, 4):
         other.partial_fit(X[part], y[part], sample_id=ids[part])
         other.predict(X[:5])
@@ -55,19 +55,21 @@ def test_ties_are_broken_by_row_label_and_id_and_not_by_arrival(search, seed):
 
 def test_predictions_do_not_depend_on_ids():
     X = np.array([[0], [0], [5]], dtype=np.int8)
-    plain = NearestNeighborsClassifier(1, door="as-is").fit(X, ["b", "a", "c"])
-    named = NearestNeighborsClassifier(1, door="as-is").fit(X, ["b", "a", "c"], sample_id=[0, 1, 2])
+    plain = NearestNeighborsClassifier(1, quantizer="integers").fit(X, ["b", "a", "c"])
+    named = NearestNeighborsClassifier(1, quantizer="integers").fit(X, ["b", "a", "c"], sample_id=[0, 1, 2])
 
     assert plain.state_digest() == named.state_digest()
     assert plain.predict(X).tolist() == named.predict(X).tolist() == ["a", "a", "c"]
 
 
-@pytest.mark.parametrize(("load", "door"), [(load_digits, "embedding"), (load_digits, "wide"), (load_wine, "wide")])
+@pytest.mark.parametrize(
+    ("load", "quantizer"), [(load_digits, "embedding"), (load_digits, "tabular"), (load_wine, "tabular")]
+)
 @pytest.mark.parametrize("k", [1, 4, 15])
-@ignore_door
-def test_majority_votes_are_scikit_learns_where_no_tie_decides(load, door, k):
+@ignore_quantization
+def test_majority_votes_are_scikit_learns_where_no_tie_decides(load, quantizer, k):
     X, y = load(return_X_y=True)
-    head = NearestNeighborsClassifier(k, "majority", door=door, index="flat").fit(X[::2], y[::2])
+    head = NearestNeighborsClassifier(k, "majority", quantizer=quantizer, index="flat").fit(X[::2], y[::2])
     rows, queries = behind(head, X[::2]), behind(head, X[1::2])
     peer = KNeighborsClassifier(k, algorithm="brute").fit(rows, y[::2])
     distances, _ = peer.kneighbors(queries, k + 1)
@@ -79,7 +81,7 @@ def test_majority_votes_are_scikit_learns_where_no_tie_decides(load, door, k):
 
 
 @pytest.mark.parametrize("name", ["clinc150_minilm", "cifar100_mnv2"])
-@ignore_door
+@ignore_quantization
 def test_real_features_have_scikit_learns_neighbours(name):
     if not (DATA / f"{name}.npz").exists():
         pytest.skip(f"{name}.npz is not in {DATA}")
@@ -122,11 +124,11 @@ def test_a_row_alone_and_in_a_batch_has_the_same_scores():
 
 
 @pytest.mark.parametrize("search", [s for s in SEARCHES if s != dict(index="auto")], ids=str)
-@ignore_door
+@ignore_quantization
 def test_a_forgotten_row_is_neither_found_nor_left_in_the_index(search):
     X, y = blobs(400, 300)
     head = NearestNeighborsClassifier(**search).fit(X, y, sample_id=np.arange(400))
-    copies = unit_rows(head.door_.quantise(X))
+    copies = unit_rows(head.quantizer_.quantise(X))
     head.predict(X[:1])
     index = head._solved["index"][1]
     assert isinstance(index, FaissIndex)
@@ -152,7 +154,7 @@ def test_a_forgotten_row_is_neither_found_nor_left_in_the_index(search):
 def test_forgotten_rows_are_not_left_in_the_state_either():
     X, y = blobs(100, 300)
     head = NearestNeighborsClassifier().fit(X, y, sample_id=np.arange(100))
-    row = head.door_.quantise(X[7:8]).tobytes()
+    row = head.quantizer_.quantise(X[7:8]).tobytes()
     assert row in head.state_.table.payload.tobytes()
 
     head.forget(sample_id=7)
@@ -213,7 +215,7 @@ def test_learned_rows_merge_with_learned_rows_only():
     assert head.state_digest() == digest
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -226,11 +228,11 @@ def test_learned_rows_merge_with_learned_rows_only():
 )
 def test_impossible_states_are_refused(change, message):
     X, y = blobs(30, 4)
-    state = NearestNeighborsClassifier(door="embedding").fit(X, y).state_
+    state = NearestNeighborsClassifier(quantizer="embedding").fit(X, y).state_
 
-    assert LearnedRows.from_arrays(state.door, state.describe(), state.to_arrays()).digest() == state.digest()
+    assert LearnedRows.from_arrays(state.quantizer, state.describe(), state.to_arrays()).digest() == state.digest()
     with pytest.raises(ValueError, match=message):
-        LearnedRows.from_arrays(state.door, state.describe(), change(state.to_arrays()))
+        LearnedRows.from_arrays(state.quantizer, state.describe(), change(state.to_arrays()))
 
 
 def test_a_store_keeps_and_erases_neighbours(tmp_path):

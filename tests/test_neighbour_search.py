@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from neighbours import HAS_GPU, SEARCHES, needs_gpu
@@ -32,7 +32,7 @@ def test_an_index_that_follows_any_sequence_answers_as_a_fresh_one(index, steps)
     X = np.random.RandomState(0).randint(-9, 9, size=(80, 4)).astype(np.int8)
     y = np.arange(80) % 4
     held = list(range(40))
-    head = NearestNeighborsClassifier(3, index=index, door="as-is").fit(X[held], y[held], sample_id=held)
+    head = NearestNeighborsClassifier(3, index=index, quantizer="integers").fit(X[held], y[held], sample_id=held)
     for step, number in steps:
         random = np.random.RandomState(number)
         out = [i for i in range(80) if i not in held]
@@ -44,7 +44,7 @@ def test_an_index_that_follows_any_sequence_answers_as_a_fresh_one(index, steps)
             if step == "learn":
                 head.partial_fit(X[new], y[new], sample_id=new)
             else:
-                head.merge(NearestNeighborsClassifier(door="as-is").fit(X[new], y[new], sample_id=new))
+                head.merge(NearestNeighborsClassifier(quantizer="integers").fit(X[new], y[new], sample_id=new))
             held += new
         elif step == "rectify":
             head.rectify(X[some], y[some], sample_id=some)
@@ -54,7 +54,7 @@ def test_an_index_that_follows_any_sequence_answers_as_a_fresh_one(index, steps)
         elif step == "class" and {y[i] for i in held} > {y[some[0]]}:
             head.forget_class(int(y[some[0]]))
             held = [i for i in held if y[i] != y[some[0]]]
-    fresh = NearestNeighborsClassifier(3, index=index, door="as-is").fit(X[held], y[held], sample_id=held)
+    fresh = NearestNeighborsClassifier(3, index=index, quantizer="integers").fit(X[held], y[held], sample_id=held)
 
     assert head.state_digest() == fresh.state_digest()
     for mine, other in zip(head.neighbors(X, k=6), fresh.neighbors(X, k=6), strict=True):
@@ -95,7 +95,7 @@ def test_distances_by_blas_are_within_their_bound(scale):
     assert (bound == 0) == (scale <= 10_000)
 
 
-def test_far_values_of_a_wide_door_are_ranked_exactly():
+def test_far_values_of_a_wide_quantizer_are_ranked_exactly():
     X = np.array([[3e5, 0.0], [3e5, 2**-12], [-3e5, 0.0], [0.0, 1.0]])
     head = NearestNeighborsClassifier(1, "majority", index="flat").fit(X, ["a", "b", "c", "d"])
 
@@ -120,7 +120,7 @@ def test_rebuild_makes_the_index_again_and_changes_no_answer():
     assert head._solved["index"][1] is not index
 
 
-@ignore_door
+@ignore_quantization
 def test_lists_are_made_anew_when_the_memory_has_outgrown_them():
     X, y = blobs(1000, 300)
     head = NearestNeighborsClassifier(index="ivf").fit(X[:100], y[:100])
@@ -150,7 +150,7 @@ sys.modules["faiss"] = None
 import numpy as np
 from analytic_cl import FixedPoint, NearestNeighborsClassifier
 X, y = np.random.RandomState(0).normal(size=(300, 300)), np.arange(300) % 3
-head = NearestNeighborsClassifier(index="flat", door=FixedPoint(16)).fit(X, y)
+head = NearestNeighborsClassifier(index="flat", quantizer=FixedPoint(16)).fit(X, y)
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     scores = head.decision_function(X)
@@ -169,7 +169,7 @@ def test_without_faiss_answers_are_the_same_and_it_is_said_once():
     scores, said, refusal = json.loads(run.stdout)
     X, y = np.random.RandomState(0).normal(size=(300, 300)), np.arange(300) % 3
 
-    head = NearestNeighborsClassifier(index="flat", door=FixedPoint(16)).fit(X, y)
+    head = NearestNeighborsClassifier(index="flat", quantizer=FixedPoint(16)).fit(X, y)
     np.testing.assert_array_equal(head.decision_function(X), scores)
     assert len(said) == 1 and "analytic-cl[faiss]" in said[0]
     assert "faiss-gpu" in refusal
@@ -183,9 +183,9 @@ def test_cuda_without_a_gpu_says_what_is_missing():
 
 def test_scan_proposes_what_a_sort_would():
     X, y = blobs(500, 12)
-    head = NearestNeighborsClassifier(door=FixedPoint(8, scale=8)).fit(X, y)
+    head = NearestNeighborsClassifier(quantizer=FixedPoint(8, scale=8)).fit(X, y)
     head.forget(X[::3], y[::3])
-    queries = head.door_.quantise(X[:30])
+    queries = head.quantizer_.quantise(X[:30])
     (fast, _), _ = Scan(head.state_.table).propose(queries, 9)
     with use_backend("numpy"):
         (slow, _), _ = Scan(head.state_.table).propose(queries, 9)
@@ -241,7 +241,7 @@ class CoarseIndex:
 
 def test_an_index_that_is_honest_about_its_error_gives_exact_answers():
     X = np.random.RandomState(0).randint(-9, 10, size=(400, 5)).astype(np.int8)
-    head = NearestNeighborsClassifier(door="as-is").fit(X, np.arange(400) % 5)
+    head = NearestNeighborsClassifier(quantizer="integers").fit(X, np.arange(400) % 5)
     table, queries = head.state_.table, X[:50]
     found = nearest(head.state_, CoarseIndex(table), queries, 3)
     exact = ((queries.astype(int)[:, None] - X) ** 2).sum(axis=2)
@@ -255,7 +255,7 @@ def test_an_index_that_is_honest_about_its_error_gives_exact_answers():
 def test_ties_among_more_rows_than_one_block_are_broken_too(search):
     random = np.random.RandomState(0)
     X, y = random.randint(0, 2, size=(20_000, 9)).astype(np.int8), random.randint(0, 3, size=20_000)
-    head = NearestNeighborsClassifier(door="as-is", **search).fit(X, y, sample_id=np.arange(20_000))
+    head = NearestNeighborsClassifier(quantizer="integers", **search).fit(X, y, sample_id=np.arange(20_000))
     head.forget(sample_id=np.arange(0, 20_000, 7))
     left, queries = np.flatnonzero(np.arange(20_000) % 7), X[:40]
     found = head.neighbors(queries, k=60)
@@ -268,7 +268,7 @@ def test_ties_among_more_rows_than_one_block_are_broken_too(search):
 
 def test_naming_the_owners_of_many_copies_takes_memory_for_each_once():
     X, names = np.ones((3000, 3)), [f"person {i:04}" for i in range(3000)]
-    head = NearestNeighborsClassifier(door="as-is").fit(X, np.zeros(3000, int), sample_id=names)
+    head = NearestNeighborsClassifier(quantizer="integers").fit(X, np.zeros(3000, int), sample_id=names)
     tracemalloc.start()
     found = head.neighbors(X[:1], k=3000)
     _, peak = tracemalloc.get_traced_memory()
@@ -302,8 +302,8 @@ def test_threads_that_search_at_once_make_one_index_and_get_the_same_answers(ind
 def test_a_forgotten_row_is_not_left_as_a_centroid():
     X, y = blobs(400, 300)
     X[:20] = 50 * np.eye(300)[0]
-    head = NearestNeighborsClassifier(index="ivf", door=FixedPoint(16)).fit(X, y, sample_id=np.arange(400))
-    copy = head.door_.quantise(X[:1]).astype(np.float32).tobytes()
+    head = NearestNeighborsClassifier(index="ivf", quantizer=FixedPoint(16)).fit(X, y, sample_id=np.arange(400))
+    copy = head.quantizer_.quantise(X[:1]).astype(np.float32).tobytes()
     head.predict(X[:1])
     index = head._solved["index"][1]
     assert index.to_bytes().count(copy) == 21, "20 rows and their mean"
@@ -312,7 +312,7 @@ def test_a_forgotten_row_is_not_left_as_a_centroid():
     head.forget(sample_id=[*range(20), *range(400, 500)])
     assert head._solved["index"][1] is index
     assert index.to_bytes().count(copy) == 0
-    flat = NearestNeighborsClassifier(index="flat", door=FixedPoint(16)).fit(X[20:], y[20:])
+    flat = NearestNeighborsClassifier(index="flat", quantizer=FixedPoint(16)).fit(X[20:], y[20:])
     np.testing.assert_array_equal(head.decision_function(X), flat.decision_function(X))
 
 

@@ -4,14 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 
 from analytic_cl import FixedPoint, NearestNeighborsClassifier, RandomProjection, use_backend
 from analytic_cl._config import BACKENDS
 from analytic_cl.memory import rank_by_angle
 from analytic_cl.memory.scan import unit_distances
 
-DOORS = ["embedding", FixedPoint(16, norm="l2"), FixedPoint(32, norm="l2"), FixedPoint(8, norm="l2", scale=3)]
+QUANTIZERS = ["embedding", FixedPoint(16, norm="l2"), FixedPoint(32, norm="l2"), FixedPoint(8, norm="l2", scale=3)]
 INDEXES = ["auto", "flat", "ivf"]
 
 
@@ -26,21 +26,23 @@ def oracle(head, X, k):
     rows, places = head.state_.table.payload, head.state_.class_places()
     return [
         sorted(range(len(rows)), key=lambda i: (-cosine(query, rows[i].tolist()), rows[i].tobytes(), places[i]))[:k]
-        for query in head.door_.quantise(np.asarray(X)).tolist()
+        for query in head.quantizer_.quantise(np.asarray(X)).tolist()
     ]
 
 
-@pytest.mark.parametrize("door", DOORS, ids=str)
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=str)
 @pytest.mark.parametrize("index", INDEXES)
 @pytest.mark.parametrize("backend", BACKENDS)
-@ignore_door
-def test_neighbours_are_those_of_exact_cosines(door, index, backend):
+@ignore_quantization
+def test_neighbours_are_those_of_exact_cosines(quantizer, index, backend):
     if index != "auto":
         pytest.importorskip("faiss", reason="needs the extra 'faiss'")
     random = np.random.default_rng(0)
     sparse = random.normal(size=(90, 12)) * (random.random((90, 12)) < 0.3)  # values clip, some rows are 0
     X = np.vstack([sparse, blobs(60, 12)[0], sparse[:10], 3 * sparse[10:20]])
-    head = NearestNeighborsClassifier(door=door, index=index).fit(X, np.arange(170) % 3, sample_id=np.arange(170))
+    head = NearestNeighborsClassifier(quantizer=quantizer, index=index).fit(
+        X, np.arange(170) % 3, sample_id=np.arange(170)
+    )
     queries = np.vstack([X[::9], X[::9] + 0.1 * random.normal(size=X[::9].shape), np.zeros((1, 12))])
     with use_backend(backend):
         found, positions = head.neighbors(queries, k=7), head.voters(queries)[0][:, :7]
@@ -53,7 +55,7 @@ def test_neighbours_are_those_of_exact_cosines(door, index, backend):
         for mine, true in zip(positions, expected, strict=True)
     )
     np.testing.assert_array_equal(found.labels, head.classes_[labels[np.array(expected)]])
-    q = head.door_.quantise(queries).astype(float)
+    q = head.quantizer_.quantise(queries).astype(float)
     lengths = np.linalg.norm(q, axis=1)[:, None] * np.linalg.norm(rows.astype(float), axis=1)[np.array(expected)]
     dots = np.einsum("ij,ikj->ik", q, rows[np.array(expected)].astype(float))
     cosines = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
@@ -61,7 +63,7 @@ def test_neighbours_are_those_of_exact_cosines(door, index, backend):
     assert everything.shape == (3, 20)
 
 
-@ignore_door
+@ignore_quantization
 def test_every_search_gives_the_same_bits():
     random = np.random.default_rng(1)
     X = random.normal(size=(700, 300)) * (random.random((700, 300)) < 0.02)
@@ -126,21 +128,21 @@ def test_a_clipped_row_is_compared_at_its_own_length():
         np.testing.assert_allclose(each.distances, [[1.0, 2**0.5]], rtol=1e-12)
 
 
-@pytest.mark.parametrize("door", ["embedding", FixedPoint(16, norm="l2")], ids=str)
-@ignore_door
-def test_an_empty_row_is_like_nothing(door):
+@pytest.mark.parametrize("quantizer", ["embedding", FixedPoint(16, norm="l2")], ids=str)
+@ignore_quantization
+def test_an_empty_row_is_like_nothing(quantizer):
     X = np.zeros((3, 300))
     X[1, :4] = X[2, 4:8] = 1
     query = np.zeros((2, 300))
     query[0, [0, 100, 101, 102, 103, 104]] = 1
-    head = NearestNeighborsClassifier(1, door=door).fit(X, ["empty", "a", "b"])
+    head = NearestNeighborsClassifier(1, quantizer=quantizer).fit(X, ["empty", "a", "b"])
 
     assert head.predict(query[:1]).tolist() == ["a"]
     np.testing.assert_allclose(head.neighbors(query, k=3).distances[:, 2], [2**0.5] * 2)
     np.testing.assert_allclose(head.neighbors(query[1:], k=3).distances, [[2**0.5] * 3])
 
 
-@ignore_door
+@ignore_quantization
 def test_many_empty_rows_hide_no_neighbour():
     X = np.vstack([np.zeros((200, 300)), np.eye(300)])
     y = np.array(["empty"] * 200 + ["word"] * 300)

@@ -110,7 +110,7 @@ def test_the_commands_offer_it_with_its_own_parameters(run, tmp_path):
     assert "--alpha is not for --head maxima" in run(
         *COMMAND, "init", "clinic", "--head", "maxima", "--alpha", 1, code=2
     )
-    run(*COMMAND, "init", "clinic", "--head", "maxima", "--door", "embedding")
+    run(*COMMAND, "init", "clinic", "--head", "maxima", "--quantizer", "embedding")
     run(*COMMAND, "learn", "clinic", "X.npy", "y.npy", "--ids", "ids.txt")
     run(*COMMAND, "forget", "clinic", *(part for i in (3, 4, 5) for part in ("--id", i)))
     verified = json.loads(run(*COMMAND, "verify", "clinic", "--full", "--json"))

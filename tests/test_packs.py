@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from common import DATA, ignore_door, pack
+from common import DATA, ignore_quantization, pack
 
 from analytic_cl import (
     KeyValueBottleneckClassifier,
@@ -36,7 +36,7 @@ RECORD = {
 
 
 @pytest.mark.parametrize("name", RECORD)
-@ignore_door
+@ignore_quantization
 def test_default_accuracy_is_the_one_on_record(name):
     if not (DATA / f"{name}.npz").exists() and "ANALYTIC_CL_REQUIRE_DATA" not in os.environ:
         pytest.skip(f"{name}.npz is not in {DATA}: set ANALYTIC_CL_DATA to the folder that holds it")

@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from common import HEADS, blobs, head_name, ignore_door
+from common import HEADS, blobs, head_name, ignore_quantization
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
@@ -33,7 +33,7 @@ def file(tmp_path):
     return tmp_path / "head"
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_everything_comes_back(tmp_path, head):
     head = analytic_cl.load(_saved(tmp_path, head.fit(X, Y)))
@@ -80,12 +80,14 @@ def test_labels_keep_their_type(tmp_path, labels):
 
 
 def test_unfitted_heads_column_names_and_odd_parameters_come_back(tmp_path):
-    unfitted = analytic_cl.load(_saved(tmp_path, RLSClassifier(alpha=0.25, door=FixedPoint(16, bounds=([0.1, 0], 3)))))
+    unfitted = analytic_cl.load(
+        _saved(tmp_path, RLSClassifier(alpha=0.25, quantizer=FixedPoint(16, bounds=([0.1, 0], 3))))
+    )
     named = analytic_cl.load(
         _saved(tmp_path, LDAClassifier(priors=np.full(4, 0.25)).fit(pd.DataFrame(X, columns=list("abcde")), Y))
     )
 
-    assert repr(unfitted) == repr(RLSClassifier(alpha=0.25, door=FixedPoint(16, bounds=([0.1, 0], 3))))
+    assert repr(unfitted) == repr(RLSClassifier(alpha=0.25, quantizer=FixedPoint(16, bounds=([0.1, 0], 3))))
     assert not unfitted.__sklearn_is_fitted__()
     assert named.feature_names_in_.tolist() == list("abcde")
     assert named.priors == [0.25] * 4
@@ -98,7 +100,7 @@ analytic_cl.load(sys.argv[1]).save(sys.argv[2])
 """
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_a_head_saved_twice_gives_the_same_bytes(tmp_path, head):
     head = clone(head).fit(X, np.array(list("wxyz"))[Y])
@@ -184,7 +186,7 @@ def test_only_the_owner_may_read_it(file):
 
 def test_erased_rows_and_ids_are_not_in_the_file(file):
     head = analytic_cl.load(file)
-    row = head.door_.quantise(X[7:8]).tobytes()
+    row = head.quantizer_.quantise(X[7:8]).tobytes()
     assert row in file.read_bytes() and b'"id-7"' in file.read_bytes()
 
     head.forget(sample_id=["id-7"])
@@ -266,7 +268,7 @@ FORGERIES = {
     "a count": (lambda about, arrays: arrays["counts"].__setitem__(0, 11), "digest|possible"),
     "a sum": (lambda about, arrays: arrays["sums"].__setitem__((0, 0), 1), "digest|possible"),
     "a Gram entry": (lambda about, arrays: arrays["gram_0"].__setitem__(3, 1), "digest|possible"),
-    "another door": (lambda about, arrays: about["door"].update(scale=(2.0).hex()), "digest"),
+    "another quantizer": (lambda about, arrays: about["quantizer"].update(scale=(2.0).hex()), "digest"),
     "a class name": (
         lambda about, arrays: arrays.update(labels=np.frombuffer(b"[77, 1, 2, 3]", np.uint8).copy()),
         "out of order|digest",
@@ -282,14 +284,14 @@ FORGERIES = {
     "an id twice": (lambda about, arrays: _rename(arrays, "id-1", "id-2"), "given twice"),
     "a fractional id": (lambda about, arrays: _rename(arrays, "id-1", 1.5), "one integer or string"),
     "feature names": (lambda about, arrays: about.update(feature_names=["a"]), "feature names"),
-    "a huge door": (lambda about, arrays: about["door"].update(n_features=10**7), "is missing, or not int64"),
+    "a huge quantizer": (lambda about, arrays: about["quantizer"].update(n_features=10**7), "is missing, or not int64"),
     "no class": (lambda about, arrays: about.pop("class"), "KeyError"),
     "a bad parameter": (lambda about, arrays: about["parameters"].update(shrinkage=7), "shrinkage must be"),
     "an odd order": (lambda about, arrays: about["state"].update(order=2.5), "order must be"),
-    "an endless door": (lambda about, arrays: about["door"].update(n_features=float("inf")), "OverflowError"),
+    "an endless quantizer": (lambda about, arrays: about["quantizer"].update(n_features=float("inf")), "OverflowError"),
     "short ids": (lambda about, arrays: arrays.update(ledger_ids=np.frombuffer(b'["a"]', np.uint8).copy()), "fit"),
     "a label code": (lambda about, arrays: arrays["ledger_kept_codes"].__setitem__(0, 9), "fit each other"),
-    "no door": (lambda about, arrays: about.update(door={}), "not the description of a door"),
+    "no quantizer": (lambda about, arrays: about.update(quantizer={}), "not the description of a quantizer"),
     "no array": (lambda about, arrays: arrays.pop("sums"), "'sums' is missing"),
     "an unknown class": (lambda about, arrays: about.update({"class": "Evil"}), "holds a Evil"),
     "a parameter": (lambda about, arrays: about["parameters"].update(evil=1), "evil"),

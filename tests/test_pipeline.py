@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from common import HEADS, head_name, ignore_door
+from common import HEADS, head_name, ignore_quantization
 from pipelines import IDS, INTENTS, SCALER, TEXTS, Counting, X, Y, contents, lengths
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -27,8 +27,8 @@ from analytic_cl import (
     RLSClassifier,
     Store,
 )
-from analytic_cl.door import Door, resolve_door
 from analytic_cl.extractors import CallableExtractor, ExtractorWarning
+from analytic_cl.quantizers import Quantizer, resolve_quantizer
 from analytic_cl.statistics import EMPTY
 
 
@@ -43,7 +43,7 @@ def named(features, source):
 
 
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
-@ignore_door
+@ignore_quantization
 def test_learning_forgetting_and_merging_give_the_state_of_a_refit(head):
     one, two = (ContinualPipeline(SCALER, clone(head), batch_size=7) for _ in range(2))
     ids = (lambda part: None) if head.track in ("digest", "none") else (lambda part: IDS[part])
@@ -65,7 +65,7 @@ def test_learning_forgetting_and_merging_give_the_state_of_a_refit(head):
 
 def test_the_state_is_the_heads_on_extracted_features_with_the_same_source():
     pipeline = ContinualPipeline(SCALER, LDAClassifier()).fit(X, Y)
-    source = pipeline.head.door_.source
+    source = pipeline.head.quantizer_.source
     features = SCALER.transform(X)
 
     assert source.startswith("StandardScaler ")
@@ -315,7 +315,7 @@ def test_a_state_is_refused_behind_another_extractor_and_both_are_named(tmp_path
             call()
     assert state(pipeline) == before
     assert pipeline.forget(sample_id=IDS[:3]).removed == 3  # by id the extractor is not needed
-    assert pipeline.fit(X, Y).head.door_.source.startswith("PCA ")
+    assert pipeline.fit(X, Y).head.quantizer_.source.startswith("PCA ")
 
 
 def test_a_transformer_that_was_fitted_again_is_noticed():
@@ -339,22 +339,22 @@ def test_frozen_and_plain_transformers_are_one_extractor():
 
 def test_a_head_with_a_source_goes_on_alone():
     pipeline = ContinualPipeline(SCALER, RLSClassifier(projection=RandomProjection(20))).fit(X[:30], Y[:30])
-    source = pipeline.head.door_.source
+    source = pipeline.head.quantizer_.source
     features = SCALER.transform(X)
     head = pipeline.head.partial_fit(features[30:], Y[30:])
     twin = LDAClassifier.from_moments(head.moments_)
     fresh = RLSClassifier(projection=RandomProjection(20)).merge(head)
 
     assert pipeline.state_digest() == ContinualPipeline(SCALER, clone(head)).fit(X, Y).state_digest()
-    assert (twin.state_digest(), twin.door_.source) == (pipeline.state_digest(), source)
-    assert twin.partial_fit(features[:3], Y[:3]).door_.source == source
+    assert (twin.state_digest(), twin.quantizer_.source) == (pipeline.state_digest(), source)
+    assert twin.partial_fit(features[:3], Y[:3]).quantizer_.source == source
     assert fresh.state_digest() == pipeline.state_digest()
     head.forget(features, Y)
-    assert head.partial_fit(features, Y).door_.source is None  # nobody says so any more
+    assert head.partial_fit(features, Y).quantizer_.source is None  # nobody says so any more
 
 
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
-@ignore_door
+@ignore_quantization
 def test_every_head_is_saved_and_loaded_with_its_source(head, tmp_path):
     pipeline = ContinualPipeline(SCALER, clone(head)).fit(X, Y)
     pipeline.save(tmp_path / "a")
@@ -373,32 +373,32 @@ def test_keys_made_from_public_features_serve_behind_an_extractor(tmp_path):
     assert ContinualPipeline.load(tmp_path / "a", extractor=SCALER).state_digest() == pipeline.state_digest()
 
 
-def test_doors_without_a_source_are_described_as_ever():
-    door = resolve_door("auto", None, 5)
-    named_door = resolve_door("auto", None, 5, "net 1")
+def test_quantizers_without_a_source_are_described_as_ever():
+    quantizer = resolve_quantizer("auto", None, 5)
+    named_quantizer = resolve_quantizer("auto", None, 5, "net 1")
 
-    assert "source" not in door.spec()
-    assert door != named_door
-    assert "net 1" in named_door.describe()
-    assert Door.from_spec(json.loads(json.dumps(named_door.spec()))) == named_door
+    assert "source" not in quantizer.spec()
+    assert quantizer != named_quantizer
+    assert "net 1" in named_quantizer.describe()
+    assert Quantizer.from_spec(json.loads(json.dumps(named_quantizer.spec()))) == named_quantizer
     for wrong in (5, None, ["net"]):
-        with pytest.raises(ValueError, match="door"):
-            Door.from_spec({**door.spec(), "source": wrong})
+        with pytest.raises(ValueError, match="quantizer"):
+            Quantizer.from_spec({**quantizer.spec(), "source": wrong})
 
 
 def test_receipts_stores_and_certificates_name_the_extractor(tmp_path):
     pytest.importorskip("cryptography")
     pipeline = ContinualPipeline(SCALER, LDAClassifier()).fit(X, Y, sample_id=IDS)
-    source = pipeline.head.door_.source
+    source = pipeline.head.quantizer_.source
     with Store.create(tmp_path / "store", pipeline.head) as store:
         receipt = store.forget(sample_id=[3])
         certificate = receipt.certificate
 
         assert store.verify(retrain=True).retrained
-        with pytest.raises(ValueError, match="different doors"):
+        with pytest.raises(ValueError, match="different quantizers"):
             store.merge(LDAClassifier().fit(X[:1], Y[:1], sample_id=["other"]))
-    assert certificate["door"]["source"] == source
-    assert pipeline.forget(sample_id=[3]).door["source"] == source
+    assert certificate["quantizer"]["source"] == source
+    assert pipeline.forget(sample_id=[3]).quantizer["source"] == source
 
 
 def test_an_extractor_with_a_fingerprint_of_its_own_is_asked_for_it():
@@ -412,7 +412,7 @@ def test_an_extractor_with_a_fingerprint_of_its_own_is_asked_for_it():
 
     pipeline = ContinualPipeline(Doubling(), LDAClassifier()).fit(X, Y)
 
-    assert pipeline.head.door_.source == f"Doubling {1:064x}"
+    assert pipeline.head.quantizer_.source == f"Doubling {1:064x}"
     with pytest.raises(ValueError, match="use the one"):
         pipeline.set_params(extractor=Doubling(2)).predict(X)
 
@@ -430,7 +430,7 @@ def test_saved_and_loaded_it_goes_on_with_the_same_bits(tmp_path):
     assert loaded.batch_size == 13
     assert loaded.partial_fit(X[40:], Y[40:]).state_digest() == pipeline.partial_fit(X[40:], Y[40:]).state_digest()
     assert loaded.forget(sample_id=[5]).removed == 1
-    assert analytic_cl.load(path).door_.source == pipeline.head.door_.source
+    assert analytic_cl.load(path).quantizer_.source == pipeline.head.quantizer_.source
 
 
 def test_an_empty_pipeline_is_saved_with_its_extractor(tmp_path):
@@ -466,7 +466,7 @@ def test_another_environment_is_a_warning(tmp_path):
 
 
 def test_rows_that_no_longer_match_are_refused_and_forgotten_by_id():
-    pipeline = ContinualPipeline(Counting(noise=1e-3), LDAClassifier(door="wide")).fit(X, Y, sample_id=IDS)
+    pipeline = ContinualPipeline(Counting(noise=1e-3), LDAClassifier(quantizer="tabular")).fit(X, Y, sample_id=IDS)
     before = state(pipeline)
     with pytest.raises(NotLearnedError, match=r"(?s)row.*extracted again.*forget by sample_id.*cache"):
         pipeline.forget(X[:2], Y[:2])

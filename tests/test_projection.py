@@ -7,8 +7,8 @@ import pytest
 
 from analytic_cl import FixedPoint, LDAClassifier, RandomProjection, use_backend
 from analytic_cl._config import BACKENDS
-from analytic_cl.door import Door, resolve_door
-from analytic_cl.door.projection import MAX_FEATURES
+from analytic_cl.quantizers import Quantizer, resolve_quantizer
+from analytic_cl.quantizers.projection import MAX_FEATURES
 
 
 def signs_by_hand(seed, component, n_features):
@@ -47,28 +47,28 @@ def test_sums_at_the_limit_of_width_stay_exact():
 
     assert z[0, 0] == min(127, (max(v, 0) + 2**14) >> 15)
     with pytest.raises(ValueError, match="at most"):
-        resolve_door("auto", RandomProjection(2), MAX_FEATURES + 1)
+        resolve_quantizer("auto", RandomProjection(2), MAX_FEATURES + 1)
 
 
-def test_projection_implies_the_embedding_door():
-    door = resolve_door("auto", RandomProjection(9), 4)
+def test_projection_implies_the_embedding_quantizer():
+    quantizer = resolve_quantizer("auto", RandomProjection(9), 4)
 
-    assert (door.bits, door.rule.norm, door.width, door.n_features) == (8, "l2", 9, 4)
-    for other in ("wide", "as-is", FixedPoint(8)):
+    assert (quantizer.bits, quantizer.rule.norm, quantizer.width, quantizer.n_features) == (8, "l2", 9, 4)
+    for other in ("tabular", "integers", FixedPoint(8)):
         with pytest.raises(ValueError, match="implies"):
-            resolve_door(other, RandomProjection(9), 4)
+            resolve_quantizer(other, RandomProjection(9), 4)
     with pytest.raises(TypeError, match="must be a RandomProjection"):
         LDAClassifier(projection=5000).fit([[0.0], [1.0]], [0, 1])
 
 
 def test_spec_carries_the_fingerprint_of_the_signs():
-    door = resolve_door("auto", RandomProjection(9, 2), 20)
-    spec = door.spec()
+    quantizer = resolve_quantizer("auto", RandomProjection(9, 2), 20)
+    spec = quantizer.spec()
 
-    assert Door.from_spec(spec) == door
+    assert Quantizer.from_spec(spec) == quantizer
     spec["projection"]["fingerprint"] = "0" * 64
     with pytest.raises(ValueError, match="signs"):
-        Door.from_spec(spec)
+        Quantizer.from_spec(spec)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""The quantisation ablation measures the door, and its float64 twins are the heads without it."""
+"""The quantisation ablation measures the quantizer, and its float64 twins are the heads without it."""
 
 import json
 from functools import partial
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import NearestCentroid
 
@@ -31,11 +31,11 @@ def unit_blobs(n=240, d=12, n_classes=4, spread=2.5):
         ("neighbours", NearestNeighborsClassifier),
     ],
 )
-@ignore_door
-def test_twins_predict_what_heads_do_behind_a_door_of_32_bits(name, head):
+@ignore_quantization
+def test_twins_predict_what_heads_do_behind_a_quantizer_of_32_bits(name, head):
     X, y = unit_blobs()
     predicted = float_twins.TWINS[name](X[:120], y[:120], X[120:])
-    theirs = head(door=FixedPoint(32, "l2")).fit(X[:120], y[:120]).predict(X[120:])
+    theirs = head(quantizer=FixedPoint(32, "l2")).fit(X[:120], y[:120]).predict(X[120:])
     np.testing.assert_array_equal(predicted, theirs)
     assert 0.4 < (predicted == y[120:]).mean() < 1
 
@@ -85,7 +85,7 @@ def test_clipped_is_the_share_of_values_beyond_the_range(table):
     assert row[7] == (np.abs(np.rint(X[:120] * scale)) > 7).mean() > 0.5
 
 
-def test_bits_that_no_door_has_are_refused():
+def test_bits_that_no_quantizer_has_are_refused():
     X, y = unit_blobs()
     with pytest.raises(ValueError, match="from 2 to 8, 16 or 32"):
         ablate(as_features((X, y, X, y)), bits=(12,))

@@ -8,7 +8,7 @@ from types import ModuleType
 import joblib
 import numpy as np
 import pytest
-from common import HEADS, blobs, head_name, ignore_door
+from common import HEADS, blobs, head_name, ignore_quantization
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
@@ -27,7 +27,7 @@ from analytic_cl import (
 )
 from analytic_cl._config import BACKENDS
 
-pytestmark = ignore_door
+pytestmark = ignore_quantization
 
 X, Y = blobs(90, 6, 3)
 NEW_X, NEW_Y = blobs(40, 6, 4, seed=1)
@@ -35,11 +35,11 @@ LATE = np.arange(60, 90)  # learned without ids
 
 SCALER = StandardScaler().fit(X)
 MORE = [
-    LDAClassifier(door="embedding"),
-    KeyValueBottleneckClassifier(keys=NearestKeys.from_rows(NEW_X, n_codebooks=4, bits=3, door="wide")),
-    NearestNeighborsClassifier(3, index="ivf", n_probes=1, door="wide"),
-    ErrorMemory(LDAClassifier(door="wide").fit(X, Y)),
-    ErrorMemory(LDAClassifier(door="wide").fit(X, Y), KeyValueBottleneckClassifier(16, 4)),
+    LDAClassifier(quantizer="embedding"),
+    KeyValueBottleneckClassifier(keys=NearestKeys.from_rows(NEW_X, n_codebooks=4, bits=3, quantizer="tabular")),
+    NearestNeighborsClassifier(3, index="ivf", n_probes=1, quantizer="tabular"),
+    ErrorMemory(LDAClassifier(quantizer="tabular").fit(X, Y)),
+    ErrorMemory(LDAClassifier(quantizer="tabular").fit(X, Y), KeyValueBottleneckClassifier(16, 4)),
     ContinualPipeline(SCALER, LDAClassifier()),
 ]
 ALL = [*HEADS, *MORE]

@@ -109,8 +109,8 @@ def test_features_extracted_anew_rarely_are_the_same_integers(clinc):
     """Why rows that may have to be forgotten should be learned with ids."""
     X = clinc.X_train[:2000] + (np.random.RandomState(1).uniform(-0.5, 0.5, (2000, 384)) / 512).astype(np.float32)
     again = X + 1e-5 * np.random.RandomState(0).normal(size=X.shape)  # rows have length 1
-    door = LDAClassifier().fit(X, clinc.y_train[:2000]).door_
-    changed = (door.quantise(X) != door.quantise(again)).any(axis=1).mean()
+    quantizer = LDAClassifier().fit(X, clinc.y_train[:2000]).quantizer_
+    changed = (quantizer.quantise(X) != quantizer.quantise(again)).any(axis=1).mean()
 
     assert changed > 0.4
 

@@ -6,13 +6,13 @@ import threading
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from scipy.linalg import LinAlgWarning
 
 from analytic_cl import FixedPoint, RLSClassifier
 from analytic_cl.recursive.inverse import BLOCK, RidgeInverse
 
-pytestmark = ignore_door
+pytestmark = ignore_quantization
 
 
 def relative_error(head):
@@ -31,11 +31,13 @@ def rebuilds(head):
 @pytest.mark.parametrize("rows_at_once", [1, 3, BLOCK, BLOCK + 1])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize(
-    "door", ["wide", "embedding", FixedPoint(8, bounds=(-12.0, 6.0)), FixedPoint(16)], ids=lambda door: str(door)
+    "quantizer",
+    ["tabular", "embedding", FixedPoint(8, bounds=(-12.0, 6.0)), FixedPoint(16)],
+    ids=lambda quantizer: str(quantizer),
 )
-def test_weights_follow_rows_that_come_and_go(door, fit_intercept, rows_at_once):
+def test_weights_follow_rows_that_come_and_go(quantizer, fit_intercept, rows_at_once):
     X, y = blobs(2000, 2 * BLOCK + 6, 7, seed=1)
-    head = recursive(door=door, fit_intercept=fit_intercept).fit(X[:500], y[:500])
+    head = recursive(quantizer=quantizer, fit_intercept=fit_intercept).fit(X[:500], y[:500])
     head.predict(X[:1])
     for start in range(500, 500 + 6 * rows_at_once, rows_at_once):
         come, go = slice(start, start + rows_at_once), slice(start - 500, start - 500 + rows_at_once)
@@ -101,7 +103,7 @@ def many_rows_at_once(head, X, y):
 
 
 def changed_behind_its_back(head, X, y):
-    head.state_.add(head.door_.quantise(X[:1]), y[:1])
+    head.state_.add(head.quantizer_.quantise(X[:1]), y[:1])
 
 
 def other_penalty(head, X, y):
@@ -168,7 +170,7 @@ def test_rows_that_define_a_direction_alone_may_go():
 def test_rows_of_much_leverage_may_go_one_by_one(size):
     """With fewer rows than features each is alone in its direction, and takes digits of the inverse with it."""
     X, y = blobs(60, 100, 3, seed=10)
-    head = recursive(door=FixedPoint(32, scale=16)).fit(size * X, y)
+    head = recursive(quantizer=FixedPoint(32, scale=16)).fit(size * X, y)
     for i in range(50):
         head.forget(size * X[i : i + 1], y[i : i + 1])
         assert relative_error(head) < 1e-8

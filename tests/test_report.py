@@ -178,7 +178,7 @@ def test_the_best_stands_out_and_joint_methods_do_not_take_part(tmp_path):
 def test_hostile_names_are_shown_and_do_nothing(tmp_path):
     def change(run):
         run["label"] += HOSTILE
-        run["estimator"] = run["door"] = HOSTILE
+        run["estimator"] = run["quantizer"] = HOSTILE
         run["versions"] = run["machine"] = {HOSTILE: HOSTILE}
         run["tuned"] = {HOSTILE: HOSTILE}
         run["date"] = HOSTILE

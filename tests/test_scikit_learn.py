@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from common import HEADS, blobs, head_name, ignore_door
+from common import HEADS, blobs, head_name, ignore_quantization
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -28,7 +28,7 @@ from analytic_cl import (
 )
 
 
-@ignore_door
+@ignore_quantization
 @parametrize_with_checks(HEADS)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
@@ -62,7 +62,7 @@ def learns_in_place(estimator):
     return of_pipeline if isinstance(estimator, ContinualPipeline) else {}
 
 
-@ignore_door
+@ignore_quantization
 @parametrize_with_checks([*MEMORIES, *PIPELINES], expected_failed_checks=learns_in_place)
 def test_scikit_learn_check_of_what_holds_a_head(estimator, check):
     check(estimator)
@@ -87,7 +87,7 @@ def test_columns_are_known_once_something_was_learned():
     assert ContinualPipeline(Normalizer(), LDAClassifier()).fit(sparse.coo_array(X), y).n_features_in_ == 5
 
 
-def test_a_search_goes_over_parts_of_projections_and_doors():
+def test_a_search_goes_over_parts_of_projections_and_quantizers():
     X, y = blobs(120, 5, 3)
     search = GridSearchCV(RLSClassifier(projection=RandomProjection(4)), {"projection__n_components": [2, 30]}).fit(
         X, y
@@ -96,12 +96,12 @@ def test_a_search_goes_over_parts_of_projections_and_doors():
         ContinualPipeline(Normalizer(), RLSClassifier(projection=RandomProjection(4))),
         {"head__projection__random_state": [3, 4], "head__projection__n_components": [30]},
     ).fit(X, y)
-    of_memory = clone(ErrorMemory(LDAClassifier(), NearestNeighborsClassifier(door=FixedPoint(16))))
-    of_memory.set_params(memory__door__scale=0.5)
+    of_memory = clone(ErrorMemory(LDAClassifier(), NearestNeighborsClassifier(quantizer=FixedPoint(16))))
+    of_memory.set_params(memory__quantizer__scale=0.5)
 
     assert search.best_estimator_.projection == RandomProjection(30)
     assert through.best_estimator_.head.projection.n_components == 30
-    assert of_memory.memory.door == FixedPoint(16, scale=0.5)
+    assert of_memory.memory.quantizer == FixedPoint(16, scale=0.5)
     assert (
         search.best_estimator_.state_digest() == RLSClassifier(projection=RandomProjection(30)).fit(X, y).state_digest()
     )
@@ -115,10 +115,10 @@ def test_parts_that_are_set_leave_learned_states_and_other_heads_alone():
     X, y = blobs(60, 5, 3)
     projection = RandomProjection(7)
     head, other = RLSClassifier(projection=projection).fit(X, y), clone(RLSClassifier(projection=projection))
-    digest, door = head.state_digest(), head.door_.describe()
+    digest, quantizer = head.state_digest(), head.quantizer_.describe()
     head.set_params(projection__n_components=9, alpha=1.0)
 
-    assert (head.state_digest(), head.door_.describe()) == (digest, door)
+    assert (head.state_digest(), head.quantizer_.describe()) == (digest, quantizer)
     assert (projection, other.projection, head.projection) == (*[RandomProjection(7)] * 2, RandomProjection(9))
     assert head.get_params()["projection__n_components"] == 9
     with pytest.raises(ValueError, match="projection changed"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import blobs, ignore_door
+from common import blobs, ignore_quantization
 from scipy.linalg import LinAlgWarning
 from sklearn.covariance import oas
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -13,20 +13,20 @@ from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RLSCla
 from analytic_cl.solvers.shrinkage import oas_intensity, shrink_correlations
 from analytic_cl.solvers.spd import solve_spd, tridiagonal
 
-pytestmark = ignore_door  # few columns behind the embedding door
+pytestmark = ignore_quantization  # few columns behind the embedding quantizer
 
 CASES = {
-    "wide door": (0, 1, "wide"),
-    "embedding door": (0, 1, "embedding"),
+    "tabular quantizer": (0, 1, "tabular"),
+    "embedding quantizer": (0, 1, "embedding"),
     "bounds": (0, 1, FixedPoint(16, bounds=(-30, 30))),
     "means of 30,000 behind 16 bits": (30_000, 2, FixedPoint(16, scale=1)),
 }
 
 
-def rows_and_door(case, n_classes, n=400, d=12):
-    shift, spread, door = CASES[case]
+def rows_and_quantizer(case, n_classes, n=400, d=12):
+    shift, spread, quantizer = CASES[case]
     X, y = blobs(n, d, n_classes)
-    return shift + spread * X, y, door
+    return shift + spread * X, y, quantizer
 
 
 def assert_close(got, expected, tolerance=1e-8):
@@ -43,9 +43,9 @@ two_or_more = pytest.mark.parametrize("n_classes", [2, 5])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("strength", [1e-6, 1e-2, 1.0])
 def test_ridge_is_scikit_learns(case, n_classes, fit_intercept, strength):
-    X, y, door = rows_and_door(case, n_classes)
-    head = RLSClassifier(fit_intercept=fit_intercept, door=door).fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    X, y, quantizer = rows_and_quantizer(case, n_classes)
+    head = RLSClassifier(fit_intercept=fit_intercept, quantizer=quantizer).fit(X, y)
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     centred = Z - Z.mean(axis=0) * fit_intercept
     head.alpha = alpha = strength * (centred**2).sum(axis=0).mean()
     peer = RidgeClassifier(alpha=alpha, fit_intercept=fit_intercept).fit(Z, y)
@@ -60,9 +60,9 @@ def test_ridge_is_scikit_learns(case, n_classes, fit_intercept, strength):
 @two_or_more
 @pytest.mark.parametrize("shrinkage", [1e-6, 1e-2, 0.5, 1.0])
 def test_lda_is_scikit_learns(case, n_classes, shrinkage):
-    X, y, door = rows_and_door(case, n_classes)
-    head = LDAClassifier(shrinkage, door=door).fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    X, y, quantizer = rows_and_quantizer(case, n_classes)
+    head = LDAClassifier(shrinkage, quantizer=quantizer).fit(X, y)
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     peer = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(Z, y)
 
     assert_close(head.coef_, peer.coef_)
@@ -74,9 +74,9 @@ def test_lda_is_scikit_learns(case, n_classes, shrinkage):
 @every_case
 @two_or_more
 def test_euclidean_nearest_mean_is_nearest_centroid(case, n_classes):
-    X, y, door = rows_and_door(case, n_classes)
-    head = NearestMeanClassifier("euclidean", door=door).fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    X, y, quantizer = rows_and_quantizer(case, n_classes)
+    head = NearestMeanClassifier("euclidean", quantizer=quantizer).fit(X, y)
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     peer = NearestCentroid().fit(Z, y)
 
     assert_close(head.centroids_, peer.centroids_, 1e-12)
@@ -85,7 +85,7 @@ def test_euclidean_nearest_mean_is_nearest_centroid(case, n_classes):
 
 def test_cosine_scores_are_cosines():
     X, y = blobs(60, 5, 4)
-    head = NearestMeanClassifier("cosine", door="wide").fit(X, y)
+    head = NearestMeanClassifier("cosine", quantizer="tabular").fit(X, y)
     means = np.stack([X[y == c].mean(axis=0) for c in range(4)])
     unit = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in (X, means)]
 
@@ -133,7 +133,11 @@ def test_columns_without_variance_are_left_alone():
     X[:, 2] = 7.0
     X[:, 4] = 0.0
     others = [0, 1, 3]
-    for head in (LDAClassifier(door="wide"), RLSClassifier(door="wide"), RLSClassifier("gcv", door="wide")):
+    for head in (
+        LDAClassifier(quantizer="tabular"),
+        RLSClassifier(quantizer="tabular"),
+        RLSClassifier("gcv", quantizer="tabular"),
+    ):
         with_them = head.fit(X, y).predict(X)
         np.testing.assert_array_equal(with_them, head.fit(X[:, others], y).predict(X[:, others]))
 
@@ -153,7 +157,7 @@ def test_gcv_finds_the_alpha_of_least_leave_one_out_error_formula(n_classes):
     X, y = blobs(60, 20, n_classes)
     X += np.random.RandomState(3).normal(size=X.shape) * 4
     head = RLSClassifier("gcv").fit(X, y)
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     targets = np.where(y[:, None] == np.unique(y), 1.0, -1.0)[:, 1 if n_classes == 2 else 0 :]
     centred = Z - Z.mean(axis=0)
 
@@ -175,7 +179,7 @@ def test_singular_systems_are_solved_out_loud_by_least_squares():
     with pytest.warns(LinAlgWarning, match="singular"):
         scores = head.decision_function(X)
 
-    Z = head.door_.dequantise(head.door_.quantise(X))
+    Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
     centred, targets = Z - Z.mean(axis=0), np.where(y[:, None] == np.arange(3), 1.0, -1.0)
     fitted = centred @ np.linalg.lstsq(centred, targets - targets.mean(axis=0))[0] + targets.mean(axis=0)
     np.testing.assert_allclose(scores, fitted, atol=1e-8)
@@ -222,8 +226,8 @@ def test_all_heads_come_from_one_state_without_touching_the_rows():
     assert state.digest() == LDAClassifier().fit(X, y).state_digest()
     with pytest.raises(ValueError, match="LDAClassifier needs Gram matrix"):
         LDAClassifier.from_moments(NearestMeanClassifier().fit(X, y).state_)
-    with pytest.raises(TypeError, match="door comes with the moments"):
-        LDAClassifier.from_moments(state, door="wide")
+    with pytest.raises(TypeError, match="quantizer comes with the moments"):
+        LDAClassifier.from_moments(state, quantizer="tabular")
 
 
 def test_classes_far_from_the_origin_are_told_apart():
@@ -246,7 +250,7 @@ def test_decision_function_is_that_of_the_public_weights():
     ):
         for labels in (y, y % 2):
             head.fit(X, labels)
-            Z = head.door_.dequantise(head.door_.quantise(X))
+            Z = head.quantizer_.dequantise(head.quantizer_.quantise(X))
             shown = (Z @ head.coef_.T + head.intercept_).squeeze()
             np.testing.assert_allclose(head.decision_function(X), shown, rtol=1e-9, atol=1e-9)
 

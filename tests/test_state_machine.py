@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from common import HEADS, blobs, head_name, ignore_door
+from common import HEADS, blobs, head_name, ignore_quantization
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -142,7 +142,7 @@ class Life(RuleBasedStateMachine):
         assert self.head.learner_.ledger.n_rows == len(self.held)
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")  # a numeric shrinkage of a single row is singular
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_any_life_of_a_head_ends_in_the_state_of_a_plain_fit(head):

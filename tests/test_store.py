@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from common import blobs, head_name, ignore_door
+from common import blobs, head_name, ignore_quantization
 from sklearn.base import clone
 from stores import HEADS, IDS, SUBJECTS, X, Y, plain, reopened, tables, without
 
@@ -102,7 +102,7 @@ def test_labels_of_every_kind_come_back_as_they_were(tmp_path, labels):
                 assert third.state_digest() == LDAClassifier().fit(X[1::2], labels[1::2]).state_digest()
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_every_head_serves_what_a_plain_fit_serves(tmp_path, head):
     with Store.create(tmp_path / "store", head) as store:
@@ -152,16 +152,16 @@ def test_a_head_that_kept_no_rows_leaves_no_half_made_store(tmp_path):
     Store.create(tmp_path / "store", LDAClassifier()).close()
 
 
-@ignore_door
-def test_merging_refuses_other_doors_also_into_an_empty_store(tmp_path, store):
-    with Store.create(tmp_path / "coarse", LDAClassifier(door=FixedPoint(8))) as coarse:
-        with pytest.raises(ValueError, match="door"):
-            coarse.merge(LDAClassifier(door=FixedPoint(16)).fit(X, Y, sample_id=IDS))
-        with pytest.raises(ValueError, match="door"):
+@ignore_quantization
+def test_merging_refuses_other_quantizers_also_into_an_empty_store(tmp_path, store):
+    with Store.create(tmp_path / "coarse", LDAClassifier(quantizer=FixedPoint(8))) as coarse:
+        with pytest.raises(ValueError, match="quantizer"):
+            coarse.merge(LDAClassifier(quantizer=FixedPoint(16)).fit(X, Y, sample_id=IDS))
+        with pytest.raises(ValueError, match="quantizer"):
             coarse.merge(store)
         assert coarse.n_rows == 0
         coarse.learn(X, Y, sample_id=IDS)
-        with pytest.raises(ValueError, match="door"):
+        with pytest.raises(ValueError, match="quantizer"):
             coarse.merge(store)
     with pytest.raises(ValueError, match="store has"):
         store.merge(store)

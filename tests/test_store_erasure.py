@@ -71,12 +71,12 @@ class Erasures:
             self.ids = (70_000_000_000_000_000 + random.randint(2**40, size=n) * 10_007 + np.arange(n)).tolist()
         self.subjects = [f"subject-{random.randint(n // 5):05d}-zz" for _ in range(n)]
         self.sessions = [f"session-{i // 500}-{seed}-zz" for i in range(n)]
-        self.store = Store.create(path, NearestMeanClassifier(door="embedding"))  # its state holds sums, not rows
+        self.store = Store.create(path, NearestMeanClassifier(quantizer="embedding"))  # its state holds sums, not rows
         for start in range(0, n, 500):
             part = slice(start, start + 500)
             named = dict(sample_id=self.ids[part], subject=self.subjects[part], session=self.sessions[part])
             self.store.learn(self.X[part], self.y[part], **named)
-        self.rows = self.store.head.moments_.door.quantise(self.X)
+        self.rows = self.store.head.moments_.quantizer.quantise(self.X)
         self.unique = distinct_slices(self.rows)
         self.alive, self.gone, self.texts = random.permutation(n).tolist(), [], []
         self.corrected, self.replacements = [], []

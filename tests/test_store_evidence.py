@@ -157,7 +157,7 @@ def test_what_was_made_with_a_key_holds_after_it_was_replaced(store, kind):
         assert again.forget(subject="patient 4", request_id="b") == new
         certificate.check_retrained(new.certificate, again.head.moments_, again.certificate_keys())
         with pytest.raises(ValueError, match="kind must be one of"):
-            again.rotate_key("door")
+            again.rotate_key("quantizer")
 
 
 @pytest.mark.parametrize("kind", ["ledger", "certificate", "signing"])
@@ -196,7 +196,7 @@ def test_access_tells_all_that_is_held_about_a_subject_and_leaves_a_trace_withou
     assert [row["restricted"] for row in found["rows"]] == [False, True, False, False, False]
     assert {row["session"] for row in found["rows"]} == {"ward 0"}
     np.testing.assert_array_equal(
-        [row["integers"] for row in found["rows"]], store.head.moments_.door.quantise(X[15:20])
+        [row["integers"] for row in found["rows"]], store.head.moments_.quantizer.quantise(X[15:20])
     )
     json.dumps(found, allow_nan=False)
     (entry,) = [entry for entry in store.audit() if entry["event"] == "access"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from common import blobs, head_name, ignore_door
+from common import blobs, head_name, ignore_quantization
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -174,7 +174,7 @@ class Life(RuleBasedStateMachine):
         np.testing.assert_array_equal(self.store.predict(POOL[:5]), head.predict(POOL[:5]))
 
 
-@ignore_door
+@ignore_quantization
 @pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_any_life_of_a_store_ends_in_the_state_of_a_plain_fit(head):

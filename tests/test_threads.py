@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from common import HEADS, blobs, head_name, ignore_door
+from common import HEADS, blobs, head_name, ignore_quantization
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
@@ -24,7 +24,7 @@ from analytic_cl import (
 )
 from analytic_cl._locks import SharedLock, holding
 
-pytestmark = ignore_door
+pytestmark = ignore_quantization
 
 X, Y = blobs(120, 6, 4, seed=2)
 LABELS = np.array(["c", "d", "b", "a"])[Y]  # "a" comes and goes: it shifts the places of all others
@@ -32,8 +32,8 @@ OLD, NEW = LABELS != "a", LABELS == "a"
 SCALER = StandardScaler().fit(X)
 MODELS = [
     *HEADS,
-    NearestNeighborsClassifier(3, index="flat", door="wide"),
-    NearestNeighborsClassifier(3, index="ivf", n_probes=2, door="wide"),
+    NearestNeighborsClassifier(3, index="flat", quantizer="tabular"),
+    NearestNeighborsClassifier(3, index="ivf", n_probes=2, quantizer="tabular"),
     ErrorMemory(LDAClassifier().fit(X[OLD], LABELS[OLD])),
     ContinualPipeline(SCALER, LDAClassifier()),
 ]
@@ -202,7 +202,7 @@ def learn_and_say(model, rows, labels):
 @pytest.mark.parametrize("model", MODELS, ids=head_name)
 def test_a_child_forked_after_threads_ran_works(model):
     rows, labels = blobs(6000, 300, 4)  # enough for threads of BLAS, the native kernels, FAISS and our own
-    if isinstance(model, ErrorMemory | ContinualPipeline) or getattr(model, "door", "auto") == "wide":
+    if isinstance(model, ErrorMemory | ContinualPipeline) or getattr(model, "quantizer", "auto") == "tabular":
         rows = rows[:, :6].copy()
     if isinstance(model, NearestNeighborsClassifier | ErrorMemory):
         rows, labels = rows[:1500], labels[:1500]

@@ -3,7 +3,7 @@
 Usage: python tools/make_clinc150.py PACK.npz
 
 The pack holds X_train, y_train, X_test, y_test, classes, domains and class_domain. Features are stored as
-round(512 x) in int8: the embedding door's own step at 384 features.
+round(512 x) in int8: the embedding quantizer's own step at 384 features.
 """
 
 import sys

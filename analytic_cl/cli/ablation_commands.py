@@ -79,8 +79,8 @@ def compare_forgetting_command(
 def ablate(features: str, out: Path, rows: int, test_rows: int, seed: int) -> None:
     """Measure what quantising costs, by bits and scale.
 
-    Accuracy of nearest mean, LDA, ridge and neighbours behind doors of 4 to 32 bits and ten scales, against the same
-    heads in float64. A minute or two on two cores.
+    Accuracy of nearest mean, LDA, ridge and neighbours behind quantizers of 4 to 32 bits and ten scales, against the
+    same heads in float64. A minute or two on two cores.
     """
     from rich.console import Console
 
@@ -89,7 +89,7 @@ def ablate(features: str, out: Path, rows: int, test_rows: int, seed: int) -> No
     from analytic_cl.studies.quantisation import ablate as measure
 
     data = _drawn(features, rows, test_rows, seed)
-    with progress("doors", len(BITS) * len(OCTAVES)) as done:
+    with progress("quantizers", len(BITS) * len(OCTAVES)) as done:
         table = measure(data, done=done)
     drawn = pictures.save(table, out, "quantisation", pictures.draw_quantisation, (20, 4))
     console = Console()

@@ -69,9 +69,9 @@ class HeadName(click.ParamType):  # type: ignore[type-arg]  # generic in new ver
 @click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random features and keys.")
 @click.option(
-    "--door",
-    type=click.Choice(["auto", "embedding", "wide", "as-is"]),
-    help="How rows become integers: see docs/doors.md.  [default: auto]",
+    "--quantizer",
+    type=click.Choice(["auto", "embedding", "tabular", "integers"]),
+    help="How rows become integers: see docs/quantizers.md.  [default: auto]",
 )
 @click.option(
     "--tombstone-days",

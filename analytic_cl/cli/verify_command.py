@@ -49,8 +49,8 @@ def verify(
     With --full, the model is learned again from the rows and must be the same, bit for bit.
 
     A certificate: signed by one of the keys and unaltered. With --retrain, a model is trained on FEATURES and LABELS,
-    in any order, behind the door that the certificate names; its state must have the certified hash. These are the rows
-    that were in use after the request. With --store, the certificate must be in the store's log.
+    in any order, behind the quantizer that the certificate names; its state must have the certified hash. These are the
+    rows that were in use after the request. With --store, the certificate must be in the store's log.
     """
     if target.is_dir() or (head or full):
         if keys or store or retrain:
@@ -122,10 +122,10 @@ def _verify_certificate(
 def _retrain(
     certificate: dict[str, Any], keys: dict[str, str], files: tuple[str, str], kind: str, header: bool | None
 ) -> int:
-    """Train behind the certificate's door and compare; how many rows."""
+    """Train behind the certificate's quantizer and compare; how many rows."""
     from analytic_cl.cli.columns import read_labels
     from analytic_cl.cli.learning_commands import rows_at_a_time
-    from analytic_cl.door import Door
+    from analytic_cl.quantizers import Quantizer
     from analytic_cl.reading import read_features
     from analytic_cl.statistics import empty_state
     from analytic_cl.store.certificate import check_retrained
@@ -135,13 +135,13 @@ def _retrain(
     X, _, notes = read_features(files[0], header=header, beside=files[1:])
     tell(notes)
     y = read_labels(files[1], len(X), kind, header)
-    door = Door.from_spec(certificate["door"])
-    if len(X) and X.shape[1] != door.n_features:
-        raise ValueError(f"{files[0]} has {X.shape[1]} columns, the certified model takes {door.n_features}")
-    moments, chunk = empty_state(door, certificate["state"]), rows_at_a_time(X)
+    quantizer = Quantizer.from_spec(certificate["quantizer"])
+    if len(X) and X.shape[1] != quantizer.n_features:
+        raise ValueError(f"{files[0]} has {X.shape[1]} columns, the certified model takes {quantizer.n_features}")
+    moments, chunk = empty_state(quantizer, certificate["state"]), rows_at_a_time(X)
     with progress("training", len(X)) as done:
         for first in range(0, len(X), chunk):
-            rows = door.quantise(X[first : first + chunk], first_row=first)
+            rows = quantizer.quantise(X[first : first + chunk], first_row=first)
             moments.add(rows, y[first : first + chunk])
             done(len(rows))
     check_retrained(certificate, moments, keys)

@@ -202,14 +202,20 @@ class _Plan:
         for shared in shared_states(heads, self.features.X_train.shape[1]):
             sessions = run_over_state(shared, self.features, stream, self._rows)
             for name, head in shared.heads.items():
-                yield self._document(by_name[name], head, seed, stream, sessions[name], shared.door.describe())
+                yield self._document(by_name[name], head, seed, stream, sessions[name], shared.quantizer.describe())
         for name, estimator in made.items():
             if name not in heads:
                 found = run_peer(by_name[name], estimator, self.features, stream, seed, joint=self._joint)
                 yield self._document(by_name[name], estimator, seed, stream, found, None)
 
     def _document(
-        self, method: Method, made: Any, seed: int, stream: Stream, sessions: list[dict[str, Any]], door: str | None
+        self,
+        method: Method,
+        made: Any,
+        seed: int,
+        stream: Stream,
+        sessions: list[dict[str, Any]],
+        quantizer: str | None,
     ) -> Document:
         config = show_config()
         versions = config.pop("versions")
@@ -229,6 +235,6 @@ class _Plan:
             "summary": summarise(sessions),
             "versions": versions,
             "machine": config,
-            "door": door,
+            "quantizer": quantizer,
             "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import rows_named
+from analytic_cl.quantizers import rows_named
 from analytic_cl.scenarios.session import labels_of, one_a_row
 
 REQUIRED = ("X_train", "y_train", "X_test", "y_test")

@@ -1,4 +1,4 @@
-"""Both splits of features as integers, made once for each door."""
+"""Both splits of features as integers, made once for each quantizer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from analytic_cl.comparison.features import Features
-from analytic_cl.door import Door, Losses
+from analytic_cl.quantizers import Losses, Quantizer
 
-_WATCHED = 2000  # rows that are looked at for losses at the door
-_KEPT = 2  # doors whose rows stay in memory: that of plain heads, and one projection
+_WATCHED = 2000  # rows that are looked at for losses at the quantizer
+_KEPT = 2  # quantizers whose rows stay in memory: that of plain heads, and one projection
 
 
 class Split(NamedTuple):
@@ -22,31 +22,34 @@ class Split(NamedTuple):
 
 
 class IntegerRows:
-    """Integer rows of features by door.
+    """Integer rows of features by quantizer.
 
-    Memory: a byte a number behind the embedding door, n_rows n_components bytes behind a projection.
+    Memory: a byte a number behind the embedding quantizer, n_rows n_components bytes behind a projection.
     """
 
     def __init__(self, features: Features) -> None:
         self._features = features
-        self._made: dict[Door, tuple[Split, Split]] = {}
+        self._made: dict[Quantizer, tuple[Split, Split]] = {}
 
-    def of(self, door: Door) -> tuple[Split, Split]:
-        """Training and test rows behind a door."""
-        found = self._made.pop(door, None)
+    def of(self, quantizer: Quantizer) -> tuple[Split, Split]:
+        """Training and test rows behind a quantizer."""
+        found = self._made.pop(quantizer, None)
         if found is None:
             while len(self._made) >= _KEPT:
                 del self._made[next(iter(self._made))]
-            found = self._split(door, self._features.X_train, True), self._split(door, self._features.X_test, False)
-        self._made[door] = found  # the last one used is the last one dropped
+            found = (
+                self._split(quantizer, self._features.X_train, True),
+                self._split(quantizer, self._features.X_test, False),
+            )
+        self._made[quantizer] = found  # the last one used is the last one dropped
         return found
 
     @staticmethod
-    def _split(door: Door, X: NDArray[Any], warn: bool) -> Split:
+    def _split(quantizer: Quantizer, X: NDArray[Any], warn: bool) -> Split:
         # Compiles, and draws the projection's signs; looks for losses apart, since that takes time of its own.
-        door.quantise(X[:_WATCHED])
-        if warn and door.projection is None:
-            Losses(door).saw(X)
+        quantizer.quantise(X[:_WATCHED])
+        if warn and quantizer.projection is None:
+            Losses(quantizer).saw(X)
         start = time.perf_counter()
-        rows = door.quantise(X)
+        rows = quantizer.quantise(X)
         return Split(rows, (time.perf_counter() - start) / len(X))

@@ -56,5 +56,5 @@ def shared_cost(runs: Iterable[Document]) -> dict[str, Any] | None:
         "all heads": state + sum(solves),
         "each by itself": len(solves) * state + sum(solves),
         "heads": [run["method"] for run in group],
-        "state": group[0]["door"],
+        "state": group[0]["quantizer"],
     }

@@ -14,9 +14,9 @@ from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.integer_rows import IntegerRows, Split
 from analytic_cl.comparison.judging import blank, judge, share_right
 from analytic_cl.comparison.stream import Rows, Stream
-from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import Head
 from analytic_cl.learner import Learner
+from analytic_cl.quantizers import Quantizer, resolve_quantizer
 from analytic_cl.statistics import CLASS_SUMS, LabelledState, encode_labels
 
 _CHUNK = 8192  # rows that are learned at a time
@@ -29,12 +29,12 @@ class SharedState:
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
     heads : dict
         By the name of their method.
     """
 
-    door: Door
+    quantizer: Quantizer
     heads: dict[str, Head] = field(default_factory=dict)
 
     @property
@@ -44,17 +44,17 @@ class SharedState:
 
     def new(self) -> Learner:
         """Of a state without rows. It keeps no record of rows: the stream says which to forget."""
-        return Learner(next(iter(self.heads.values())).empty_state(self.door), track="none")
+        return Learner(next(iter(self.heads.values())).empty_state(self.quantizer), track="none")
 
 
 def shared_states(heads: dict[str, Head], n_features: int) -> list[SharedState]:
-    """Heads grouped by what they learn: one state for all whose door and kind of state are equal."""
+    """Heads grouped by what they learn: one state for all whose quantizer and kind of state are equal."""
     found: dict[Any, SharedState] = {}
     for name, head in heads.items():
         head.check_parameters()
-        door = resolve_door(head.door, head.projection, n_features)
-        kind = canonical(head.empty_state(door).describe())
-        found.setdefault((door, kind), SharedState(door)).heads[name] = head
+        quantizer = resolve_quantizer(head.quantizer, head.projection, n_features)
+        kind = canonical(head.empty_state(quantizer).describe())
+        found.setdefault((quantizer, kind), SharedState(quantizer)).heads[name] = head
     return list(found.values())
 
 
@@ -65,7 +65,7 @@ def run_over_state(
 
     With `only_last` the last session alone is judged.
     """
-    train, test = rows.of(shared.door)
+    train, test = rows.of(shared.quantizer)
     run = _Run(shared, features, train, test)
     sessions: dict[str, list[dict[str, Any]]] = {name: [] for name in shared.heads}
     for i, step in enumerate(stream.steps):
@@ -113,7 +113,7 @@ class _Run:
         learner = self.shared.new()
         self._add(learner, np.arange(min(32, len(self.train.rows))))
         self._serve(learner)
-        for name in self.shared.heads if self.shared.door.width <= _QUICK else ():
+        for name in self.shared.heads if self.shared.quantizer.width <= _QUICK else ():
             self.labels(name, self.train.rows[:1])
 
     def _serve(self, learner: Learner) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._integers import as_integer
-from analytic_cl.door import rows_named
 from analytic_cl.extractors import _torch
 from analytic_cl.extractors.batches import item, n_inputs
 from analytic_cl.extractors.torch_modules import Pool, TorchExtractor, as_batch
 from analytic_cl.heads.validation import label_input
+from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import encode_labels
 
 _NORMALISATIONS = (  # of torch.nn; subclasses count too

@@ -34,7 +34,8 @@ class ConcatExtractor(Extractor):
     References
     ----------
     Zhou et al., Revisiting class-incremental learning with pre-trained models (APER), IJCV 2024. There the parts are
-    concatenated as they come; here they are brought to unit length first, because a row gets one length at the door.
+    concatenated as they come; here they are brought to unit length first, because a row gets one length at the
+    quantizer.
 
     Examples
     --------

@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_array, validate_data
 from analytic_cl._config import get_backend
 from analytic_cl._integers import as_integer
 from analytic_cl._parallel import map_blocks, row_blocks
-from analytic_cl.door import rows_named
 from analytic_cl.extractors import gradient_kernels, gradient_reference
 from analytic_cl.extractors.base import sha256_of
+from analytic_cl.quantizers import rows_named
 
 MAX_CHANNELS = 16  # more means that channels came first
 
@@ -77,7 +77,7 @@ class OrientedGradients(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> X = OrientedGradients(shape=(8, 8)).transform(images)
     >>> X.shape, X.dtype.name
     ((1797, 656), 'float32')
-    >>> head = RLSClassifier(door=FixedPoint(16, norm="l2")).fit(X[:1200], y[:1200])
+    >>> head = RLSClassifier(quantizer=FixedPoint(16, norm="l2")).fit(X[:1200], y[:1200])
     >>> bool(head.score(X[1200:], y[1200:]) > 0.95)
     True
     """

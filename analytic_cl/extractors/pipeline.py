@@ -331,9 +331,9 @@ class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # sci
             raise TypeError(f"head must be one of analytic_cl's heads, got {type(self.head).__name__}")
         extractor = as_extractor(self.extractor)
         source = source_of(extractor)
-        if self.head.__sklearn_is_fitted__() and not afresh and self.head.door_.source != source:
+        if self.head.__sklearn_is_fitted__() and not afresh and self.head.quantizer_.source != source:
             raise ValueError(
-                f"the state was learned from {self.head.door_.source or 'features of an unnamed extractor'}, the "
+                f"the state was learned from {self.head.quantizer_.source or 'features of an unnamed extractor'}, the "
                 f"pipeline's extractor is {source}: use the one that it was learned from, or fit again"
             )
         return extractor, source

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._containers import plain_scalar
 from analytic_cl._locks import changing, holding, reading
-from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.encoded import Encoded
@@ -19,6 +18,7 @@ from analytic_cl.heads.validation import check_known, check_same_names, plain_la
 from analytic_cl.heads.watching import Watched
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import as_ids
+from analytic_cl.quantizers import Quantizer, resolve_quantizer
 from analytic_cl.solvers import check_provides
 from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_label, deferred_interrupts, encode_labels
 
@@ -28,12 +28,12 @@ _FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved", "_losse
 class Head(Watched, Prediction):
     """Base of all heads. A subclass says what it needs of a state, and how its scores come out of that.
 
-    It defines ``__init__`` with at least `door`, `projection` and `track`, and
+    It defines ``__init__`` with at least `quantizer`, `projection` and `track`, and
 
     * ``needs``: what its solver needs of a state;
     * ``_compare_rows(rows, prepared)`` and ``_prepared()``: how integer rows get scores; `LinearHead` has them for
       scores that are linear in the row;
-    * ``empty_state(door)``, if its state is not `Moments`;
+    * ``empty_state(quantizer)``, if its state is not `Moments`;
     * ``check_parameters()``: raise for parameters that are invalid.
 
     For engines over heads (a store, a comparison), which learn by a `Learner` themselves: `encode`, `empty_state`,
@@ -93,7 +93,7 @@ class Head(Watched, Prediction):
     def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any, before: Declared) -> None:
         new = self._encode(X, y, sample_id, reset=True)
         declared = declared_after(before, classes, new.targets.values)
-        learner = Learner(self.empty_state(new.door), track=self.track)
+        learner = Learner(self.empty_state(new.quantizer), track=self.track)
         learner.learn(new.rows, new.targets, new.ids)
         self.declare(declared)
         self.adopt(learner)
@@ -117,17 +117,17 @@ class Head(Watched, Prediction):
     def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool) -> Encoded:
         X, targets = self._validated_rows(X, y, reset)
         ids = None if sample_id is None else as_ids(sample_id, len(X))
-        door = self._door_of(X.shape[1], None if reset else self.door_.source)
-        if not reset and door != self.door_:
+        quantizer = self._quantizer_of(X.shape[1], None if reset else self.quantizer_.source)
+        if not reset and quantizer != self.quantizer_:
             raise ValueError(
-                f"door or projection changed since the first rows were learned behind {self.door_.describe()}: "
-                "fit a new head"
+                "quantizer or projection changed since the first rows were learned behind "
+                f"{self.quantizer_.describe()}: fit a new head"
             )
-        rows = door.quantise(X)
+        rows = quantizer.quantise(X)
         if reset:
-            self._watch_afresh(door)
-        self._watch(X, door)
-        return Encoded(rows, targets, ids, door, getattr(self, "feature_names_in_", None))
+            self._watch_afresh(quantizer)
+        self._watch(X, quantizer)
+        return Encoded(rows, targets, ids, quantizer, getattr(self, "feature_names_in_", None))
 
     @contextmanager
     def rows_from(self, source: str) -> Iterator[None]:
@@ -139,13 +139,13 @@ class Head(Watched, Prediction):
             finally:
                 del self._source
 
-    def _door_of(self, n_features: int, source: str | None = None) -> Door:
-        """The door that the parameters mean for rows of this width."""
-        return resolve_door(self.door, self.projection, n_features, self._source or source)
+    def _quantizer_of(self, n_features: int, source: str | None = None) -> Quantizer:
+        """The quantizer that the parameters mean for rows of this width."""
+        return resolve_quantizer(self.quantizer, self.projection, n_features, self._source or source)
 
-    def empty_state(self, door: Door) -> State:
+    def empty_state(self, quantizer: Quantizer) -> State:
         """A state without rows, of the kind that this head learns."""
-        return Moments(door, 2 if GRAM in self.needs else 1)
+        return Moments(quantizer, 2 if GRAM in self.needs else 1)
 
     def adopt(self, learner: Learner, feature_names: NDArray[Any] | None = None) -> None:
         """Serve what a learner has learned and will learn; several heads may share one.
@@ -154,7 +154,7 @@ class Head(Watched, Prediction):
         """
         check_provides(learner.state, self.needs, type(self).__name__)
         self.learner_, self._solved = learner, {}
-        self.n_features_in_ = learner.door.n_features
+        self.n_features_in_ = learner.quantizer.n_features
         if feature_names is not None:
             self.feature_names_in_ = feature_names
 
@@ -208,7 +208,7 @@ class Head(Watched, Prediction):
             receipt = learner.forget(found, dry_run=dry_run, digests=digests)
         else:
             X, targets = self._validated_rows(X, y)
-            rows = self.door_.quantise(X)
+            rows = self.quantizer_.quantise(X)
             check_known(self._labelled, targets)
             found = learner.find(rows, targets, None if sample_id is None else as_ids(sample_id, len(rows)))
             receipt = learner.forget(found, rows, targets, dry_run=dry_run, digests=digests)
@@ -267,8 +267,8 @@ class Head(Watched, Prediction):
         X, targets = self._validated_rows(X, y)
         ids = as_ids(sample_id, len(X))
         self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
-        rows = self.door_.quantise(X)
-        self._watch(X, self.door_)
+        rows = self.quantizer_.quantise(X)
+        self._watch(X, self.quantizer_)
         receipt = self.learner_.rectify(ids, rows, targets, digests=digests)
         self._stop_watching()
         return receipt
@@ -279,7 +279,7 @@ class Head(Watched, Prediction):
         Parameters
         ----------
         other : Head
-            Behind the same door and with moments of the same order; unchanged. The two must not share a sample id.
+            Behind the same quantizer and with moments of the same order; unchanged. The two must not share a sample id.
             Classes that it has declared are declared here afterwards.
 
         Returns
@@ -308,8 +308,8 @@ class Head(Watched, Prediction):
             self.declare(declared)
 
     def _begin_as(self, other: Head) -> None:
-        door = self._door_of(other.n_features_in_, other.door_.source)
-        learner = Learner(self.empty_state(door), track=self.track)
+        quantizer = self._quantizer_of(other.n_features_in_, other.quantizer_.source)
+        learner = Learner(self.empty_state(quantizer), track=self.track)
         learner.merge(other.learner_)
         self.declare(self._declared_with(other))
         self.adopt(learner, getattr(other, "feature_names_in_", None))
@@ -323,22 +323,22 @@ class Head(Watched, Prediction):
         moments : Moments
             Of the order that this head needs, or higher.
         **parameters
-            Of the constructor. The door is the state's.
+            Of the constructor. The quantizer is the state's.
 
         Notes
         -----
         The head has no record of the rows: `forget` takes X and y and refuses only what the state can disprove.
         """
-        if {"door", "projection"} & parameters.keys():
-            raise TypeError("the door comes with the moments: give neither door nor projection")
+        if {"quantizer", "projection"} & parameters.keys():
+            raise TypeError("the quantizer comes with the moments: give neither quantizer nor projection")
         if not isinstance(moments, Moments):
             raise TypeError(f"from_moments needs Moments, such as head.moments_; got {type(moments).__name__}")
         check_provides(moments, cls.needs, cls.__name__)
-        door = moments.door
+        quantizer = moments.quantizer
         head = cls(**parameters)
         head.check_parameters()
-        head.projection = door.projection
-        head.door = door.parameter()
+        head.projection = quantizer.projection
+        head.quantizer = quantizer.parameter()
         if moments.n_rows:
             head.adopt(Learner(moments.of_order(2 if GRAM in cls.needs else 1), track=head.track))
         return head

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import Targets
 
 
@@ -17,5 +17,5 @@ class Encoded(NamedTuple):
     rows: NDArray[Any]
     targets: Targets
     ids: list[SampleId] | None
-    door: Door
+    quantizer: Quantizer
     feature_names: NDArray[Any] | None

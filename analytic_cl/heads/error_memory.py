@@ -45,7 +45,7 @@ class ErrorMemory(Guarded, LabelScore, BaseEstimator):  # type: ignore[misc]  # 
         1 corrects towards the labels of the neighbours: a mixture of base and memory. 0 corrects by the mean error of
         the base on the neighbours, which leaves alone what the base gets right, and asks it about up to `n_neighbors`
         rows for each. Below 1 the memory must be of neighbours, with rows that the base can read: no projection, and
-        no normalising door unless the base is a `Head`, which has one too.
+        no normalising quantizer unless the base is a `Head`, which has one too.
 
     Attributes
     ----------
@@ -256,18 +256,18 @@ class ErrorMemory(Guarded, LabelScore, BaseEstimator):  # type: ignore[misc]  # 
         memory = self.memory_
         if not isinstance(memory, NearestNeighborsClassifier):  # set_params came between
             raise ValueError(_NO_ROWS)
-        door = memory.door_
-        if door.projection is not None or (door.rule.norm is not None and not isinstance(self.base, Head)):
+        quantizer = memory.quantizer_
+        if quantizer.projection is not None or (quantizer.rule.norm is not None and not isinstance(self.base, Head)):
             raise ValueError(
-                f"gamma below 1 asks the base about remembered rows, which it can't read behind {door.describe()}: "
-                "use door=FixedPoint(8, bounds=...) or FixedPoint(16) for the memory, or gamma=1"
+                f"gamma below 1 asks the base about remembered rows, unreadable behind {quantizer.describe()}: "
+                "use quantizer=FixedPoint(8, bounds=...) or FixedPoint(16) for the memory, or gamma=1"
             )
         positions, shares = memory.voters(X)
         distinct, place = np.unique(positions, return_inverse=True)
         place = place.reshape(positions.shape)
         out = np.zeros((len(positions), len(classes)))
         for start in range(0, len(distinct), _ROWS):
-            rows = door.dequantise(cast(LearnedRows, memory.state_).table.payload[distinct[start : start + _ROWS]])
+            rows = quantizer.dequantise(cast(LearnedRows, memory.state_).table.payload[distinct[start : start + _ROWS]])
             said = _spread(self.base.predict_proba(rows), self.base.classes_, classes)
             for j in range(positions.shape[1]):
                 here = np.flatnonzero((place[:, j] >= start) & (place[:, j] < start + _ROWS))

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
-from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection, SignKeys
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.prediction import posteriors, shares
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
+from analytic_cl.quantizers import FixedPoint, NearestKeys, Quantizer, RandomProjection, SignKeys
 from analytic_cl.solvers import READ_OUTS, ReadOut, read_out
 from analytic_cl.statistics import KeyCounts
 
@@ -40,10 +40,10 @@ class KeyValueBottleneckClassifier(Head):
     keys : "signs" or NearestKeys, default="signs"
         Where keys come from. "signs" sees no data. `NearestKeys` hold centres made from public rows, in place of
         `n_codebooks`, `bits` and `random_state`; rows that shaped the centres are outside what forgetting covers.
-    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
-        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
-        Random features in front; implies the embedding door. The keys rarely need one.
+        Random features in front; implies the embedding quantizer. The keys rarely need one.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others.
@@ -94,7 +94,7 @@ class KeyValueBottleneckClassifier(Head):
         random_state: int = 0,
         *,
         keys: Literal["signs"] | NearestKeys = "signs",
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
     ) -> None:
@@ -104,7 +104,7 @@ class KeyValueBottleneckClassifier(Head):
         self.smoothing = smoothing
         self.random_state = random_state
         self.keys = keys
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 
@@ -128,14 +128,14 @@ class KeyValueBottleneckClassifier(Head):
             raise ValueError(f"keys must be 'signs' or NearestKeys, got {self.keys!r}")
         return SignKeys(self.n_codebooks, self.bits, self.random_state)
 
-    def empty_state(self, door: Door) -> KeyCounts:
+    def empty_state(self, quantizer: Quantizer) -> KeyCounts:
         keys = self._keys()
-        if isinstance(keys, NearestKeys) and keys.door != replace(door, source=keys.door.source):
+        if isinstance(keys, NearestKeys) and keys.quantizer != replace(quantizer, source=keys.quantizer.source):
             raise ValueError(
-                f"keys were made behind another door ({keys.door.describe()}) than the rows come through "
-                f"({door.describe()}): make them from rows of the same kind, with the same door"
+                f"keys were made behind another quantizer ({keys.quantizer.describe()}) than the rows come through "
+                f"({quantizer.describe()}): make them from rows of the same kind, with the same quantizer"
             )
-        return KeyCounts(door, keys)
+        return KeyCounts(quantizer, keys)
 
     @property
     def _state(self) -> KeyCounts:

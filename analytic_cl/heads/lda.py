@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
 from analytic_cl._locks import reading
-from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
+from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.solvers import LinearScores, lda
 from analytic_cl.statistics import Moments
 
@@ -33,10 +33,10 @@ class LDAClassifier(LinearHead):
     priors : array-like of shape (n_classes,), optional
         Class probabilities in the order of `classes_`, at the time of predicting; class frequencies by default. They
         enter the intercepts only (scikit-learn's also weight its covariance).
-    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
-        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
-        Random features in front; implies the embedding door.
+        Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others.
@@ -87,13 +87,13 @@ class LDAClassifier(LinearHead):
         shrinkage: Literal["oas"] | float = "oas",
         priors: ArrayLike | None = None,
         *,
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
     ) -> None:
         self.shrinkage = shrinkage
         self.priors = priors
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 

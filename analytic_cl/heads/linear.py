@@ -19,7 +19,7 @@ from analytic_cl.statistics import Moments
 @cache
 def _solver_parameters(kind: type) -> tuple[str, ...]:
     """Names of the parameters of a class of heads that have a part in its weights."""
-    return tuple(name for name in signature(kind).parameters if name not in ("door", "projection", "track"))
+    return tuple(name for name in signature(kind).parameters if name not in ("quantizer", "projection", "track"))
 
 
 class LinearHead(Head):
@@ -74,11 +74,13 @@ class LinearHead(Head):
 
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows as `decision_function` shows them: those of `coef_` and `intercept_`."""
-        compared, door = self._compare_rows(rows, scores), self.door_
+        compared, quantizer = self._compare_rows(rows, scores), self.quantizer_
         shared = scores.coef[0] - scores.weights[0]
         if len(self.moments_.labels) == 2 or not shared.any():
             return compared
-        level = scores.intercept[0] - scores.bias[0] + (door.offset + door.step * scores.centre) @ scores.coef[0]
+        level = (
+            scores.intercept[0] - scores.bias[0] + (quantizer.offset + quantizer.step * scores.centre) @ scores.coef[0]
+        )
         return np.asarray(compared + (self._deviations(rows, scores) @ shared + level)[:, None])
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
@@ -88,5 +90,5 @@ class LinearHead(Head):
     def _deviations(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Rows less the centre, subtracted as integers, in dequantised units."""
         deviations: NDArray[np.float64] = np.subtract(rows, scores.centre, dtype=np.float64)
-        deviations *= self.door_.step
+        deviations *= self.quantizer_.step
         return deviations

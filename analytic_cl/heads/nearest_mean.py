@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._locks import reading
-from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
 from analytic_cl.solvers import LinearScores, cosine_nearest_mean, euclidean_nearest_mean
 from analytic_cl.solvers.units import class_means
 from analytic_cl.statistics import Moments
@@ -26,12 +26,12 @@ class NearestMeanClassifier(LinearHead):
     Parameters
     ----------
     metric : {"auto", "cosine", "euclidean"}, default="auto"
-        Similarity to a mean by angle, or by distance. "auto" is "cosine" for rows of unit length (the embedding door,
-        a projection), else "euclidean".
-    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
-        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+        Similarity to a mean by angle, or by distance. "auto" is "cosine" for rows of unit length (the embedding
+        quantizer, a projection), else "euclidean".
+    quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
-        Random features in front; implies the embedding door.
+        Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others.
@@ -74,12 +74,12 @@ class NearestMeanClassifier(LinearHead):
         self,
         metric: Literal["auto", "cosine", "euclidean"] = "auto",
         *,
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
     ) -> None:
         self.metric = metric
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 
@@ -88,11 +88,11 @@ class NearestMeanClassifier(LinearHead):
         if self.metric not in ("auto", "cosine", "euclidean"):
             raise ValueError(f'metric must be "auto", "cosine" or "euclidean", got {self.metric!r}')
 
-    def _by_angle(self, door: Door) -> bool:
-        return self.metric == "cosine" or (self.metric == "auto" and door.rule.norm == "l2")
+    def _by_angle(self, quantizer: Quantizer) -> bool:
+        return self.metric == "cosine" or (self.metric == "auto" and quantizer.rule.norm == "l2")
 
     def _solve(self, moments: Moments) -> LinearScores:
-        return cosine_nearest_mean(moments) if self._by_angle(moments.door) else euclidean_nearest_mean(moments)
+        return cosine_nearest_mean(moments) if self._by_angle(moments.quantizer) else euclidean_nearest_mean(moments)
 
     @property
     @reading
@@ -101,8 +101,8 @@ class NearestMeanClassifier(LinearHead):
         return class_means(self.moments_)
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        if not self._by_angle(self.door_):
+        if not self._by_angle(self.quantizer_):
             return super()._compare_rows(rows, scores)
-        x = self.door_.dequantise(rows)
+        x = self.quantizer_.dequantise(rows)
         norms = np.sqrt(np.einsum("ij,ij->i", x, x))
         return np.asarray((x @ scores.coef.T) / np.where(norms > 0, norms, 1.0)[:, None])

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl._integers import as_integer
 from analytic_cl._locks import changing, reading
 from analytic_cl._parallel import row_blocks
-from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.prediction import shares
 from analytic_cl.heads.validation import check_strength
@@ -30,6 +29,7 @@ from analytic_cl.memory import (
     make_index,
     nearest,
 )
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
 from analytic_cl.statistics import ROWS, Targets
 
 Vote = Literal["softmax", "majority"]
@@ -44,8 +44,8 @@ class Neighbors(NamedTuple):
     """`sample_id` of each neighbour as an object array, None where it was learned without one."""
     labels: NDArray[Any]
     distances: NDArray[np.float64]
-    """Euclidean, between rows as they are behind the door: at unit length where the door makes unit rows (sqrt(2) to a
-    row of zeros), or from -1 to 1 within declared bounds.
+    """Euclidean, between rows as they are behind the quantizer: at unit length where the quantizer makes unit rows
+    (sqrt(2) to a row of zeros), or from -1 to 1 within declared bounds.
     """
 
 
@@ -62,8 +62,8 @@ class NearestNeighborsClassifier(Head):
     n_neighbors : int, default=20
         How many vote; all rows where there are fewer.
     vote : {"softmax", "majority"}, default="softmax"
-        "softmax" weighs a neighbour by exp(cosine / temperature) where rows have unit length (the embedding door, a
-        projection), else by exp(-distance^2 / (4 temperature m^2)), m the distance of the neighbour in the middle;
+        "softmax" weighs a neighbour by exp(cosine / temperature) where rows have unit length (the embedding quantizer,
+        a projection), else by exp(-distance^2 / (4 temperature m^2)), m the distance of the neighbour in the middle;
         "majority" counts heads, and takes the first class where they are even.
     temperature : float > 0, default=0.1
         Of the softmax; without a unit.
@@ -78,10 +78,10 @@ class NearestNeighborsClassifier(Head):
         Lists of an "ivf" index that a query looks into. All by default: exact. With fewer, a search is quicker, may
         miss neighbours, and depends on centroids that k-means found on the rows which were there when the index was
         made, forgotten ones among them, until `rebuild`: that is outside the guarantee.
-    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
-        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
-        Random features in front; implies the embedding door.
+        Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others. Where rows are many, "digest" keeps ids without a second copy of the rows; to forget by id then takes
@@ -96,14 +96,14 @@ class NearestNeighborsClassifier(Head):
 
     Notes
     -----
-    Neighbours are the rows of least squared distance between integers, or behind a door that makes unit rows those of
-    the largest cosine, also compared as integers: there clipping may leave rows short. FAISS only proposes. A row of
+    Neighbours are the rows of least squared distance between integers, or behind a quantizer that makes unit rows those
+    of the largest cosine, also compared as integers: there clipping may leave rows short. FAISS only proposes. A row of
     zeros has cosine 0 to everything, and so distance sqrt(2). Between equal ones the bytes of the row decide, then its
     label, then its id: not the order of arrival, and not the index. The label goes before the id, so that predictions
     depend on the state alone, which knows no ids.
 
     Cost: to learn, a copy of the row; to forget, a search by digest; to predict, 2 n_rows d operations a row. Memory d
-    bytes a row behind the embedding door; a FAISS index, which is made when a prediction needs it, another 4 d.
+    bytes a row behind the embedding quantizer; a FAISS index, which is made when a prediction needs it, another 4 d.
 
     Exactness: state and neighbours bit for bit, of every index that looks at all rows. Scores add at most `n_neighbors`
     weights in the order of the neighbours: a row alone and in a batch has the same.
@@ -138,7 +138,7 @@ class NearestNeighborsClassifier(Head):
         index: IndexKind = "auto",
         device: Device = "auto",
         n_probes: int | None = None,
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
     ) -> None:
@@ -148,7 +148,7 @@ class NearestNeighborsClassifier(Head):
         self.index = index
         self.device = device
         self.n_probes = n_probes
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 
@@ -168,8 +168,8 @@ class NearestNeighborsClassifier(Head):
             if self.index != "ivf":
                 raise ValueError(f"n_probes is for index='ivf', not for {self.index!r}")
 
-    def empty_state(self, door: Door) -> LearnedRows:
-        return LearnedRows(door)
+    def empty_state(self, quantizer: Quantizer) -> LearnedRows:
+        return LearnedRows(quantizer)
 
     @property
     def _state(self) -> LearnedRows:
@@ -217,10 +217,10 @@ class NearestNeighborsClassifier(Head):
 
     def _unit(self) -> float:
         """What a distance of 1 between ranked rows stands for."""
-        door = self.door_
+        quantizer = self.quantizer_
         if self._state.by_angle:
             return 1.0
-        return float(door.step[0]) if door.rule.bounds is None else 1 / door.limit
+        return float(quantizer.step[0]) if quantizer.rule.bounds is None else 1 / quantizer.limit
 
     def _ids(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Ids of the rows at these positions. Of rows with the same bytes and label, the first ids come first."""

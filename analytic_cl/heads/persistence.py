@@ -19,10 +19,10 @@ from safetensors import SafetensorError, safe_open
 
 from analytic_cl._config import package_versions
 from analytic_cl._files import replacing
-from analytic_cl.door import Door, FixedPoint, NearestKeys, RandomProjection
 from analytic_cl.heads import tensor_file
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.learner import Learner
+from analytic_cl.quantizers import FixedPoint, NearestKeys, Quantizer, RandomProjection
 from analytic_cl.statistics import as_label
 
 FORMAT = "analytic-cl head"
@@ -89,7 +89,7 @@ def _described(head: Saved, extractor: Mapping[str, Any] | None) -> tuple[str, A
         learned, learned_arrays = head.learner_.describe()
         about |= {
             "feature_names": None if names is None else names.tolist(),
-            "door": head.learner_.door.spec(),
+            "quantizer": head.learner_.quantizer.spec(),
             **learned,
         }
         arrays |= learned_arrays
@@ -149,15 +149,15 @@ def _built(kind: type[H], about: dict[str, Any], arrays: Arrays) -> H:
     head.check_parameters()
     if about.get("declared"):
         head.declare(declared_after(tuple(as_label(label) for label in about["declared"]), None, []))
-    if "door" not in about:
+    if "quantizer" not in about:
         return head
-    _check_size(about["door"], arrays)
-    door = Door.from_spec(about["door"])
-    learner = Learner.from_description(door, about, arrays)
+    _check_size(about["quantizer"], arrays)
+    quantizer = Quantizer.from_spec(about["quantizer"])
+    learner = Learner.from_description(quantizer, about, arrays)
     names = about["feature_names"]
     if names is not None:
-        if len(names) != door.n_features or not all(isinstance(name, str) for name in names):
-            raise ValueError("the feature names don't fit the door")
+        if len(names) != quantizer.n_features or not all(isinstance(name, str) for name in names):
+            raise ValueError("the feature names don't fit the quantizer")
         names = np.array(names, dtype=object)
     head.adopt(learner, names)
     return head
@@ -229,7 +229,7 @@ def _encoded(name: str, value: Any) -> Any:
     if isinstance(value, RandomProjection):
         return {"RandomProjection": [value.n_components, value.random_state]}
     if isinstance(value, NearestKeys):
-        return {"NearestKeys": value.spec(), "door": value.door.spec()}  # the centres are among the arrays
+        return {"NearestKeys": value.spec(), "quantizer": value.quantizer.spec()}  # the centres are among the arrays
     if isinstance(value, np.generic):  # an integer must stay one
         value = value.item()
     if isinstance(value, bool | int | float | str | None):
@@ -251,6 +251,6 @@ def _decoded(value: Any, arrays: Arrays) -> Any:
         return FixedPoint(*value["FixedPoint"])
     if isinstance(value, dict) and value.keys() == {"RandomProjection"}:
         return RandomProjection(*value["RandomProjection"])
-    if isinstance(value, dict) and value.keys() == {"NearestKeys", "door"}:
-        return NearestKeys.from_arrays(Door.from_spec(value["door"]), value["NearestKeys"], arrays)
+    if isinstance(value, dict) and value.keys() == {"NearestKeys", "quantizer"}:
+        return NearestKeys.from_arrays(Quantizer.from_spec(value["quantizer"]), value["NearestKeys"], arrays)
     return value

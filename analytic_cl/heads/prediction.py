@@ -13,12 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._locks import Guarded, reading
-from analytic_cl.door import Door, FixedPoint, RandomProjection
 from analytic_cl.heads.declared import DeclaredClasses
 from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.heads.validation import plain_rows, validated_rows
 from analytic_cl.learner import Learner, Listener
 from analytic_cl.ledger import Track, check_track
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
 from analytic_cl.statistics import LabelledState, State
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
@@ -44,7 +44,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    door: str | FixedPoint
+    quantizer: str | FixedPoint
     projection: RandomProjection | None
     track: Track
     learner_: Learner
@@ -53,9 +53,9 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     _solved: dict[str, Any]
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name, parts of a projection or a door too, as ``projection__n_components=5000``.
+        """Set parameters by name, parts of a projection or a quantizer too, as ``projection__n_components=5000``.
 
-        Projections and doors never change, because learned states refer to them: with a part they are replaced.
+        Projections and quantizers never change, because learned states refer to them: with a part they are replaced.
         """
         parts: dict[str, dict[str, Any]] = {}
         for key in [key for key in params if "__" in key]:
@@ -109,9 +109,9 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         return self._all_classes()
 
     @property
-    def door_(self) -> Door:
-        """The door that the parameters meant for rows of this width."""
-        return self.state_.door
+    def quantizer_(self) -> Quantizer:
+        """The quantizer that the parameters meant for rows of this width."""
+        return self.state_.quantizer
 
     @reading
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -146,8 +146,10 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         prepared = self._prepared()
         rows: NDArray[Any] = np.asarray(X) if plain_rows(self, X) else validated_rows(self, X)
-        door = self.door_
-        return self._in_blocks(len(rows), lambda part: score(door.quantise(rows[part], first_row=part.start), prepared))
+        quantizer = self.quantizer_
+        return self._in_blocks(
+            len(rows), lambda part: score(quantizer.quantise(rows[part], first_row=part.start), prepared)
+        )
 
     @reading
     def scores_of(self, rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -171,7 +173,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         self._solved["listeners"] = [*self._solved.get("listeners", ()), listener]
 
     def _in_blocks(self, n: int, scores: Callable[[slice], NDArray[np.float64]]) -> NDArray[np.float64]:
-        size = max(1, _BLOCK // max(self.door_.width, self.door_.n_features))
+        size = max(1, _BLOCK // max(self.quantizer_.width, self.quantizer_.n_features))
         out = np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
         return out.ravel() if len(self._labelled.labels) == 2 else out
 

@@ -14,13 +14,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from analytic_cl._warnings import warn
-from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.lda import LDAClassifier
 from analytic_cl.heads.nearest_mean import NearestMeanClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
 from analytic_cl.heads.rls import RLSClassifier
+from analytic_cl.quantizers import FixedPoint, RandomProjection
 
 GROUP = "analytic_cl.heads"
 COMPONENTS = 5000  # random features of the projected heads
@@ -70,7 +70,7 @@ _OURS = (
         "nearest mean",
         lambda _: NearestMeanClassifier(),
         store=True,
-        examples=(NearestMeanClassifier(), NearestMeanClassifier("euclidean", door=FixedPoint(16))),
+        examples=(NearestMeanClassifier(), NearestMeanClassifier("euclidean", quantizer=FixedPoint(16))),
     ),
     HeadEntry("nearest-mean-euclidean", "nearest mean, Euclidean", lambda _: NearestMeanClassifier("euclidean")),
     HeadEntry(
@@ -79,7 +79,7 @@ _OURS = (
         lambda _: LDAClassifier(),
         _SHRINKAGE,
         store=True,
-        examples=(LDAClassifier(), LDAClassifier(shrinkage=0.1, door="embedding", track="rows")),
+        examples=(LDAClassifier(), LDAClassifier(shrinkage=0.1, quantizer="embedding", track="rows")),
     ),
     HeadEntry(
         "ridge",
@@ -89,10 +89,10 @@ _OURS = (
         store=True,
         examples=(
             RLSClassifier(),
-            RLSClassifier(alpha=1.0, fit_intercept=False, door=FixedPoint(8, bounds=(-6, 6)), track="none"),
+            RLSClassifier(alpha=1.0, fit_intercept=False, quantizer=FixedPoint(8, bounds=(-6, 6)), track="none"),
             RLSClassifier(projection=RandomProjection(20)),
             RLSClassifier(alpha=1.0, solver="recursive"),
-            RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, door="embedding"),
+            RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, quantizer="embedding"),
         ),
     ),
     HeadEntry(
@@ -118,7 +118,7 @@ _OURS = (
         store=True,
         examples=(
             KeyValueBottleneckClassifier(n_codebooks=16),
-            KeyValueBottleneckClassifier(8, 3, "mean posterior", door="embedding", random_state=3, track="rows"),
+            KeyValueBottleneckClassifier(8, 3, "mean posterior", quantizer="embedding", random_state=3, track="rows"),
         ),
     ),
     HeadEntry(
@@ -129,7 +129,7 @@ _OURS = (
         store=True,
         examples=(
             NearestNeighborsClassifier(3, "majority"),
-            NearestNeighborsClassifier(5, index="flat", door="embedding", track="digest"),
+            NearestNeighborsClassifier(5, index="flat", quantizer="embedding", track="digest"),
         ),
     ),
 )

@@ -6,10 +6,10 @@ from typing import Literal, cast
 
 import numpy as np
 
-from analytic_cl.door import FixedPoint, RandomProjection
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
+from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.recursive import RecursiveRidge
 from analytic_cl.solvers import LinearScores, ridge
 from analytic_cl.statistics import Moments
@@ -35,10 +35,10 @@ class RLSClassifier(LinearHead):
         "cholesky" solves anew, once, when weights are asked for after a change. "recursive", for streams that predict
         after every few rows, keeps the inverse and lets it follow each row in n_features^2 operations; it needs a
         number above 0 as `alpha`, because the other choices move with every row.
-    door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
-        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "wide" (32 bits).
+    quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
+        How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
-        Random features in front; implies the embedding door.
+        Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others.
@@ -100,14 +100,14 @@ class RLSClassifier(LinearHead):
         fit_intercept: bool = True,
         *,
         solver: Literal["cholesky", "recursive"] = "cholesky",
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
         projection: RandomProjection | None = None,
         track: Track = "auto",
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.solver = solver
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 

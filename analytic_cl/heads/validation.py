@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
 from analytic_cl._containers import column_values, is_a, local, objects
-from analytic_cl.door import rows_named
 from analytic_cl.heads.tables import is_time, read_table
+from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Label, LabelledState, Targets, encode_labels
 
 
@@ -73,7 +73,7 @@ def _is_missing(label: Any) -> bool:
 def validated_rows(head: Any, X: Any, reset: bool = False) -> NDArray[Any]:
     """X through scikit-learn's validation, names of columns included.
 
-    NaN and infinity pass: the door looks for them itself, because it can name the rows.
+    NaN and infinity pass: the quantizer looks for them itself, because it can name the rows.
     """
     named, rows = read_table(X)
     if named is None:

@@ -6,22 +6,24 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door, Losses
+from analytic_cl.quantizers import Losses, Quantizer
 
 
 class Watched:
-    """Mixin of `Head`: what one stream of rows lost at the door, from `fit` on or since everything was forgotten."""
+    """Mixin of `Head`: what one stream of rows lost at the quantizer, from `fit` on or since everything was
+    forgotten.
+    """
 
     _losses: Losses
 
-    def _watch_afresh(self, door: Door) -> None:
-        self._losses = Losses(door)
+    def _watch_afresh(self, quantizer: Quantizer) -> None:
+        self._losses = Losses(quantizer)
 
-    def _watch(self, X: NDArray[Any], door: Door) -> None:
+    def _watch(self, X: NDArray[Any], quantizer: Quantizer) -> None:
         """Say, once a stream, what rows lose that are about to be learned."""
         losses = self.__dict__.get("_losses")  # none: a head that was loaded, or made from moments or another head
-        if losses is None or losses.door != door:
-            self._losses = Losses(door)
+        if losses is None or losses.quantizer != quantizer:
+            self._losses = Losses(quantizer)
         self._losses.saw(X, self.__dict__.get("feature_names_in_"))
 
     @property

@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
 from analytic_cl.learner.receipt import Receipt, ReceiptDraft
 from analytic_cl.ledger import Draft, Ledger, RowState, SampleId, Selection, Track
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import Change, State, Target, Targets, deferred_interrupts, state_from_arrays, state_kind
 
 Listener = Callable[[int, int, list[Change] | None], None]
@@ -49,12 +49,12 @@ class Learner:
     Examples
     --------
     >>> import numpy as np
-    >>> from analytic_cl import Moments, resolve_door
+    >>> from analytic_cl import Moments, resolve_quantizer
     >>> from analytic_cl.learner import Learner
     >>> from analytic_cl.statistics import encode_labels
     >>> rows = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int8)
-    >>> door = resolve_door("as-is", None, n_features=2)
-    >>> learner, other = Learner(Moments(door)), Learner(Moments(door))
+    >>> quantizer = resolve_quantizer("integers", None, n_features=2)
+    >>> learner, other = Learner(Moments(quantizer)), Learner(Moments(quantizer))
     >>> learner.learn(rows.copy(), encode_labels([0, 1, 1]), ["ann", "bob", "cy"])
     >>> learner.forget(learner.ledger.find_ids(["cy"])).removed
     1
@@ -68,15 +68,15 @@ class Learner:
             ledger = state.ledger
             ledger.track = track
         if ledger is None:
-            ledger = Ledger(state.door, track)
+            ledger = Ledger(state.quantizer, track)
             ledger.untracked = state.n_rows
         self.state = state
         self.ledger = ledger
         self.listeners: list[Listener] = []
 
     @property
-    def door(self) -> Door:
-        return self.state.door
+    def quantizer(self) -> Quantizer:
+        return self.state.quantizer
 
     @property
     def _is_its_rows(self) -> bool:
@@ -86,7 +86,7 @@ class Learner:
     # ---- learn
 
     def learn(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None) -> None:
-        """Learn integer rows that came out of the door, with a target and perhaps an id each.
+        """Learn integer rows that came out of the quantizer, with a target and perhaps an id each.
 
         Raises ValueError, with nothing changed, for ids that the ledger has or can't keep, and for rows or targets that
         the state can't learn.
@@ -100,7 +100,7 @@ class Learner:
             self._tell(before, [Change(rows, targets, +1)])
 
     def _add(self, rows: NDArray[Any], targets: Targets) -> None:
-        self.state.add(rows, targets, from_door=True)
+        self.state.add(rows, targets, from_quantizer=True)
 
     def _record(self, drafts: list[Draft], change: Callable[[], Any], undo: Callable[[], Any]) -> None:
         """Change the state and the ledger, both or neither."""
@@ -121,7 +121,7 @@ class Learner:
     def merge(self, other: Learner) -> Self:
         """Learn all that another learner has learned. Returns self; `other` is unchanged.
 
-        Raises ValueError, with nothing changed, for ids that both have, and for another kind of state or door.
+        Raises ValueError, with nothing changed, for ids that both have, and for another kind of state or quantizer.
         """
         self.state.check_mergeable(other.state)
         self.ledger.check_mergeable(other.ledger)
@@ -234,15 +234,17 @@ class Learner:
         return {"state": self.state.describe(), "ledger": ledger, "state_digest": self.state.digest()}, arrays
 
     @classmethod
-    def from_description(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_description(
+        cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         """The learner that `describe` described. Raises an error where it is not a possible one."""
         kind = state_kind(description["state"]["kind"])
         if issubclass(kind, RowState):
-            ledger = Ledger.from_arrays(door, description["ledger"], arrays)
-            state: State = kind.over(ledger, door)
+            ledger = Ledger.from_arrays(quantizer, description["ledger"], arrays)
+            state: State = kind.over(ledger, quantizer)
         else:
-            state = state_from_arrays(door, description["state"], arrays)
-            ledger = Ledger.from_arrays(door, description["ledger"], arrays)
+            state = state_from_arrays(quantizer, description["state"], arrays)
+            ledger = Ledger.from_arrays(quantizer, description["ledger"], arrays)
         if state.digest() != description["state_digest"]:
             raise ValueError("the state does not have the digest that it was saved with")
         recorded = ledger.counts()

@@ -26,8 +26,8 @@ class Receipt:
         Rows taken out of the state (with ``dry_run=True``: rows that would be).
     classes_emptied : list
         Classes that have no rows any more.
-    door : dict
-        Parameters of the door that the rows came through.
+    quantizer : dict
+        Parameters of the quantizer that the rows came through.
     dry_run : bool
         Whether nothing was changed.
     digest_before, digest_after : str or None
@@ -46,7 +46,7 @@ class Receipt:
     requested: int
     removed: int
     classes_emptied: list[Target]
-    door: dict[str, Any]
+    quantizer: dict[str, Any]
     dry_run: bool = False
     digest_before: str | None = None
     digest_after: str | None = None
@@ -73,7 +73,7 @@ class ReceiptDraft:
             requested=requested,
             removed=removed,
             classes_emptied=[label for label in self._labels if not state.count(label)],
-            door=state.door.spec(),
+            quantizer=state.quantizer.spec(),
             dry_run=dry_run,
             digest_before=self._before,
             digest_after=None if self._before is None else state.digest(),

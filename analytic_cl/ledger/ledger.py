@@ -10,13 +10,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named, other_kind
 from analytic_cl.ledger.records import KEY_BYTES, Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.search import NotLearnedError, find_rows
 from analytic_cl.ledger.table import Entries, Table
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import Target, Targets, target_from_json, target_to_json
 
 Track = Literal["auto", "rows", "digest", "none"]
@@ -59,7 +59,7 @@ class Ledger(Records):
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
         Gives the width and dtype of the rows.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What is kept of each learned row: its integers, a keyed 128-bit digest of row and target, or nothing. "auto"
@@ -80,9 +80,9 @@ class Ledger(Records):
     Cost: ``width`` bytes times the integer's size for a kept row, 16 bytes for a digest; hashing 3 to 4 GB/s.
     """
 
-    def __init__(self, door: Door, track: Track = "auto", *, keep_rows: bool = False) -> None:
+    def __init__(self, quantizer: Quantizer, track: Track = "auto", *, keep_rows: bool = False) -> None:
         check_track(track)
-        super().__init__(door)
+        super().__init__(quantizer)
         self.track = track
         self.keep_rows = keep_rows
         self.revision = 0
@@ -288,9 +288,11 @@ class Ledger(Records):
         return description, arrays
 
     @classmethod
-    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Ledger:
+    def from_arrays(
+        cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Ledger:
         """The ledger that `to_arrays` described. Raises an error of some kind where it is not one."""
-        ledger = cls(door, description["track"], keep_rows=description["keep_rows"])
+        ledger = cls(quantizer, description["track"], keep_rows=description["keep_rows"])
         ledger.keys = [bytes.fromhex(key) for key in description["keys"]]
         ledger.untracked = int(description["untracked"])
         ledger.number_of = {target_from_json(value): number for number, value in enumerate(description["targets"])}
@@ -317,8 +319,8 @@ class Ledger(Records):
             raise ValueError("the ledger's ids or labels don't fit its rows")
         if not ledger.keys or any(len(key) != KEY_BYTES for key in ledger.keys):
             raise ValueError("the ledger's keys are of the wrong length")
-        if np.abs(ledger.kept.payload.astype(np.int64)).max(initial=0) > door.limit:
-            raise ValueError("the ledger's rows are out of the door's range")
+        if np.abs(ledger.kept.payload.astype(np.int64)).max(initial=0) > quantizer.limit:
+            raise ValueError("the ledger's rows are out of the quantizer's range")
         return ledger
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.row_index import Digests, Positions
 from analytic_cl.ledger.table import Table
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import Target, Targets
 
 KEY_BYTES = 32
@@ -34,8 +34,8 @@ class Records:
         First the own, then those of ledgers that were merged.
     """
 
-    def __init__(self, door: Door) -> None:
-        self.kept = Table(door.width, door.dtype)
+    def __init__(self, quantizer: Quantizer) -> None:
+        self.kept = Table(quantizer.width, quantizer.dtype)
         self.hashed = Table(2, np.uint64, of_digests=True)
         self.untracked = 0
         self.keys: list[bytes] = [secrets.token_bytes(KEY_BYTES)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Self
 
-from analytic_cl.door import Door
 from analytic_cl.ledger.ledger import Ledger
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import State
 
 
@@ -23,7 +23,7 @@ class RowState(State):
 
     @classmethod
     @abstractmethod
-    def over(cls, ledger: Ledger, door: Door) -> Self:
+    def over(cls, ledger: Ledger, quantizer: Quantizer) -> Self:
         """The state of the rows in a ledger. Raises ValueError where it does not keep all of them."""
 
     def _touch(self) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import rows_named
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import named
 from analytic_cl.ledger.records import Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.table import Table
+from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Target, Targets
 
 _HINTS = 10  # rows that a refusal looks for under other labels

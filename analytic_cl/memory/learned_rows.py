@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
 from analytic_cl.ledger import Draft, Ledger, Positions, RowState, Table
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import (
     EMPTY,
     ROWS,
@@ -35,7 +35,7 @@ class LearnedRows(RowState, LabelledState):
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
         What the integer rows mean; part of the digest.
 
     Attributes
@@ -56,14 +56,14 @@ class LearnedRows(RowState, LabelledState):
     provides = frozenset({ROWS})
     can_drop_classes = True
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
-        self.ledger = Ledger(door, keep_rows=True)
+    def __init__(self, quantizer: Quantizer) -> None:
+        super().__init__(quantizer)
+        self.ledger = Ledger(quantizer, keep_rows=True)
         self._counted: tuple[int, dict[Label, int]] = -1, {}  # rows of each class, at a revision of the ledger
 
     @classmethod
-    def over(cls, ledger: Ledger, door: Door) -> Self:
-        state = cls(door)
+    def over(cls, ledger: Ledger, quantizer: Quantizer) -> Self:
+        state = cls(quantizer)
         state.ledger = ledger
         if ledger.kept.n_alive != ledger.n_rows or not ledger.keep_rows:
             raise ValueError("the ledger does not keep all of its rows")
@@ -71,7 +71,7 @@ class LearnedRows(RowState, LabelledState):
         return state
 
     def __repr__(self) -> str:
-        return f"LearnedRows({self.n_rows} rows of {len(self._counts())} classes, {self.door.describe()})"
+        return f"LearnedRows({self.n_rows} rows of {len(self._counts())} classes, {self.quantizer.describe()})"
 
     # ---- what lies where
 
@@ -124,13 +124,15 @@ class LearnedRows(RowState, LabelledState):
 
     @property
     def by_angle(self) -> bool:
-        """Whether neighbours are compared by angle: behind a door that makes unit rows, which clipping may shorten."""
-        return self.door.rule.norm == "l2"
+        """Whether neighbours are compared by angle: behind a quantizer that makes unit rows, which clipping may
+        shorten.
+        """
+        return self.quantizer.rule.norm == "l2"
 
     # ---- change, whole or not at all
 
-    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
-        encoded = self._encoded(rows, targets) if from_door else self._checked(rows, targets)
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_quantizer: bool = False) -> None:
+        encoded = self._encoded(rows, targets) if from_quantizer else self._checked(rows, targets)
         self._check_room(rows.shape[0])
         draft = self.ledger.draft(rows.copy(), encoded, None)
         with deferred_interrupts():
@@ -146,7 +148,7 @@ class LearnedRows(RowState, LabelledState):
 
     def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
         if sign < 0:
-            self.add(rows, targets, from_door=True)
+            self.add(rows, targets, from_quantizer=True)
             return
         with deferred_interrupts():
             self.ledger.unrecord([Draft(len(rows), self.table)])
@@ -163,13 +165,13 @@ class LearnedRows(RowState, LabelledState):
         self.ledger.record(self.ledger.drafts_of(other.ledger))
 
     @classmethod
-    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
-        return cls(door)
+    def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:
+        return cls(quantizer)
 
     # ---- identity and disk
 
     def digest(self) -> str:
-        """SHA-256 of door, classes that have rows and their rows in order of their bytes, in hexadecimal."""
+        """SHA-256 of quantizer, classes that have rows and their rows in order of their bytes, in hexadecimal."""
         if not self.n_rows:
             return EMPTY
         live = self.table.live()
@@ -178,7 +180,7 @@ class LearnedRows(RowState, LabelledState):
         rows_of = dict(zip(labels, np.split(by_class, np.cumsum(self.counts)[:-1]), strict=True))
         names = sorted((label_bytes(label), label) for label in labels)
         h = hashlib.sha256(MAGIC)
-        h.update(sized(self.door.canonical_bytes()))
+        h.update(sized(self.quantizer.canonical_bytes()))
         h.update(struct.pack("<q", len(names)))
         for name, label in names:
             rows = self.table.payload[rows_of[label]]
@@ -196,16 +198,18 @@ class LearnedRows(RowState, LabelledState):
         return {"labels": labels_to_array(self.labels), "rows": self.table.payload[live], "row_classes": places}
 
     @classmethod
-    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(
+        cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         labels = labels_from_array(arrays.get("labels"))
         rows, places = arrays.get("rows"), arrays.get("row_classes")
-        if rows is None or rows.dtype != door.dtype or rows.ndim != 2 or rows.shape[1] != door.width:
-            raise ValueError(f"array 'rows' is missing, or not {door.dtype} of shape (n, {door.width})")
+        if rows is None or rows.dtype != quantizer.dtype or rows.ndim != 2 or rows.shape[1] != quantizer.width:
+            raise ValueError(f"array 'rows' is missing, or not {quantizer.dtype} of shape (n, {quantizer.width})")
         if places is None or places.dtype != np.int32 or places.shape != (len(rows),):
             raise ValueError("array 'row_classes' is missing, or not int32, one a row")
         if set(np.unique(places).tolist()) != set(range(len(labels))):
             raise ValueError("there are class labels without rows")
-        state = cls(door)
+        state = cls(quantizer)
         state.add(rows, Targets(labels, places.astype(np.int64)))
         return state
 

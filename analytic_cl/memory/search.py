@@ -75,7 +75,7 @@ def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any],
 
     Cost: a search for k + 8 rows, and k + 8 exact distances; a second one, of all rows, for the queries that stay
     uncertain, which are those with more than 8 rows at the k-th distance, and where float32 is too coarse for the
-    door's integers. Memory: some 100 bytes a query and neighbour.
+    quantizer's integers. Memory: some 100 bytes a query and neighbour.
     """
     table = state.table
     k = min(k, table.n_alive)

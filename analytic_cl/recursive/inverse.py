@@ -46,8 +46,8 @@ class RidgeInverse:
     """
 
     def __init__(self, moments: Moments, p: Floats, w: Floats, centred: bool) -> None:
-        d = moments.door.width
-        self.door = moments.door
+        d = moments.quantizer.width
+        self.quantizer = moments.quantizer
         self.centred = centred
         self.place: dict[Label, int] = {label: place for place, label in enumerate(moments.labels)}
         self.counts = moments.counts.astype(np.float64)
@@ -130,12 +130,12 @@ class RidgeInverse:
         x, of_class = rows.astype(np.int64), np.zeros((len(rows), len(self.place)))
         of_class[np.arange(len(x)), places] = 1.0
         if not self.centred:
-            u, r = self.door.offset + self.door.step * x, np.full(len(x), float(sign))
+            u, r = self.quantizer.offset + self.quantizer.step * x, np.full(len(x), float(sign))
             return np.asfortranarray(u.T), r, sign * (2 * of_class - 1)
         n = int(self.counts.sum()) + sign * np.arange(len(x))[:, None]
         sums, counts = _running(self.total, sign * x), _running(self.counts, sign * of_class)
         r = sign * n / (n + sign)
-        u = self.door.step * ((n * x - sums) / n)
+        u = self.quantizer.step * ((n * x - sums) / n)
         return np.asfortranarray(u.T), r[:, 0], 2 * r * of_class - 2 * sign / (n + sign) * counts
 
     def _own(self) -> None:
@@ -173,7 +173,7 @@ class RidgeInverse:
         if self.centred:
             self.w[place] = 0.0
         else:
-            x_sum = self.counts.sum() * self.door.offset + self.door.step * self.total
+            x_sum = self.counts.sum() * self.quantizer.offset + self.quantizer.step * self.total
             self.w[place] = -self.times(x_sum[:, None])[:, 0]
         self.place[label] = place
         self.counts = np.append(self.counts, 0.0)

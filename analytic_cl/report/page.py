@@ -119,7 +119,7 @@ def _page(comparison: Comparison, drawings: dict[str, Drawing]) -> str:
 
 _SUMMARY_NOTE = (
     "Means over seeds, ± half of the 95 % interval. Seconds are sums over all sessions; learning includes the update "
-    "of the state, which heads behind one door share. Bold: the best of those that learn session by session."
+    "of the state, which heads behind one quantizer share. Bold: the best of those that learn session by session."
 )
 _MATRICES_NOTE = (
     "Accuracy on each session's classes after every session since. A column that keeps its colour downwards is kept; "
@@ -130,7 +130,9 @@ _COST_NOTE = (
     "everything at once. The scale of accuracy stretches towards 1, as a logarithm of the error, where the methods "
     "differ much."
 )
-_SHARED_NOTE = "Heads behind one door share one state: rows are learned once, and each further head is only solved."
+_SHARED_NOTE = (
+    "Heads behind one quantizer share one state: rows are learned once, and each further head is only solved."
+)
 
 
 def _title(comparison: Comparison) -> str:
@@ -262,15 +264,17 @@ def _reproduce(comparison: Comparison) -> str:
         [
             escape(method.label),
             f"<code>{escape(run.get('estimator') or '')}</code>",
-            escape(run.get("door") or ""),
+            escape(run.get("quantizer") or ""),
             _tuned(run),
         ]
         for method in comparison.methods
         for run in method.runs[:1]
     ]
-    content += "<details><summary>Estimators and doors</summary>"
+    content += "<details><summary>Estimators and quantizers</summary>"
     content += (
-        tables.table("Estimators and doors", ["Method", "Estimator", "Door", "Tuned"], [(None, estimators)], 4)
+        tables.table(
+            "Estimators and quantizers", ["Method", "Estimator", "Quantizer", "Tuned"], [(None, estimators)], 4
+        )
         + "</details>"
     )
     digests = tables.digest_table(comparison)

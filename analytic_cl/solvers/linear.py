@@ -18,7 +18,7 @@ def centre(moments: Moments) -> Int64s:
 
 @dataclass(frozen=True)
 class LinearScores:
-    """Scores ``(step * (q - centre)) @ weights.T + bias`` of integer rows q behind a door: one column a class.
+    """Scores ``(step * (q - centre)) @ weights.T + bias`` of integer rows q behind a quantizer: one column a class.
 
     `coef` and `intercept` are the same scores on dequantised rows, where far from the origin large numbers cancel;
     they also carry a part that all classes share, as scikit-learn's do. For two classes there is one column, the

@@ -25,5 +25,5 @@ def cosine_nearest_mean(moments: Moments) -> LinearScores:
     means = class_means(moments)
     norms = np.sqrt(np.einsum("ij,ij->i", means, means))
     unit, zero = means / np.where(norms > 0, norms, 1.0)[:, None], np.zeros(len(means))
-    origin = np.zeros(moments.door.width, dtype=np.int64)
-    return LinearScores(origin, unit, unit @ moments.door.offset, unit, zero).of_second_class()
+    origin = np.zeros(moments.quantizer.width, dtype=np.int64)
+    return LinearScores(origin, unit, unit @ moments.quantizer.offset, unit, zero).of_second_class()

@@ -63,8 +63,8 @@ def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: 
     """Scores of these ridge weights, shape (n_classes, width), or of the second of two classes alone: (1, width)."""
     if not fit_intercept:
         zero = np.zeros(len(coef))
-        origin = np.zeros(moments.door.width, dtype=np.int64)
-        return LinearScores(origin, coef, coef @ moments.door.offset, coef, zero, strength)
+        origin = np.zeros(moments.quantizer.width, dtype=np.int64)
+        return LinearScores(origin, coef, coef @ moments.quantizer.offset, coef, zero, strength)
     target_means = (2 * moments.counts / moments.n_rows - 1)[-len(coef) :]
     origin, whole_mean, rest = mean_in_parts(moments)
     bias, intercept = (target_means - product(coef, m[:, None])[:, 0] for m in (rest, whole_mean))
@@ -77,7 +77,7 @@ def regularised(moments: Moments, alpha: str | float, centred: bool) -> tuple[Fl
     """
     n = moments.n_rows
     about: Literal["mean", "origin"] = "mean" if centred else "origin"
-    if alpha == "auto" and moments.door.projection is None:
+    if alpha == "auto" and moments.quantizer.projection is None:
         return _auto(moments, about)
     if isinstance(alpha, str):
         a = scatter_matrix(moments, about, 1 / n)
@@ -96,7 +96,7 @@ def _auto(moments: Moments, about: Literal["mean", "origin"]) -> tuple[Floats, f
     because it tells classes apart, and would be divided by that width.
     """
     n = moments.n_rows
-    if moments.door.rule.norm == "l2":
+    if moments.quantizer.rule.norm == "l2":
         a = scatter_matrix(moments, about, 1 / n)
         penalty = float(a.trace()) or 1.0
         a[np.diag_indices_from(a)] += penalty / n

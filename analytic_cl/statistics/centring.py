@@ -47,7 +47,7 @@ def scatter(
 
     Cost: 3 n_classes d^2 multiply-adds for "class means", 3 d^2 for "mean".
     """
-    d = moments.door.width
+    d = moments.quantizer.width
     out = np.zeros((d, d))
     for rows, fill in _panels(moments, about):
         panel = out[rows, rows.start :]
@@ -69,7 +69,7 @@ def scatter_product(
 
     Cost: as `scatter`, and 2 k d^2.
     """
-    d = moments.door.width
+    d = moments.quantizer.width
     out = np.zeros(v.shape)
     buffer = np.empty(min(_PANEL, d) * d)
     for rows, fill in _panels(moments, about):
@@ -90,7 +90,7 @@ def _panels(moments: Moments, about: str) -> Iterator[tuple[slice, Callable[[NDA
     counts, sums = _centres(moments, about)
     means, rests = _rounded_means(counts, sums)
     left, right = np.concatenate([means, rests]), np.concatenate([sums, means])
-    d = moments.door.width
+    d = moments.quantizer.width
     for top in range(0, d, _PANEL):
         rows = slice(top, min(top + _PANEL, d))
         products = exact_product(left[:, rows], right[:, top:])
@@ -117,10 +117,10 @@ def _fill_wide_panel(
 
 def _wide_panel(moments: Moments, rows: slice, products: Iterable[tuple[Int64s, int]]) -> NDArray[np.float64]:
     """Rows of G - products, from the first of them on, in 128 bits; only entries j >= i are valid."""
-    d = moments.door.width
+    d = moments.quantizer.width
     starts = gram.row_starts(d)
     whole = Int128((rows.stop - rows.start, d - rows.start))
-    for plane, shift in zip(moments.planes, gram.PLANE_SHIFTS[moments.door.bits], strict=True):
+    for plane, shift in zip(moments.planes, gram.PLANE_SHIFTS[moments.quantizer.bits], strict=True):
         panel = np.zeros_like(whole.high)
         for i in range(rows.start, rows.stop):
             panel[i - rows.start, i - rows.start :] = plane[starts[i] : starts[i] + d - i]
@@ -174,7 +174,7 @@ def _centres(moments: Moments, about: str) -> tuple[Int64s, Int64s]:
         return moments.counts, moments.sums
     if about == "mean":
         return np.array([moments.n_rows]), moments.total[None, :]
-    return np.zeros(0, dtype=np.int64), np.zeros((0, moments.door.width), dtype=np.int64)
+    return np.zeros(0, dtype=np.int64), np.zeros((0, moments.quantizer.width), dtype=np.int64)
 
 
 def _rounded_means(counts: Int64s, sums: Int64s) -> tuple[Int64s, Int64s]:

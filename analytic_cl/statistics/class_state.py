@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.labelled_state import LabelledState
 from analytic_cl.statistics.labels import Label
@@ -23,8 +23,8 @@ class ClassState(LabelledState):
 
     _BY_CLASS: ClassVar[dict[str, int]] = {}  # names of arrays, and which axis is that of the classes
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
+    def __init__(self, quantizer: Quantizer) -> None:
+        super().__init__(quantizer)
         self._place: dict[Label, int] = {}
         self._counts = np.zeros(0, dtype=np.int64)
 

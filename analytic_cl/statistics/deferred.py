@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
 from analytic_cl._locks import StateLock
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import Diagonal, gram_diagonal, squares
@@ -28,8 +28,8 @@ class DeferredGram:
     Exactness: bit for bit; what waits is part of every answer.
     """
 
-    def __init__(self, door: Door, planes: gram.Planes) -> None:
-        self._door = door
+    def __init__(self, quantizer: Quantizer, planes: gram.Planes) -> None:
+        self._quantizer = quantizer
         self._planes = planes
         self._waiting: dict[int, list[NDArray[Any]]] = {+1: [], -1: []}
         self._diagonal: Diagonal | None = None  # of the planes alone
@@ -46,7 +46,7 @@ class DeferredGram:
         """Diagonal of the matrix, exactly, without reading the rest of it."""
         with deferred_interrupts(), self._lock:
             if self._diagonal is None:
-                self._diagonal = gram_diagonal(self._planes, self._door)
+                self._diagonal = gram_diagonal(self._planes, self._quantizer)
             diagonal = self._diagonal
             for sign, waiting in self._waiting.items():
                 for rows in waiting:
@@ -58,7 +58,7 @@ class DeferredGram:
         with deferred_interrupts(), self._lock:
             if len(rows) > _FEW:
                 self._diagonal = None
-                gram.accumulate(self._planes, rows, self._door.bits, sign, interruptible)
+                gram.accumulate(self._planes, rows, self._quantizer.bits, sign, interruptible)
                 return
             own = rows.copy()  # the caller's may change while it waits
             if sum(map(len, self._waiting[+1] + self._waiting[-1])) + len(rows) > _MOST:
@@ -80,7 +80,7 @@ class DeferredGram:
         for sign, waiting in list(self._waiting.items()):
             if waiting:
                 self._diagonal = None
-                gram.accumulate(self._planes, np.concatenate(waiting), self._door.bits, sign, interruptible=False)
+                gram.accumulate(self._planes, np.concatenate(waiting), self._quantizer.bits, sign, interruptible=False)
                 entered, self._waiting[sign] = waiting, []
                 for rows in entered:
                     if rows.flags.writeable:
@@ -94,8 +94,8 @@ class DeferredGram:
             for mine, plane in zip(self._planes, theirs, strict=True):
                 np.add(mine, plane, out=mine)
 
-    def __getstate__(self) -> tuple[Door, gram.Planes]:
-        return self._door, self.planes
+    def __getstate__(self) -> tuple[Quantizer, gram.Planes]:
+        return self._quantizer, self.planes
 
-    def __setstate__(self, state: tuple[Door, gram.Planes]) -> None:
+    def __setstate__(self, state: tuple[Quantizer, gram.Planes]) -> None:
         self.__init__(*state)  # type: ignore[misc]  # the constructor is all that there is to do

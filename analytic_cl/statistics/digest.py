@@ -1,8 +1,8 @@
 """The canonical bytes of a state, hashed.
 
-Layout, all numbers little-endian: the magic; the door's description as canonical JSON behind its length; order,
+Layout, all numbers little-endian: the magic; the quantizer's description as canonical JSON behind its length; order,
 width and number of classes; for each class in order of its label bytes: the label bytes behind their length, n_c,
-S_c; at order 2 the upper triangle of G row by row. Integers are int64, except G behind a 32-bit door: 128 bits.
+S_c; at order 2 the upper triangle of G row by row. Integers are int64, except G behind a 32-bit quantizer: 128 bits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.labels import Label, label_bytes
 from analytic_cl.statistics.wide import Int128
@@ -24,19 +24,21 @@ EMPTY = hashlib.sha256(MAGIC + b"empty").hexdigest()
 
 
 def moments_digest(
-    door: Door,
+    quantizer: Quantizer,
     order: int,
     labels: list[Label],
     counts: NDArray[np.int64],
     sums: NDArray[np.int64],
     planes: gram.Planes,
 ) -> str:
-    """SHA-256 in hexadecimal of a state given by its parts. A state without rows remembers nothing, not its door."""
+    """SHA-256 in hexadecimal of a state given by its parts. A state without rows remembers nothing, not its
+    quantizer.
+    """
     if not labels:
         return EMPTY
     h = hashlib.sha256(MAGIC)
-    h.update(sized(door.canonical_bytes()))
-    h.update(struct.pack("<qqq", order, door.width, len(labels)))
+    h.update(sized(quantizer.canonical_bytes()))
+    h.update(struct.pack("<qqq", order, quantizer.width, len(labels)))
     for name, place in sorted((label_bytes(label), place) for place, label in enumerate(labels)):
         h.update(sized(name))
         h.update(struct.pack("<q", counts[place]))
@@ -46,7 +48,7 @@ def moments_digest(
     elif planes:
         for start in range(0, planes[0].size, 2**20):
             entries = Int128(planes[0][start : start + 2**20].shape)
-            for plane, shift in zip(planes, gram.PLANE_SHIFTS[door.bits], strict=True):
+            for plane, shift in zip(planes, gram.PLANE_SHIFTS[quantizer.bits], strict=True):
                 entries.add(plane[start : start + 2**20], shift)
             h.update(entries.to_bytes())
     return h.hexdigest()

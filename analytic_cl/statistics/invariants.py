@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 
-# Behind a 32-bit door squares pass 2^63, so diagonals are Python integers in object arrays there.
+# Behind a 32-bit quantizer squares pass 2^63, so diagonals are Python integers in object arrays there.
 Diagonal = NDArray[Any]
 
 
-def gram_diagonal(planes: gram.Planes, door: Door) -> Diagonal:
+def gram_diagonal(planes: gram.Planes, quantizer: Quantizer) -> Diagonal:
     """Diagonal of the Gram matrix, exactly."""
-    starts = gram.row_starts(door.width)
-    return _joined([plane[starts] for plane in planes], door.bits)
+    starts = gram.row_starts(quantizer.width)
+    return _joined([plane[starts] for plane in planes], quantizer.bits)
 
 
 def squares(rows: NDArray[Any]) -> Diagonal:

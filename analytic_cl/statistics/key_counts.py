@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_backend, get_threads
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
-from analytic_cl.door import Door, NearestKeys, SignKeys
+from analytic_cl.quantizers import NearestKeys, Quantizer, SignKeys
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.digest import EMPTY, sized
 from analytic_cl.statistics.interrupts import deferred_interrupts
@@ -34,7 +34,7 @@ class KeyCounts(ClassState):
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
         What the integer rows mean; part of the digest.
     keys : SignKeys or NearestKeys
         What turns integer rows into keys; part of the digest.
@@ -52,13 +52,13 @@ class KeyCounts(ClassState):
     can_drop_classes = True
     _BY_CLASS: ClassVar[dict[str, int]] = {"_tables": 2}
 
-    def __init__(self, door: Door, keys: SignKeys | NearestKeys) -> None:
-        super().__init__(door)
+    def __init__(self, quantizer: Quantizer, keys: SignKeys | NearestKeys) -> None:
+        super().__init__(quantizer)
         self.keys = keys
         self._tables = np.zeros((keys.n_codebooks, 2**keys.bits, 0), dtype=np.int32)
 
     def __repr__(self) -> str:
-        return f"KeyCounts({self.n_rows} rows of {len(self._place)} classes, {self.keys}, {self.door.describe()})"
+        return f"KeyCounts({self.n_rows} rows of {len(self._place)} classes, {self.keys}, {self.quantizer.describe()})"
 
     @property
     def tables(self) -> NDArray[np.int32]:
@@ -72,8 +72,8 @@ class KeyCounts(ClassState):
 
     # ---- change, whole or not at all
 
-    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
-        encoded = self._encoded(rows, targets) if from_door else self._checked(rows, targets)
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_quantizer: bool = False) -> None:
+        encoded = self._encoded(rows, targets) if from_quantizer else self._checked(rows, targets)
         self._check_room(rows.shape[0])
         keys, encoded = self.keys.keys(rows), encoded.used()
         self._reserve(encoded.values)
@@ -105,20 +105,22 @@ class KeyCounts(ClassState):
             self._tables[:, :, place] += other._tables[:, :, other._place[label]]
 
     def empty(self) -> Self:
-        return type(self)(self.door, self.keys)
+        return type(self)(self.quantizer, self.keys)
 
     @classmethod
-    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
-        return cls(door, SignKeys.from_spec(description["keys"]))
+    def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:
+        return cls(quantizer, SignKeys.from_spec(description["keys"]))
 
     def digest(self) -> str:
-        """SHA-256 of the state's values, in hexadecimal: door, keys, classes that have rows, counts; see `Moments`."""
+        """SHA-256 of the state's values, in hexadecimal: quantizer, keys, classes that have rows, counts; see
+        `Moments`.
+        """
         if not self._place:
             return EMPTY
         names = sorted((label_bytes(label), label) for label in self._place)
         places = [self._place[label] for _, label in names]
         h = hashlib.sha256(MAGIC)
-        h.update(sized(self.door.canonical_bytes()))
+        h.update(sized(self.quantizer.canonical_bytes()))
         h.update(sized(repr(sorted(self.keys.spec().items())).encode()))
         h.update(struct.pack("<q", len(names)))
         for name, label in names:
@@ -142,9 +144,11 @@ class KeyCounts(ClassState):
         }
 
     @classmethod
-    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(
+        cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         spec, labels = description["keys"], labels_from_array(arrays.get("labels"))
-        plain = replace(door, source=None)  # keys are made from rows, whatever these come from
+        plain = replace(quantizer, source=None)  # keys are made from rows, whatever these come from
         nearest = spec["kind"] == "nearest"
         keys = NearestKeys.from_arrays(plain, spec, dict(arrays)) if nearest else SignKeys.from_spec(spec)
         shape = (keys.n_codebooks, 2**keys.bits, len(labels))
@@ -155,7 +159,7 @@ class KeyCounts(ClassState):
             raise ValueError(f"array 'tables' is missing, or not int32 of shape {shape} from 0 on")
         if (tables.sum(axis=1, dtype=np.int64) != counts).any() or counts.sum() > _MOST_ROWS:
             raise ValueError("not a possible state: a codebook does not hold as many keys as there are rows")
-        state = cls(door, keys)
+        state = cls(quantizer, keys)
         state._place = {label: place for place, label in enumerate(labels)}
         state._counts, state._tables = counts.copy(), tables.copy()
         return state

@@ -72,13 +72,15 @@ class LabelledState(State):
 
     def _checked(self, rows: NDArray[Any], labels: Iterable[Any]) -> Targets:
         targets = self._encoded(rows, labels)
-        if rows.size and (int(rows.min()) < -self.door.limit or (self.door.bits > 8 and rows.max() > self.door.limit)):
-            raise ValueError(f"rows must lie within +-{self.door.limit}")
+        if rows.size and (
+            int(rows.min()) < -self.quantizer.limit or (self.quantizer.bits > 8 and rows.max() > self.quantizer.limit)
+        ):
+            raise ValueError(f"rows must lie within +-{self.quantizer.limit}")
         return targets
 
     def _encoded(self, rows: NDArray[Any], labels: Iterable[Any]) -> Targets:
-        if rows.ndim != 2 or rows.shape[1] != self.door.width or rows.dtype != self.door.dtype:
-            expected = f"{self.door.dtype} of shape (n, {self.door.width})"
+        if rows.ndim != 2 or rows.shape[1] != self.quantizer.width or rows.dtype != self.quantizer.dtype:
+            expected = f"{self.quantizer.dtype} of shape (n, {self.quantizer.width})"
             raise ValueError(f"rows must be {expected}, got {rows.dtype} of shape {rows.shape}")
         targets = encode_labels(labels)
         if targets.codes.size != rows.shape[0]:
@@ -102,9 +104,9 @@ class LabelledState(State):
             )
 
     def _check_room(self, n: int) -> None:
-        limit = MAX_ROWS[self.door.bits]
+        limit = MAX_ROWS[self.quantizer.bits]
         if self.n_rows + n > limit:
-            raise ValueError(f"a {self.door.bits}-bit state holds at most {limit} rows, not {self.n_rows} + {n}")
+            raise ValueError(f"a {self.quantizer.bits}-bit state holds at most {limit} rows, not {self.n_rows} + {n}")
 
     def _check_forgettable(self, labels: list[Label], counts: Int64s) -> Int64s:
         """Rows that would be left of these classes; ValueError where there are not as many."""

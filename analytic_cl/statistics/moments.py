@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.class_sums import class_sums
@@ -33,7 +33,7 @@ class Moments(ClassState):
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
         What the integer rows mean; part of the digest.
     order : {1, 2}, default=2
         1 leaves G out: nearest mean needs no more.
@@ -44,17 +44,17 @@ class Moments(ClassState):
     `subtract` and `merge` that leaves the same rows leaves the same `digest`.
 
     Cost: ``add`` and ``subtract`` n d (order 1) or n d^2 operations (order 2, half of the matrix). Memory 8 d bytes a
-    class and 4 d^2 for G (24 bytes an entry behind a 32-bit door).
+    class and 4 d^2 for G (24 bytes an entry behind a 32-bit quantizer).
 
     At most 2**48 rows of 8 bits, 2**32 of 16 bits, 2**31 of 32 bits: more are refused.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from analytic_cl import Moments, resolve_door
-    >>> door = resolve_door("as-is", None, n_features=2)
+    >>> from analytic_cl import Moments, resolve_quantizer
+    >>> quantizer = resolve_quantizer("integers", None, n_features=2)
     >>> rows = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int8)
-    >>> all_rows, some_rows = Moments(door), Moments(door)
+    >>> all_rows, some_rows = Moments(quantizer), Moments(quantizer)
     >>> all_rows.add(rows, [0, 1, 1])
     >>> all_rows.subtract(rows[2:], [1])
     >>> some_rows.add(rows[:2], [0, 1])
@@ -65,18 +65,19 @@ class Moments(ClassState):
     kind = "moments"
     _BY_CLASS: ClassVar[dict[str, int]] = {"_sums": 0}
 
-    def __init__(self, door: Door, order: int = 2) -> None:
+    def __init__(self, quantizer: Quantizer, order: int = 2) -> None:
         if order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {order!r}")
-        super().__init__(door)
+        super().__init__(quantizer)
         self.order = order
         self.provides = frozenset({CLASS_SUMS, GRAM} if order == 2 else {CLASS_SUMS})
         self.can_drop_classes = order == 1
-        self._sums = np.zeros((0, door.width), dtype=np.int64)
-        self._gram = DeferredGram(door, gram.empty_planes(door.width, door.bits) if order == 2 else [])
+        self._sums = np.zeros((0, quantizer.width), dtype=np.int64)
+        self._gram = DeferredGram(quantizer, gram.empty_planes(quantizer.width, quantizer.bits) if order == 2 else [])
 
     def __repr__(self) -> str:
-        return f"Moments({self.n_rows} rows of {len(self._place)} classes, order {self.order}, {self.door.describe()})"
+        rows = f"{self.n_rows} rows of {len(self._place)} classes"
+        return f"Moments({rows}, order {self.order}, {self.quantizer.describe()})"
 
     # ---- what it holds, classes always in sorted order
 
@@ -100,8 +101,8 @@ class Moments(ClassState):
 
     # ---- change, whole or not at all
 
-    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
-        encoded = self._encoded(rows, targets) if from_door else self._checked(rows, targets)
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_quantizer: bool = False) -> None:
+        encoded = self._encoded(rows, targets) if from_quantizer else self._checked(rows, targets)
         self._check_room(rows.shape[0])
         self._change(rows, _totals(rows, encoded), +1)
 
@@ -125,8 +126,8 @@ class Moments(ClassState):
         self._shift_classes(labels, counts, sums, +1)
 
     @classmethod
-    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
-        return cls(door, description["order"])
+    def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:
+        return cls(quantizer, description["order"])
 
     def of_order(self, order: int) -> Moments:
         """A copy at the same or a lower order."""
@@ -134,17 +135,17 @@ class Moments(ClassState):
             return self.copy()
         if order > self.order:
             raise ValueError(f"a state of order {self.order} can't serve a head that needs order {order}")
-        lower = Moments(self.door, order)
+        lower = Moments(self.quantizer, order)
         lower._shift_classes(self.labels, self.counts, self.sums, +1)
         return lower
 
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: equal digests mean equal states.
 
-        It covers door, order, classes that have rows, counts, sums and Gram matrix, in one canonical order; never the
-        order of arrival, a head or its parameters. A state without rows has one digest whatever its door.
+        It covers quantizer, order, classes that have rows, counts, sums and Gram matrix, in one canonical order; never
+        the order of arrival, a head or its parameters. A state without rows has one digest whatever its quantizer.
         """
-        return moments_digest(self.door, self.order, self.labels, self.counts, self.sums, self.planes)
+        return moments_digest(self.quantizer, self.order, self.labels, self.counts, self.sums, self.planes)
 
     # ---- on disk
 
@@ -153,31 +154,35 @@ class Moments(ClassState):
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Labels, counts, sums and Gram planes, classes sorted."""
-        planes = {f"gram_{shift}": p for shift, p in zip(gram.PLANE_SHIFTS[self.door.bits], self.planes, strict=False)}
+        planes = {
+            f"gram_{shift}": p for shift, p in zip(gram.PLANE_SHIFTS[self.quantizer.bits], self.planes, strict=False)
+        }
         return {"labels": labels_to_array(self.labels), "counts": self.counts, "sums": self.sums, **planes}
 
     @classmethod
-    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(
+        cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         order, labels = description["order"], labels_from_array(arrays.get("labels"))
-        packed = (door.width * (door.width + 1) // 2,)
-        shapes = {"counts": (len(labels),), "sums": (len(labels), door.width)}
+        packed = (quantizer.width * (quantizer.width + 1) // 2,)
+        shapes = {"counts": (len(labels),), "sums": (len(labels), quantizer.width)}
         if order == 2:
-            shapes |= {f"gram_{shift}": packed for shift in gram.PLANE_SHIFTS[door.bits]}
+            shapes |= {f"gram_{shift}": packed for shift in gram.PLANE_SHIFTS[quantizer.bits]}
         for name, shape in shapes.items():  # before any memory is taken for them
             got = arrays.get(name)
             if got is None or got.dtype != np.int64 or got.shape != shape:
                 raise ValueError(f"array {name!r} is missing, or not int64 of shape {shape}")
-        moments = cls(door, order)
+        moments = cls(quantizer, order)
         moments._place = {label: place for place, label in enumerate(labels)}
         moments._counts, moments._sums = arrays["counts"].copy(), arrays["sums"].copy()
         if order == 2:
             moments._gram = DeferredGram(
-                door, [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[door.bits]]
+                quantizer, [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[quantizer.bits]]
             )
-        wrong = contradiction(door.limit, moments._counts, moments._sums)
+        wrong = contradiction(quantizer.limit, moments._counts, moments._sums)
         if not wrong and order == 2:
-            wrong = diagonal_contradiction(door.limit, moments.n_rows, moments.total, moments._gram.diagonal())
-        if (moments._counts <= 0).any() or wrong or moments.n_rows > MAX_ROWS[door.bits]:
+            wrong = diagonal_contradiction(quantizer.limit, moments.n_rows, moments.total, moments._gram.diagonal())
+        if (moments._counts <= 0).any() or wrong or moments.n_rows > MAX_ROWS[quantizer.bits]:
             raise ValueError(f"not a possible state: {wrong or 'class counts out of range'}")
         return moments
 
@@ -187,11 +192,11 @@ class Moments(ClassState):
         found, counts, sums = totals
         left = self._check_forgettable(found, counts)
         places = [self._place[label] for label in found]
-        wrong = contradiction(self.door.limit, left, self._sums[places] - sums)
+        wrong = contradiction(self.quantizer.limit, left, self._sums[places] - sums)
         if not wrong and self.order == 2:
             total = self.total - sums.sum(axis=0)
             diagonal = self._gram.diagonal() - squares(rows)
-            wrong = diagonal_contradiction(self.door.limit, self.n_rows - len(rows), total, diagonal)
+            wrong = diagonal_contradiction(self.quantizer.limit, self.n_rows - len(rows), total, diagonal)
         if wrong:
             raise ValueError(f"these rows were never all learned under these labels: {wrong}")
 

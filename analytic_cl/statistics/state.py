@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from numpy.typing import NDArray
 
-from analytic_cl.door import Door
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.targets import Targets
 
@@ -34,7 +34,7 @@ class State(ABC):
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
         What the integer rows mean; part of the digest.
 
     Attributes
@@ -61,8 +61,8 @@ class State(ABC):
     can_drop_classes: bool = False
     revision: int = 0
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
+    def __init__(self, quantizer: Quantizer) -> None:
+        self.quantizer = quantizer
 
     def __init_subclass__(cls, **how: Any) -> None:
         super().__init_subclass__(**how)
@@ -88,7 +88,7 @@ class State(ABC):
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: equal digests mean equal states.
 
-        It covers the door and what was learned, in one canonical order; never the order of arrival, a head or its
+        It covers the quantizer and what was learned, in one canonical order; never the order of arrival, a head or its
         parameters. A state without rows has the digest `EMPTY`.
         """
 
@@ -96,13 +96,13 @@ class State(ABC):
 
     @abstractmethod
     def check_learnable(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
-        """Raise ValueError, saying why, if `add` would refuse rows that come out of the door."""
+        """Raise ValueError, saying why, if `add` would refuse rows that come out of the quantizer."""
 
     @abstractmethod
-    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_door: bool = False) -> None:
-        """Learn integer rows, shape (n, width) and the door's dtype, with a target each.
+    def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_quantizer: bool = False) -> None:
+        """Learn integer rows, shape (n, width) and the quantizer's dtype, with a target each.
 
-        What comes `from_door` is in range, and not looked through again.
+        What comes `from_quantizer` is in range, and not looked through again.
         """
 
     @abstractmethod
@@ -141,14 +141,15 @@ class State(ABC):
         """Raise ValueError, saying why, if `merge` would be refused."""
         if type(other) is not type(self):
             raise ValueError(f"a state of kind {self.kind!r} can't be merged with {other!r}")
-        if self.door != other.door:
+        if self.quantizer != other.quantizer:
             raise ValueError(
-                f"states behind different doors can't be merged: {self.door.describe()}; {other.door.describe()}"
+                f"states behind different quantizers can't be merged: {self.quantizer.describe()}; "
+                f"{other.quantizer.describe()}"
             )
         self._check_compatible(other)
 
     def _check_compatible(self, other: Any) -> None:  # noqa: B027  (most kinds have nothing to add)
-        """Raise ValueError where a state of the same kind and door can't be merged all the same."""
+        """Raise ValueError where a state of the same kind and quantizer can't be merged all the same."""
 
     @abstractmethod
     def _absorb(self, other: Any) -> None:
@@ -156,7 +157,7 @@ class State(ABC):
 
     def empty(self) -> Self:
         """A state of the same kind, without rows."""
-        return self.described(self.door, self.describe())
+        return self.described(self.quantizer, self.describe())
 
     def copy(self) -> Self:
         """An independent state of the same rows."""
@@ -174,12 +175,14 @@ class State(ABC):
 
     @classmethod
     @abstractmethod
-    def described(cls, door: Door, description: Mapping[str, Any]) -> Self:
+    def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:
         """A state without rows of the kind that `describe` described."""
 
     @classmethod
     @abstractmethod
-    def from_arrays(cls, door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(
+        cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         """The state that `describe` and `to_arrays` described. Raises an error where it is not a possible one."""
 
 
@@ -194,11 +197,13 @@ def state_kind(kind: str) -> type[State]:
         ) from None
 
 
-def empty_state(door: Door, description: Mapping[str, Any]) -> State:
+def empty_state(quantizer: Quantizer, description: Mapping[str, Any]) -> State:
     """A state without rows of the kind that `State.describe` described."""
-    return state_kind(description["kind"]).described(door, description)
+    return state_kind(description["kind"]).described(quantizer, description)
 
 
-def state_from_arrays(door: Door, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> State:
+def state_from_arrays(
+    quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> State:
     """The state of any kind that `describe` and `to_arrays` described; raises an error where it is not one."""
-    return state_kind(description["kind"]).from_arrays(door, description, arrays)
+    return state_kind(description["kind"]).from_arrays(quantizer, description, arrays)

@@ -28,13 +28,15 @@ NOT_COVERED = (
 )
 
 
-def issue(keys: Keys, door: dict[str, Any] | None, state: dict[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+def issue(
+    keys: Keys, quantizer: dict[str, Any] | None, state: dict[str, Any], about: Mapping[str, Any]
+) -> dict[str, Any]:
     """A signed certificate from what a request did."""
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **about,
-        "door": door,
+        "quantizer": quantizer,
         "state": state,
         "versions": package_versions(),
         "not_covered": list(NOT_COVERED),
@@ -83,5 +85,5 @@ def check_retrained(certificate: Mapping[str, Any], state: State, certificate_ke
         raise VerificationError(f"the certificate's state hash is under key {key_id}, which was not given")
     if keyed_hash(key_id, bytes.fromhex(certificate_keys[key_id]), state.digest().encode()) != after:
         raise VerificationError(
-            "retraining gives another state than the one certified: other rows, labels, door or order"
+            "retraining gives another state than the one certified: other rows, labels, quantizer or order"
         )

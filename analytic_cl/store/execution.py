@@ -86,8 +86,8 @@ def _conclude(
     """Snapshot, log, certificates and receipts of applied requests, within their transaction."""
     results: dict[int, Result] = {}
     after = state_hash(parts.keys, model.digest())
-    door = (parts.database.about("rows") or {}).get("door")
-    kind = model.state.describe() if door else {}
+    quantizer = (parts.database.about("rows") or {}).get("quantizer")
+    kind = model.state.describe() if quantizer else {}
     for place, counts in applied.items():
         task = tasks[place]
         entry = parts.audit.append(task.kind, request=_request_hash(parts, task), **counts._asdict(), state=after)
@@ -102,7 +102,7 @@ def _conclude(
             "audit": {"number": entry["number"], "hash": entry_hash(entry)},
             "time": entry["time"],
         }
-        certificate = issue(parts.keys, door, kind, about)
+        certificate = issue(parts.keys, quantizer, kind, about)
         receipt = StoreReceipt(task.request, task.kind, *counts, entry["time"], certificate=certificate)
         parts.requests.apply(receipt)
         results[place] = receipt

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from analytic_cl.door import Door, resolve_door
 from analytic_cl.heads import Head
 from analytic_cl.ledger import Selection
+from analytic_cl.quantizers import Quantizer, resolve_quantizer
 from analytic_cl.store.learning import insert
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.rows import Batch
@@ -23,7 +23,7 @@ def merge_head(parts: Parts, other: Head) -> int:
     nobody = [None] * len(found)
     feature_names = getattr(other, "feature_names_in_", None)
     about = {
-        "door": other.door_.spec(),
+        "quantizer": other.quantizer_.spec(),
         "n_features": other.n_features_in_,
         "feature_names": None if feature_names is None else feature_names.tolist(),
     }
@@ -46,18 +46,20 @@ def merge_store(parts: Parts, other: Parts) -> int:
     about = other.database.about("rows")
     if about is None:
         return 0
-    return _insert(parts, about, other.rows.full_batches(Door.from_spec(about["door"])))
+    return _insert(parts, about, other.rows.full_batches(Quantizer.from_spec(about["quantizer"])))
 
 
 def _insert(parts: Parts, theirs: dict[str, Any], batches: Iterable[Batch]) -> int:
     mine = parts.database.about("rows")
-    head, their_door = parts.model.head, Door.from_spec(theirs["door"])
+    head, their_quantizer = parts.model.head, Quantizer.from_spec(theirs["quantizer"])
     if mine is None:
-        door = resolve_door(head.door, head.projection, theirs["n_features"], their_door.source)
+        quantizer = resolve_quantizer(head.quantizer, head.projection, theirs["n_features"], their_quantizer.source)
     else:
-        door = parts.model.door()
-    if door != their_door:
-        raise ValueError(f"rows behind different doors can't be merged: {door.describe()}; {their_door.describe()}")
+        quantizer = parts.model.quantizer()
+    if quantizer != their_quantizer:
+        raise ValueError(
+            f"rows behind different quantizers can't be merged: {quantizer.describe()}; {their_quantizer.describe()}"
+        )
     if mine is not None:
         columns = [about["feature_names"] for about in (mine, theirs)]
         if None not in columns and columns[0] != columns[1]:

@@ -15,11 +15,11 @@ from safetensors import SafetensorError
 from sklearn.base import clone
 
 from analytic_cl._files import sync_directory
-from analytic_cl.door import Door, Losses
 from analytic_cl.heads import Head, head_classes, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.learner import Learner
 from analytic_cl.ledger import SampleId
+from analytic_cl.quantizers import Losses, Quantizer
 from analytic_cl.statistics import EMPTY, LabelledState, State, Targets, label_kind
 from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
@@ -29,12 +29,12 @@ from analytic_cl.store.rows import Rows
 
 
 class Incoming(NamedTuple):
-    """Rows that passed validation and the door."""
+    """Rows that passed validation and the quantizer."""
 
     rows: NDArray[Any]
     targets: Targets
     ids: list[SampleId] | None
-    door: Door
+    quantizer: Quantizer
     n_features: int
     feature_names: list[str] | None
     other_columns: list[str]
@@ -42,7 +42,7 @@ class Incoming(NamedTuple):
     def about(self) -> dict[str, Any]:
         """What has to be written down to read such rows again."""
         return {
-            "door": self.door.spec(),
+            "quantizer": self.quantizer.spec(),
             "n_features": self.n_features,
             "feature_names": self.feature_names,
             "other_columns": self.other_columns,
@@ -65,7 +65,7 @@ class Model:
         self.damaged = ""  # why the snapshot could not be used, if so
         self._digest: tuple[State, int, str] | None = None  # of which state, at which revision
         self.dirty = False  # changed within a transaction that has not committed yet
-        self._losses: Losses | None = None  # at the door, of rows learned since the store was opened
+        self._losses: Losses | None = None  # at the quantizer, of rows learned since the store was opened
         self._load(mend)
 
     def _load(self, mend: bool) -> None:
@@ -92,7 +92,7 @@ class Model:
         if self.damaged:
             # What takes rows out writes a snapshot, so the rows from before it give exactly its state.
             if about is not None:
-                self._add(self._rows.batches(self.head.door_, until=after))
+                self._add(self._rows.batches(self.head.quantizer_, until=after))
             if not self._sealed(snapshot):
                 raise DamagedError(
                     f"{self._db.path}: the snapshot can't be used ({self.damaged}), and the rows do not give its state "
@@ -100,7 +100,7 @@ class Model:
                 )
         before, expected = self.since, Audit(self._db).rows_learned(after=after)
         if about is not None:
-            self._add(self._rows.batches(self.head.door_, after=after))
+            self._add(self._rows.batches(self.head.quantizer_, after=after))
         if self.since - before != expected:
             raise DamagedError(
                 f"{self._db.path} holds {self.since - before} rows that were learned after entry {after} of the log, "
@@ -120,7 +120,7 @@ class Model:
     def _expect(self, about: dict[str, Any]) -> None:
         """Be ready for rows as `Incoming.about` describes them."""
         if not self.head.__sklearn_is_fitted__():
-            self.head.adopt(Learner(self.head.empty_state(Door.from_spec(about["door"])), track="none"))
+            self.head.adopt(Learner(self.head.empty_state(Quantizer.from_spec(about["quantizer"])), track="none"))
         if about["feature_names"] is not None:
             self.head.feature_names_in_ = np.array(about["feature_names"], dtype=object)
 
@@ -148,9 +148,9 @@ class Model:
         learner = self.learner
         learner.forget(learner.find(rows, targets), rows, targets)
 
-    def door(self) -> Door:
-        """The door of the rows that the store holds, in the state or not."""
-        return Door.from_spec(self._db.about("rows")["door"])
+    def quantizer(self) -> Quantizer:
+        """The quantizer of the rows that the store holds, in the state or not."""
+        return Quantizer.from_spec(self._db.about("rows")["quantizer"])
 
     @property
     def n_rows(self) -> int:
@@ -178,7 +178,7 @@ class Model:
         feature_names: Sequence[str] | None = None,
         other_columns: Sequence[str] = (),
     ) -> Incoming:
-        """Validate rows and take them through the door, changing nothing."""
+        """Validate rows and take them through the quantizer, changing nothing."""
         about, labels = self._db.about("rows"), list(self._rows.labels().values())
         known = about is not None
         if known:
@@ -194,14 +194,14 @@ class Model:
                 f"labels of mixed types: {new.targets.values[0]!r} is a {kind}, the store's are "
                 f"{label_kind(labels[0])}s such as {labels[0]!r}"
             )
-        (head.state_ if known else head.empty_state(new.door)).check_learnable(new.rows, new.targets)
-        width = new.door.n_features
+        (head.state_ if known else head.empty_state(new.quantizer)).check_learnable(new.rows, new.targets)
+        width = new.quantizer.n_features
         names = getattr(head, "feature_names_in_", None)
         if feature_names is not None and len(feature_names) != width:
             raise ValueError(f"X has {width} columns, but feature_names names {len(feature_names)}")
         given = list(feature_names) if feature_names is not None else None if names is None else names.tolist()
         self._losses = head.losses
-        return Incoming(new.rows, new.targets, new.ids, new.door, width, given, sorted(set(other_columns)))
+        return Incoming(new.rows, new.targets, new.ids, new.quantizer, width, given, sorted(set(other_columns)))
 
     def note(self, about: dict[str, Any]) -> None:
         """Write down what is new about rows that come, within a transaction: the first names of columns are kept."""

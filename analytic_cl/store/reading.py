@@ -141,14 +141,14 @@ class StoreReading:
         with self.parts.database.transaction("DEFERRED" if self.read_only else "IMMEDIATE"):
             about = self.parts.database.about("rows")
             self.parts.rows.choose("subject", subject)
-            rows = [] if about is None else list(self.parts.rows.about_chosen(model.door()))
+            rows = [] if about is None else list(self.parts.rows.about_chosen(model.quantizer()))
             if not self.read_only:
                 self.parts.audit.append(
                     "access", subject=self.parts.keys.hash("ledger", subject.encode()), rows=len(rows)
                 )
         if about is None or not rows:
             raise RefusedError(f"no rows of subject {subject!r} are in the store: never learned, or erased")
-        return {"subject": subject, "door": about["door"], "rows": rows}
+        return {"subject": subject, "quantizer": about["quantizer"], "rows": rows}
 
     @in_turn
     def requests(self) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ _FIELDS = {
     "state_after": "keyed hash of the model's state after",
     "audit": "where the store's log has it: number and hash of the entry",
     "time": "when, in UTC",
-    "door": "the rule by which rows become integers: training with another rule gives another state",
+    "quantizer": "the rule by which rows become integers: training with another rule gives another state",
     "state": "what the model keeps: order 2 is a Gram matrix, order 1 class sums, keys those of counts, rows the rows",
     "versions": "software that carried it out",
     "not_covered": "what this certificate says nothing about",

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._text import plain_text
-from analytic_cl.door import Door
 from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import other_kind
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import Label, Targets, as_label, encode_labels
 from analytic_cl.store.database import Database, parsed
 from analytic_cl.store.errors import DamagedError
@@ -176,44 +176,50 @@ class Rows:
 
     # ---- read
 
-    def chosen_batches(self, door: Door, *, restricted: bool) -> Iterator[tuple[NDArray[Any], Targets]]:
+    def chosen_batches(self, quantizer: Quantizer, *, restricted: bool) -> Iterator[tuple[NDArray[Any], Targets]]:
         """Integer rows and labels of what is chosen."""
-        return self._batches(f"{_CHOSEN} WHERE restricted = ?", (int(restricted),), door)
+        return self._batches(f"{_CHOSEN} WHERE restricted = ?", (int(restricted),), quantizer)
 
-    def some_chosen_integers(self, door: Door) -> NDArray[Any]:
+    def some_chosen_integers(self, quantizer: Quantizer) -> NDArray[Any]:
         """Integers of a few of the chosen rows, restricted or not, as they stand in the file."""
         entries = self._db.run(f"SELECT integers FROM {_CHOSEN} LIMIT 30").fetchall()
-        return np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(door)).reshape(-1, door.width)
+        return np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(quantizer)).reshape(
+            -1, quantizer.width
+        )
 
-    def batches(self, door: Door, *, after: int = 0, until: int = _NEVER) -> Iterator[tuple[NDArray[Any], Targets]]:
+    def batches(
+        self, quantizer: Quantizer, *, after: int = 0, until: int = _NEVER
+    ) -> Iterator[tuple[NDArray[Any], Targets]]:
         """Integer rows and labels of the state, those learned after an entry of the log, and not after another."""
-        return self._batches("rows WHERE learned > ? AND learned <= ? AND restricted = 0", (after, until), door)
+        return self._batches("rows WHERE learned > ? AND learned <= ? AND restricted = 0", (after, until), quantizer)
 
-    def _batches(self, source: str, values: Sequence[Any], door: Door) -> Iterator[tuple[NDArray[Any], Targets]]:
+    def _batches(
+        self, source: str, values: Sequence[Any], quantizer: Quantizer
+    ) -> Iterator[tuple[NDArray[Any], Targets]]:
         labels = self.labels()
         cursor = self._db.run(f"SELECT {_SOUND}, label, integers FROM {source}", *values)
-        while entries := cursor.fetchmany(_at_once(door)):
+        while entries := cursor.fetchmany(_at_once(quantizer)):
             sound, codes, integers = zip(*entries, strict=True)
             self._check(sound)
-            yield _joined(integers, door), encode_labels([labels[code] for code in codes])
+            yield _joined(integers, quantizer), encode_labels([labels[code] for code in codes])
 
-    def full_batches(self, door: Door) -> Iterator[Batch]:
+    def full_batches(self, quantizer: Quantizer) -> Iterator[Batch]:
         """All that is known of the rows in the state, but for times."""
         labels = self.labels()
         columns = f"{_SOUND}, integers, label, sample, subject, session"
         cursor = self._db.run(f"SELECT {columns} FROM rows WHERE restricted = 0")
-        while entries := cursor.fetchmany(_at_once(door)):
+        while entries := cursor.fetchmany(_at_once(quantizer)):
             sound, integers, codes, names, subjects, sessions = zip(*entries, strict=True)
             self._check(sound)
             yield Batch(
-                _joined(integers, door),
+                _joined(integers, quantizer),
                 encode_labels([labels[code] for code in codes]),
                 [None if name is None else name_of(name) for name in names],
                 [None if name is None else name_of(name) for name in subjects],
                 [None if name is None else name_of(name) for name in sessions],
             )
 
-    def about_chosen(self, door: Door) -> Iterator[dict[str, Any]]:
+    def about_chosen(self, quantizer: Quantizer) -> Iterator[dict[str, Any]]:
         """All that is stored of each chosen row."""
         labels = self.labels()
         columns = f"{_SOUND}, sample, subject, session, label, restricted, time, integers"
@@ -227,7 +233,7 @@ class Rows:
                 "label": labels[code],
                 "restricted": bool(restricted),
                 "learned": time,
-                "integers": np.frombuffer(integers, dtype=_stored(door)).tolist(),
+                "integers": np.frombuffer(integers, dtype=_stored(quantizer)).tolist(),
             }
 
     def _check(self, sound: Sequence[Any]) -> None:
@@ -288,17 +294,17 @@ def _stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("<")
 
 
-def _stored(door: Door) -> np.dtype[Any]:
-    return _stored_dtype(door.dtype)
+def _stored(quantizer: Quantizer) -> np.dtype[Any]:
+    return _stored_dtype(quantizer.dtype)
 
 
-def _at_once(door: Door) -> int:
-    return max(1, _BATCH_BYTES // (door.width * door.dtype.itemsize))
+def _at_once(quantizer: Quantizer) -> int:
+    return max(1, _BATCH_BYTES // (quantizer.width * quantizer.dtype.itemsize))
 
 
-def _joined(integers: Sequence[bytes], door: Door) -> NDArray[Any]:
-    rows = np.frombuffer(b"".join(integers), dtype=_stored(door))
-    return rows.reshape(len(integers), door.width).astype(door.dtype, copy=False)
+def _joined(integers: Sequence[bytes], quantizer: Quantizer) -> NDArray[Any]:
+    rows = np.frombuffer(b"".join(integers), dtype=_stored(quantizer))
+    return rows.reshape(len(integers), quantizer.width).astype(quantizer.dtype, copy=False)
 
 
 def text_of(name: SampleId) -> str:

@@ -156,7 +156,7 @@ class Store(StoreReading):
     def merge(self, other: Store | Head) -> int:
         """Learn all rows of another store, or of a head whose ledger kept them; how many came.
 
-        Raises ValueError for ids that both have and for another door, AlreadyErasedError for what was erased here.
+        Raises ValueError for ids that both have and for another quantizer, AlreadyErasedError for what was erased here.
         """
         if isinstance(other, Store):
             if other is self:

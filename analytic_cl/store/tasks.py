@@ -127,11 +127,11 @@ class Forget:
     def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         n = rows.chosen()
         if rows.chosen(restricted=False):
-            for integers, targets in rows.chosen_batches(model.door(), restricted=False):
+            for integers, targets in rows.chosen_batches(model.quantizer(), restricted=False):
                 model.forget(integers, targets)
         subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
         tombstones.add(rows.chosen_values("sample"), subjects)
-        erased.add(rows.texts_leaving(), rows.some_chosen_integers(model.door()))
+        erased.add(rows.texts_leaving(), rows.some_chosen_integers(model.quantizer()))
         rows.delete_chosen()
         return n
 
@@ -174,7 +174,7 @@ class Restrict:
 
     def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         back = self.kind == "unrestrict"
-        for integers, targets in rows.chosen_batches(model.door(), restricted=back):
+        for integers, targets in rows.chosen_batches(model.quantizer(), restricted=back):
             (model.learner.learn if back else model.forget)(integers, targets)
         rows.restrict_chosen(not back)
         return rows.chosen()
@@ -207,9 +207,9 @@ class Rectify:
 
     def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
         model.learner.learn(self.incoming.rows.copy(), self.incoming.targets)  # the table below needs them, too
-        for integers, targets in rows.chosen_batches(model.door(), restricted=False):
+        for integers, targets in rows.chosen_batches(model.quantizer(), restricted=False):
             model.forget(integers, targets)
         assert self.incoming.ids is not None
-        erased.add([], rows.some_chosen_integers(model.door()))
+        erased.add([], rows.some_chosen_integers(model.quantizer()))
         rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.targets)
         return len(self.incoming.rows)

@@ -97,9 +97,9 @@ def _verified(parts: Parts, head: str | None, certificate: Mapping[str, Any] | N
 
 def _check_retrained(parts: Parts, state: State) -> None:
     wrong = "the state is not the one of the rows in the tables"
-    again = empty_state(state.door, state.describe())
+    again = empty_state(state.quantizer, state.describe())
     try:
-        for rows, targets in parts.rows.batches(state.door):
+        for rows, targets in parts.rows.batches(state.quantizer):
             again.add(rows, targets)
     except DamagedError as error:
         raise VerificationError(f"{wrong}: {error}") from error

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.comparison.features import Features
-from analytic_cl.door import DoorWarning
 from analytic_cl.heads import Head, RLSClassifier
 from analytic_cl.metrics import disagreement, distance
+from analytic_cl.quantizers import QuantizationWarning
 from analytic_cl.studies.tables import Table
 
 COLUMNS = ["requests", "method", "outcome", "weights", "disagreement", "seconds"]
@@ -96,7 +96,7 @@ def drift(rows: Features, *, n_requests: int = 1000, alpha: float = 0.01, seed: 
     """
     order = _order(rows, n_requests, seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DoorWarning)  # all methods learn the same quantised rows
+        warnings.simplefilter("ignore", QuantizationWarning)  # all methods learn the same quantised rows
         return _drift(rows, order, alpha)
 
 
@@ -111,12 +111,12 @@ def _drift(rows: Features, order: NDArray[np.intp], alpha: float) -> Table:
         head.fit(rows.X_train, rows.y_train, sample_id=ids)
         head.decision_function(rows.X_test[:1])
     first = ours["integers, solved"]
-    classes, x = first.classes_, first.door_.dequantise(first.door_.quantise(rows.X_train))
+    classes, x = first.classes_, first.quantizer_.dequantise(first.quantizer_.quantise(rows.X_train))
     targets = np.where(rows.y_train[:, None] == classes, 1.0, -1.0)
     floats = {f"{dtype.__name__} downdate": Downdate(x, targets, alpha, dtype) for dtype in (np.float64, np.float32)}
     table = Table(f"Drift over {n_requests} single requests", NOTE, COLUMNS, figure="drift.png")
     spent, done = dict.fromkeys([*ours, *floats], 0.0), 0
-    test = first.door_.dequantise(first.door_.quantise(rows.X_test))
+    test = first.quantizer_.dequantise(first.quantizer_.quantise(rows.X_test))
     for stop in _checkpoints(n_requests):
         part, done = order[done:stop], stop
         for name, head in ours.items():

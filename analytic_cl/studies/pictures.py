@@ -95,5 +95,5 @@ def draw_quantisation(table: Table, figure: Any) -> None:
             title=f"{head}, float64: {100 * rows[0][at['float64']]:.1f} %",
         )
     panels[0].set_ylabel("bits")
-    figure.suptitle(f"{table.rows[0][at['features']]}: accuracy behind a door less that in float64, points")
+    figure.suptitle(f"{table.rows[0][at['features']]}: accuracy behind a quantizer less that in float64, points")
     figure.colorbar(image, ax=panels.tolist(), shrink=0.8)

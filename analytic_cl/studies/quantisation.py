@@ -1,4 +1,4 @@
-"""What the door costs: accuracy by bits and scale, against heads in float64 on the same rows."""
+"""What the quantizer costs: accuracy by bits and scale, against heads in float64 on the same rows."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from analytic_cl.comparison.features import Features, unit_rows
-from analytic_cl.door import FixedPoint, resolve_door
-from analytic_cl.door.fixed_point import LIMITS
 from analytic_cl.heads import Head, LDAClassifier, NearestMeanClassifier, NearestNeighborsClassifier, RLSClassifier
 from analytic_cl.learner import Learner
 from analytic_cl.memory import LearnedRows
+from analytic_cl.quantizers import FixedPoint, resolve_quantizer
+from analytic_cl.quantizers.fixed_point import LIMITS
 from analytic_cl.statistics import Moments
 from analytic_cl.studies.float_twins import TWINS
 from analytic_cl.studies.tables import Table
 
 BITS = (4, 6, 8, 16, 32)
-OCTAVES = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 4)  # of the scale, from the default of the embedding door at 8 bits
+OCTAVES = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 4)  # of the scale, from the default of the embedding quantizer at 8 bits
 
 COLUMNS = ["features", "head", "bits", "scale", "accuracy", "float64", "points", "clipped"]
 
 NOTE = (
-    "Unit rows. scale: integers per unit; 2^{default} is the embedding door's. float64: the same head on the same unit "
-    "rows, never quantised. points: per cent of test rows gained or lost; one test row is {one:.3f}, and {error:.2f} "
-    "is one standard error of an accuracy. clipped: share of training values beyond the range. 4 and 6 bits: "
+    "Unit rows. scale: integers per unit; 2^{default} is the embedding quantizer's. float64: the same head on the same "
+    "unit rows, never quantised. points: per cent of test rows gained or lost; one test row is {one:.3f}, and "
+    "{error:.2f} is one standard error of an accuracy. clipped: share of training values beyond the range. 4 and 6 bits: "
     "integers of 8 bits, clipped to +-7 and +-31."
 )
 
@@ -37,18 +37,18 @@ def ablate(
     octaves: tuple[int, ...] = OCTAVES,
     done: Callable[[int], None] = lambda _: None,
 ) -> Table:
-    """Accuracy of four heads behind doors of several bits and scales, and of their twins in float64.
+    """Accuracy of four heads behind quantizers of several bits and scales, and of their twins in float64.
 
     Parameters
     ----------
     rows : Features
-        Training and test rows; made unit rows, by the doors and for the twins.
+        Training and test rows; made unit rows, by the quantizers and for the twins.
     bits : tuple of int, default=(4, 6, 8, 16, 32)
         From 2 to 8, 16 or 32.
     octaves : tuple of int
-        Scales, as powers of two above the embedding door's.
+        Scales, as powers of two above the embedding quantizer's.
     done : callable, optional
-        Told 1 for every door that is finished.
+        Told 1 for every quantizer that is finished.
 
     Returns
     -------
@@ -57,11 +57,13 @@ def ablate(
 
     Notes
     -----
-    Cost: one state of order 2 and two solves for every door; at 32 bits the state takes many times as long as at 8.
+    Cost: one state of order 2 and two solves for every quantizer; at 32 bits the state takes many times as long as at
+    8.
 
     Exactness: integer states bit for bit; the twins are algebraic.
 
-    A downside: one split. Differences below a standard error say that the door costs little, not which scale is best.
+    A downside: one split. Differences below a standard error say that the quantizer costs little, not which scale is
+    best.
 
     Examples
     --------
@@ -115,14 +117,14 @@ def _limit(bits: int) -> int:
 
 
 def _accuracies(rows: Features, bits: int, scale: float) -> Iterator[tuple[str, float]]:
-    """Name and accuracy of each head behind one door."""
+    """Name and accuracy of each head behind one quantizer."""
     rule = FixedPoint(bits if bits in LIMITS else 8, "l2", scale)  # type: ignore[arg-type]
-    door, limit = resolve_door(rule, None, rows.X_train.shape[1]), _limit(bits)
-    train, test = (np.clip(door.quantise(part), -limit, limit) for part in (rows.X_train, rows.X_test))
-    moments, learned = Moments(door), LearnedRows(door)
+    quantizer, limit = resolve_quantizer(rule, None, rows.X_train.shape[1]), _limit(bits)
+    train, test = (np.clip(quantizer.quantise(part), -limit, limit) for part in (rows.X_train, rows.X_test))
+    moments, learned = Moments(quantizer), LearnedRows(quantizer)
     for state in (moments, learned):
-        state.add(train, rows.y_train, from_door=True)
-    memory = NearestNeighborsClassifier(door=rule, track="none")
+        state.add(train, rows.y_train, from_quantizer=True)
+    memory = NearestNeighborsClassifier(quantizer=rule, track="none")
     memory.adopt(Learner(learned, track="none"))
     heads: dict[str, Head] = {
         "nearest mean": NearestMeanClassifier.from_moments(moments, track="none"),

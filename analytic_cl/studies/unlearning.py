@@ -16,7 +16,6 @@ from scipy.special import softmax
 from sklearn.base import clone
 
 from analytic_cl.comparison.features import Features
-from analytic_cl.door import DoorWarning
 from analytic_cl.heads import (
     Head,
     KeyValueBottleneckClassifier,
@@ -33,6 +32,7 @@ from analytic_cl.metrics import (
     likelihood_ratio_attack,
     margins,
 )
+from analytic_cl.quantizers import QuantizationWarning
 from analytic_cl.studies.approximate import (
     SoftmaxProblem,
     fine_tune,
@@ -170,7 +170,9 @@ def compare_forgetting(
     table.rows.extend(_probe_rows(rows, requests, penalty, n_shadows, seed))
     for name, head in HEADS.items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DoorWarning)  # what the door costs is the other ablation's question
+            warnings.simplefilter(
+                "ignore", QuantizationWarning
+            )  # what the quantizer costs is the other ablation's question
             table.rows.extend(_head_rows(name, head, rows, requests, n_shadows, seed))
     table.rows.sort(key=lambda row: [request.name for request in requests].index(row[0]))
     return table

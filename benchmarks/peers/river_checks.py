@@ -48,7 +48,7 @@ def cases(model):
 
 def main():
     passed, failed = {}, []
-    warnings.simplefilter("ignore")  # of columns that the door does not suit
+    warnings.simplefilter("ignore")  # of columns that the quantizer does not suit
     for kind in HEADS:
         for classes in ([False, True], SEGMENTS):
             group = f"{kind.__name__}, {len(classes)} classes"

@@ -1,9 +1,9 @@
 """Claim: one row learned, and weights current after it, costs less than with other libraries that learn row by row.
 
 768 features, 100 classes, after 5,000 rows. An update learns one new row and scores one other row, so that nothing is
-put off. Peers get rows in their own format (tensors, dictionaries) and of unit length for nothing; our door takes its
-time for the latter. river's regression is the same model as ours at alpha=1, without an intercept. StreamingLDA is the
-model of LDAClassifier with a fixed shrinkage and, in float32, a covariance that depends on the order of rows. One
+put off. Peers get rows in their own format (tensors, dictionaries) and of unit length for nothing; our quantizer takes
+its time for the latter. river's regression is the same model as ours at alpha=1, without an intercept. StreamingLDA is
+the model of LDAClassifier with a fixed shrinkage and, in float32, a covariance that depends on the order of rows. One
 thread for all: threads wait for each other within an update, which a busy machine makes a hundred times slower.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1]))
 from _common import store
 
-from analytic_cl import DoorWarning, LDAClassifier, RLSClassifier
+from analytic_cl import LDAClassifier, QuantizationWarning, RLSClassifier
 
 D, CLASSES, WARM, FRESH, HELD = 768, 100, 5000, 1500, 2000
 
@@ -94,12 +94,12 @@ def bayesian_regression(outputs):
     return update, (scores.argmax(axis=1) == y[held]).mean().item() if outputs == CLASSES else None
 
 
-warnings.simplefilter("ignore", DoorWarning)  # 0.7 % of these values clip, at no cost in accuracy
+warnings.simplefilter("ignore", QuantizationWarning)  # 0.7 % of these values clip, at no cost in accuracy
 warnings.filterwarnings("ignore", "no QP solver")  # avalanche, on import
-recursive = RLSClassifier(solver="recursive", alpha=1.0, door="embedding", track="none")
+recursive = RLSClassifier(solver="recursive", alpha=1.0, quantizer="embedding", track="none")
 contestants = {  # with the updates of a lap: 240 take in the check after 1,024 rows
     "RLSClassifier, recursive": (240, *ours(recursive)),
-    "LDAClassifier": (20, *ours(LDAClassifier(door="embedding", track="none"))),
+    "LDAClassifier": (20, *ours(LDAClassifier(quantizer="embedding", track="none"))),
     f"StreamingLDA of avalanche-lib {version('avalanche-lib')}": (4, *streaming_lda()),
     f"BayesianLinearRegression of river {version('river')}": (2, *bayesian_regression(CLASSES)),
     "the same, 1 output instead of 100": (60, *bayesian_regression(1)),

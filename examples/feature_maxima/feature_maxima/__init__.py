@@ -10,5 +10,5 @@ ENTRY = HeadEntry(
     lambda seed: MaximaClassifier(),
     grid={"slack": (0.0, 1.0, 4.0)},
     store=True,
-    examples=(MaximaClassifier(), MaximaClassifier(slack=2.0, door="embedding", track="rows")),
+    examples=(MaximaClassifier(), MaximaClassifier(slack=2.0, quantizer="embedding", track="rows")),
 )

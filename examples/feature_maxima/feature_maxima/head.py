@@ -23,7 +23,7 @@ class MaximaClassifier(Head):
     ----------
     slack : float, default=0
         Levels by which a feature may exceed a box for nothing. A level is about a fifth of the value.
-    door, projection, track
+    quantizer, projection, track
         As of every head.
 
     Notes
@@ -35,9 +35,9 @@ class MaximaClassifier(Head):
 
     needs = distances.needs
 
-    def __init__(self, slack=0.0, *, door="auto", projection=None, track="auto"):
+    def __init__(self, slack=0.0, *, quantizer="auto", projection=None, track="auto"):
         self.slack = slack
-        self.door = door
+        self.quantizer = quantizer
         self.projection = projection
         self.track = track
 
@@ -46,8 +46,8 @@ class MaximaClassifier(Head):
         if not self.slack >= 0:
             raise ValueError(f"slack must be a number from 0 on, got {self.slack!r}")
 
-    def empty_state(self, door):
-        return FeatureMaxima(door)
+    def empty_state(self, quantizer):
+        return FeatureMaxima(quantizer)
 
     def _prepared(self):
         self._check_fitted()

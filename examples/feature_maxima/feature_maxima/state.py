@@ -37,12 +37,12 @@ class FeatureMaxima(LabelledState):
     provides = frozenset({HISTOGRAMS})
     can_drop_classes = True
 
-    def __init__(self, door):
-        super().__init__(door)
+    def __init__(self, quantizer):
+        super().__init__(quantizer)
         self._tables = {}  # by label
 
     def __repr__(self):
-        return f"FeatureMaxima({self.n_rows} rows of {len(self._tables)} classes, {self.door.describe()})"
+        return f"FeatureMaxima({self.n_rows} rows of {len(self._tables)} classes, {self.quantizer.describe()})"
 
     # ---- what it holds
 
@@ -74,7 +74,7 @@ class FeatureMaxima(LabelledState):
     def digest(self):
         if not self._tables:
             return EMPTY
-        h = hashlib.sha256(b"feature maxima 1\0" + self.door.canonical_bytes())
+        h = hashlib.sha256(b"feature maxima 1\0" + self.quantizer.canonical_bytes())
         for name, label in sorted((label_bytes(label), label) for label in self.labels):
             h.update(len(name).to_bytes(8, "little") + name)
             h.update(self._tables[label].astype("<i8").tobytes())
@@ -82,8 +82,8 @@ class FeatureMaxima(LabelledState):
 
     # ---- change, whole or not at all
 
-    def add(self, rows, targets, *, from_door=False):
-        encoded = self._encoded(rows, targets) if from_door else self._checked(rows, targets)
+    def add(self, rows, targets, *, from_quantizer=False):
+        encoded = self._encoded(rows, targets) if from_quantizer else self._checked(rows, targets)
         self._check_room(len(rows))
         self._replace(self._changed(rows, encoded.used(), +1))
 
@@ -107,7 +107,7 @@ class FeatureMaxima(LabelledState):
         self._replace({label: self._table(label) + table for label, table in other._tables.items()})
 
     def _table(self, label):
-        return self._tables.get(label, np.zeros((self.door.width, LEVELS), dtype=np.int64))
+        return self._tables.get(label, np.zeros((self.quantizer.width, LEVELS), dtype=np.int64))
 
     def _changed(self, rows, encoded, sign):
         """New tables of the classes that these rows touch; nothing is written yet."""
@@ -115,7 +115,7 @@ class FeatureMaxima(LabelledState):
         for code, label in enumerate(encoded.values):
             table = self._table(label).copy()
             here = place[encoded.codes == code]
-            np.add.at(table, (np.arange(self.door.width), here), sign)
+            np.add.at(table, (np.arange(self.quantizer.width), here), sign)
             changed[label] = table
         return changed
 
@@ -132,23 +132,23 @@ class FeatureMaxima(LabelledState):
         return {"kind": self.kind}
 
     def to_arrays(self):
-        shape = (len(self._tables), self.door.width, LEVELS)
+        shape = (len(self._tables), self.quantizer.width, LEVELS)
         tables = np.array([self._tables[label] for label in self.labels], dtype=np.int64).reshape(shape)
         return {"labels": labels_to_array(self.labels), "tables": tables}
 
     @classmethod
-    def described(cls, door, description):
-        return cls(door)
+    def described(cls, quantizer, description):
+        return cls(quantizer)
 
     @classmethod
-    def from_arrays(cls, door, description, arrays):
+    def from_arrays(cls, quantizer, description, arrays):
         labels, tables = labels_from_array(arrays.get("labels")), arrays.get("tables")
-        shape = (len(labels), door.width, LEVELS)
+        shape = (len(labels), quantizer.width, LEVELS)
         if tables is None or tables.dtype != np.int64 or tables.shape != shape or (tables < 0).any():
             raise ValueError(f"array 'tables' is missing, or not int64 of shape {shape} from 0 on")
         rows = tables.sum(axis=2)
         if (rows != rows[:, :1]).any() or (rows == 0).any():
             raise ValueError("not a possible state: features of a class have different numbers of rows, or none")
-        state = cls(door)
+        state = cls(quantizer)
         state._tables = {label: table.copy() for label, table in zip(labels, tables, strict=True)}
         return state

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from analytic_cl._arrays import writable
 from analytic_cl._config import get_backend
 from analytic_cl._warnings import warn
-from analytic_cl.door import loss_kernels, loss_reference
-from analytic_cl.door.advice import Sample, verdict
-from analytic_cl.door.door import Door, as_floats
+from analytic_cl.quantizers import loss_kernels, loss_reference
+from analytic_cl.quantizers.advice import Sample, verdict
+from analytic_cl.quantizers.quantizer import Quantizer, as_floats
 
 _VALUES = 2**16  # about as many values are looked at before rows are left out
 _LAST = 2.0**50
 
 
-class DoorWarning(UserWarning):
-    """Rows lose much of their information on the way to integers: another door would serve them better."""
+class QuantizationWarning(UserWarning):
+    """Rows lose much of their information on the way to integers: another quantizer would serve them better."""
 
 
 class Losses:
@@ -36,10 +36,10 @@ class Losses:
     Cost: a pass over a few hundred rows of a stream, however long. Memory 64 bytes a column.
     """
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
-        self._said = door.as_is  # integers that are taken as they are lose nothing
-        self._places, self._weights = _sampled(min(max(_VALUES // door.n_features, 32), 256))
+    def __init__(self, quantizer: Quantizer) -> None:
+        self.quantizer = quantizer
+        self._said = quantizer.takes_integers  # integers that are taken as they are lose nothing
+        self._places, self._weights = _sampled(min(max(_VALUES // quantizer.n_features, 32), 256))
         self.restart()
 
     def restart(self) -> None:
@@ -50,7 +50,9 @@ class Losses:
         self._groups: dict[int, list[Any]] = {}
 
     def saw(self, X: NDArray[Any], names: Any = None) -> None:
-        """Count rows that passed the door; a DoorWarning says what they lose, with columns by name or number."""
+        """Count rows that passed the quantizer; a QuantizationWarning says what they lose, with columns by name or
+        number.
+        """
         start, self._n_rows = self._n_rows, self._n_rows + len(X)
         if self._said or self._n_rows <= self._next_place:
             return
@@ -63,21 +65,21 @@ class Losses:
         self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
         message = self._verdict(names, X.dtype)
         if message:
-            warn(message, DoorWarning)
+            warn(message, QuantizationWarning)
             self._said = True
             self.restart()
 
     def _count(self, x: NDArray[Any], weights: NDArray[np.float64]) -> None:
         run = loss_reference if get_backend() == "numpy" else loss_kernels
-        offset, scale = self.door.affine
+        offset, scale = self.quantizer.affine
         if self._columns is None:
             self._columns = np.zeros((len(loss_kernels.COLUMNS), x.shape[1]))
             self._columns[0] = np.nan
         self._columns = writable(self._columns)
         rows = np.empty((len(x), 4))
         keys = np.empty(len(x), np.int64)
-        unit = self.door.rule.norm == "l2"
-        run.count_losses(x, weights, unit, offset, scale, float(self.door.limit), self._columns, rows, keys)
+        unit = self.quantizer.rule.norm == "l2"
+        run.count_losses(x, weights, unit, offset, scale, float(self.quantizer.limit), self._columns, rows, keys)
         tolerance = 8 * float(np.finfo(x.dtype).eps)
         rows[:, 3] = weights
         self._rows.append(rows)
@@ -97,7 +99,9 @@ class Losses:
         eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
         columns = dict(zip(loss_kernels.COLUMNS, self._columns, strict=True))
         sizes, lost, _, weights = self._rows[0].T
-        return verdict(self.door, Sample(columns, sizes, lost, weights, merged / self._n_seen, distinct, eps), names)
+        return verdict(
+            self.quantizer, Sample(columns, sizes, lost, weights, merged / self._n_seen, distinct, eps), names
+        )
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""Which loss at a door is worth a warning, and the one thing to do about it."""
+"""Which loss at a quantizer is worth a warning, and the one thing to do about it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door.fixed_point import LIMITS
+from analytic_cl.quantizers.fixed_point import LIMITS
 
 if TYPE_CHECKING:
-    from analytic_cl.door.door import Door
+    from analytic_cl.quantizers.quantizer import Quantizer
 
 WIDE_SCALE = 2.0**12
 CLIPPED = 0.05  # of the rows, in one column of rows that keep their length
@@ -52,27 +52,27 @@ class _Columns:
     held: NDArray[np.float64]  # share of the squared length of rows
 
 
-def _columns(door: Door, sample: Sample) -> _Columns:
+def _columns(quantizer: Quantizer, sample: Sample) -> _Columns:
     counts, weight = sample.columns, sample.weights.sum()
     mean = counts["shift"] / weight
     variance = np.maximum(counts["spread"] / weight - mean**2, 0)
     steps = np.sqrt(variance)
-    spread = steps / door.affine[1]
-    if door.rule.norm:  # back from unit rows to units of X, whose lengths vary as well
+    spread = steps / quantizer.affine[1]
+    if quantizer.rule.norm:  # back from unit rows to units of X, whose lengths vary as well
         typical, apart = float(np.median(sample.sizes)), float(np.std(sample.sizes))
-        spread = np.hypot(spread * typical, (counts["first"] + mean) / door.affine[1] * apart)
+        spread = np.hypot(spread * typical, (counts["first"] + mean) / quantizer.affine[1] * apart)
     noise = 4 * sample.eps * counts["largest"] + 1e-14 * counts["largest"].max()
     return _Columns(
         n=weight**2 / (sample.weights**2).sum(),
         clipped=counts["clipped"] / weight,
         filled=counts["filled"] / weight,
-        whole=(counts["broken"] == 0) & (door.rule.norm is None),
+        whole=(counts["broken"] == 0) & (quantizer.rule.norm is None),
         largest=counts["largest"],
         varies=spread > noise,
         steps=steps,
         rounding=(counts["rounding"] / weight) / np.where(variance > 0, variance, 1),
         spread=spread,
-        held=(counts["first"] ** 2 + 2 * counts["first"] * mean + counts["spread"] / weight) / door.affine[1] ** 2,
+        held=(counts["first"] ** 2 + 2 * counts["first"] * mean + counts["spread"] / weight) / quantizer.affine[1] ** 2,
     )
 
 
@@ -82,37 +82,37 @@ def at_least(share: Any, n: float, z: float) -> Any:
     return (share + z**2 / (2 * n) - half) / (1 + z**2 / n)
 
 
-def verdict(door: Door, sample: Sample, names: NDArray[Any] | None) -> str:
+def verdict(quantizer: Quantizer, sample: Sample, names: NDArray[Any] | None) -> str:
     """What the rows lose and what to do; empty where that is little."""
-    columns = _columns(door, sample)
+    columns = _columns(quantizer, sample)
     if columns.n < 2:  # one row can't be told from another
         return ""
-    problem, advice = (_unit_rows if door.rule.norm else _plain_rows)(door, sample, columns, names)
-    return f"{problem}: {advice} (now: {door.describe()})" if problem else ""
+    problem, advice = (_unit_rows if quantizer.rule.norm else _plain_rows)(quantizer, sample, columns, names)
+    return f"{problem}: {advice} (now: {quantizer.describe()})" if problem else ""
 
 
-def _plain_rows(door: Door, sample: Sample, columns: _Columns, names: NDArray[Any] | None) -> tuple[str, str]:
+def _plain_rows(quantizer: Quantizer, sample: Sample, columns: _Columns, names: NDArray[Any] | None) -> tuple[str, str]:
     clipped = np.flatnonzero(at_least(columns.clipped, columns.n, _z(columns)) >= CLIPPED)
     if columns.n > 3 and columns.clipped.mean() >= CLIPPED_OF_ALL:
         clipped = np.flatnonzero(columns.clipped >= min(CLIPPED_OF_ALL, columns.clipped.max()))
     thin = _thin(sample, columns, 4, CLIPPED, 0.25)
     if clipped.size:
         share = columns.clipped[clipped].max()
-        problem = f"{share:.0%} of the values of {columns_named(clipped, names)} are beyond the range of the door"
+        problem = f"{share:.0%} of the values of {columns_named(clipped, names)} are beyond the range of the quantizer"
     elif thin.size:
         problem = f"values of {columns_named(thin, names)} differ by less than one integer step and become one integer"
     elif at_least(sample.merged, columns.n, 1) >= 0.5 and columns.steps.max() < FEW_STEPS:
         problem = f"{sample.merged:.0%} of the rows become the integers of another row that differs from them"
     else:
         return "", ""
-    return problem, _plain_advice(door, columns)
+    return problem, _plain_advice(quantizer, columns)
 
 
-def _unit_rows(door: Door, sample: Sample, columns: _Columns, names: NDArray[Any] | None) -> tuple[str, str]:
+def _unit_rows(quantizer: Quantizer, sample: Sample, columns: _Columns, names: NDArray[Any] | None) -> tuple[str, str]:
     sure = at_least(columns.clipped, columns.n, _z(columns)) >= CLIPPED_UNIT
     large = (columns.held >= 0.1) & (at_least(columns.clipped, columns.n, 2) >= CLIPPED_UNIT)
     clipped = np.flatnonzero(sure | large)
-    cut = at_least(_share(sample.lost > 0.75 * door.affine[1][0] ** 2, sample.weights), columns.n, 2) >= 0.5
+    cut = at_least(_share(sample.lost > 0.75 * quantizer.affine[1][0] ** 2, sample.weights), columns.n, 2) >= 0.5
     thin = _thin(sample, columns, 8, 0.5, 1)
     if thin.size < MANY_THIN * columns.steps.size:  # embeddings have a few columns near zero
         thin = thin[columns.steps[thin] < TINY]
@@ -122,17 +122,17 @@ def _unit_rows(door: Door, sample: Sample, columns: _Columns, names: NDArray[Any
         held = columns.held[heavy].sum()
         return (
             f"{held:.1%} of the length of the rows is in {columns_named(heavy, names)}; little is left of the others",
-            _advice_for_lengths(door, columns, names),
+            _advice_for_lengths(quantizer, columns, names),
         )
     if clipped.size or cut:
         problem = "most rows are clipped to less than half of their length, because few columns hold it"
         if clipped.size:
             share = columns.clipped[clipped].max()
             problem = f"{share:.0%} of the values of {columns_named(clipped, names)} are too large for unit rows"
-        return problem, _advice_for_clipped_units(door)
+        return problem, _advice_for_clipped_units(quantizer)
     ratio = _spread_of_lengths(sample)
     if ratio > LENGTHS * (1 + 1 / math.sqrt(columns.n)) and columns.n > 3:
-        problem = f"lengths of the rows differ by a factor of {ratio:.1f}, and the door throws the length away"
+        problem = f"lengths of the rows differ by a factor of {ratio:.1f}, and the quantizer throws the length away"
     elif merged:
         problem = f"{sample.merged:.0%} of the rows become the integers of another row, of the same direction"
     elif thin.size:
@@ -141,7 +141,7 @@ def _unit_rows(door: Door, sample: Sample, columns: _Columns, names: NDArray[Any
         )
     else:
         return "", ""
-    return problem, _advice_for_lengths(door, columns, names)
+    return problem, _advice_for_lengths(quantizer, columns, names)
 
 
 def _thin(sample: Sample, columns: _Columns, least: int, filled: float, rounding: float) -> NDArray[np.intp]:
@@ -198,35 +198,35 @@ def _fits_wide(columns: _Columns) -> bool:
     return bool(columns.largest.max() * WIDE_SCALE < LIMITS[32] and (_needed(columns) <= WIDE_SCALE).all())
 
 
-def _plain_advice(door: Door, columns: _Columns) -> str:
-    if _fits_wide(columns) and door.rule.scale != WIDE_SCALE:
-        return 'use door="wide"'
+def _plain_advice(quantizer: Quantizer, columns: _Columns) -> str:
+    if _fits_wide(columns) and quantizer.rule.scale != WIDE_SCALE:
+        return 'use quantizer="tabular"'
     exponent = _one_scale(columns)
     if exponent is not None:
-        return f"use door=FixedPoint(32, scale={f'2.0**{exponent}' if exponent else '1'})"
+        return f"use quantizer=FixedPoint(32, scale={f'2.0**{exponent}' if exponent else '1'})"
     return (
-        "declare the range of each column, door=FixedPoint(32, bounds=(low, high)), or let "
+        "declare the range of each column, quantizer=FixedPoint(32, bounds=(low, high)), or let "
         "FixedPoint.for_rows(rows) take it from rows that may be looked at"
     )
 
 
-def _advice_for_clipped_units(door: Door) -> str:
-    if door.projection is not None:
+def _advice_for_clipped_units(quantizer: Quantizer) -> str:
+    if quantizer.projection is not None:
         return "standardise the columns before the projection"
-    return 'use door=FixedPoint(16, norm="l2"), which clips nothing'
+    return 'use quantizer=FixedPoint(16, norm="l2"), which clips nothing'
 
 
-def _advice_for_lengths(door: Door, columns: _Columns, names: NDArray[Any] | None) -> str:
-    if door.projection is not None:
+def _advice_for_lengths(quantizer: Quantizer, columns: _Columns, names: NDArray[Any] | None) -> str:
+    if quantizer.projection is not None:
         return "a projection takes rows of unit length: standardise the columns first, or leave the projection out"
     if _fits_wide(columns):
-        return 'use door="wide"'
+        return 'use quantizer="tabular"'
     beyond = columns.largest * WIDE_SCALE >= LIMITS[32]
     if beyond.any() and (_needed(columns)[~beyond] <= WIDE_SCALE).all():
         limit = f"{LIMITS[32] / WIDE_SCALE:,.0f}"
         where = columns_named(np.flatnonzero(beyond), names)
-        return f'use door="wide", with {where} left out or in units in which values stay below {limit}'
-    return _plain_advice(door, columns)
+        return f'use quantizer="tabular", with {where} left out or in units in which values stay below {limit}'
+    return _plain_advice(quantizer, columns)
 
 
 def columns_named(columns: NDArray[np.intp], names: NDArray[Any] | None) -> str:

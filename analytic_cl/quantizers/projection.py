@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._integers import as_integer
-from analytic_cl.door import kernels, reference
+from analytic_cl.quantizers import kernels, reference
 
 MAX_FEATURES = 2**24 // 127  # beyond it, a float32 product of int8 rows and signs would round
 
@@ -54,7 +54,7 @@ class RandomProjection:
     >>> from analytic_cl import RandomProjection, RLSClassifier
     >>> X, y = np.random.default_rng(0).normal(size=(100, 20)), np.arange(100) % 2
     >>> head = RLSClassifier(projection=RandomProjection(64)).fit(X, y)
-    >>> head.door_.quantise(X[:3]).shape
+    >>> head.quantizer_.quantise(X[:3]).shape
     (3, 64)
     """
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._integers import as_integer
 from analytic_cl._numba import kernel
-from analytic_cl.door.door import WIDE_FEATURES
-from analytic_cl.door.projection import as_signs
+from analytic_cl.quantizers.projection import as_signs
+from analytic_cl.quantizers.quantizer import TABULAR_FEATURES
 
 MAX_BITS = 10  # of a key: a table has 2^bits entries for every codebook and class
 MAX_CODEBOOKS = 2**16
@@ -97,7 +97,7 @@ def weighted_sums(
         sums = np.empty((len(rows), signs.n_components), dtype=np.int32)
         native.project_sums(np.ascontiguousarray(rows), signs, sums, get_threads(), "")
         return sums
-    weights = (_signs if d > WIDE_FEATURES else _small_integers)(seed, n_projections, d)[:, some or slice(None)]
+    weights = (_signs if d > TABULAR_FEATURES else _small_integers)(seed, n_projections, d)[:, some or slice(None)]
     if get_backend() == "numpy":
         return np.asarray(rows.astype(np.int64) @ weights.astype(np.int64))
     # Exact: sums of int8 rows stay below 2^24, all others below 2^53.
@@ -107,7 +107,7 @@ def weighted_sums(
 
 def _native_can(rows: NDArray[Any]) -> bool:
     fast = get_backend() == "native" and native.isas()[0] != "portable" and rows.dtype == np.int8
-    return fast and WIDE_FEATURES < rows.shape[1] <= native.MAX_TERMS
+    return fast and TABULAR_FEATURES < rows.shape[1] <= native.MAX_TERMS
 
 
 @kernel

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door.loss_kernels import FACTOR, HUGE, TERM
+from analytic_cl.quantizers.loss_kernels import FACTOR, HUGE, TERM
 
 
 def count_losses(

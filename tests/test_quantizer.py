@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from analytic_cl import FixedPoint, use_backend
-from analytic_cl.door import Door, resolve_door
-from analytic_cl.door.fixed_point import LIMITS
+from analytic_cl.quantizers import Quantizer, resolve_quantizer
+from analytic_cl.quantizers.fixed_point import LIMITS
 
-DOORS = {
+QUANTIZERS = {
     "embedding": "embedding",
-    "wide": "wide",
+    "tabular": "tabular",
     "8": FixedPoint(8),
     "16": FixedPoint(16),
     "16-l2": FixedPoint(16, norm="l2"),
@@ -23,7 +23,7 @@ DOORS = {
     "16-bounds": FixedPoint(16, bounds=(0, 1e6)),
     "scale": FixedPoint(16, scale=100.0),
 }
-all_doors = pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+all_quantizers = pytest.mark.parametrize("quantizer", QUANTIZERS.values(), ids=QUANTIZERS)
 
 
 def rows_with_a_spread(n=50, d=37, seed=0):
@@ -33,13 +33,13 @@ def rows_with_a_spread(n=50, d=37, seed=0):
     return X
 
 
-@all_doors
+@all_quantizers
 @given(data=st.data())
-def test_kernel_equals_its_numpy_twin_on_any_floats(door, data):
+def test_kernel_equals_its_numpy_twin_on_any_floats(quantizer, data):
     shape = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 40)))
     dtype = data.draw(st.sampled_from([np.float32, np.float64]))
     X = data.draw(arrays(dtype, shape, elements=st.floats(allow_nan=False, allow_infinity=False, width=32)))
-    resolved = resolve_door(door, None, shape[1])
+    resolved = resolve_quantizer(quantizer, None, shape[1])
 
     fast = resolved.quantise(X)
     with use_backend("numpy"):
@@ -50,10 +50,10 @@ def test_kernel_equals_its_numpy_twin_on_any_floats(door, data):
     assert np.abs(fast.astype(np.int64)).max() <= resolved.limit
 
 
-@all_doors
-def test_row_is_the_same_alone_in_a_batch_in_any_storage(door):
+@all_quantizers
+def test_row_is_the_same_alone_in_a_batch_in_any_storage(quantizer):
     X = rows_with_a_spread().astype(np.float32)
-    resolved = resolve_door(door, None, X.shape[1])
+    resolved = resolve_quantizer(quantizer, None, X.shape[1])
     expected = resolved.quantise(X)
 
     np.testing.assert_array_equal(np.concatenate([resolved.quantise(row[None]) for row in X]), expected)
@@ -84,52 +84,52 @@ def test_norm_follows_the_specification_to_the_bit():
 
     expected = [one_row(x) for x in X.tolist()]
 
-    np.testing.assert_array_equal(resolve_door("embedding", None, X.shape[1]).quantise(X), expected)
+    np.testing.assert_array_equal(resolve_quantizer("embedding", None, X.shape[1]).quantise(X), expected)
 
 
 def test_norm_survives_the_largest_and_smallest_floats():
-    door = resolve_door(FixedPoint(16, norm="l2"), None, 2)
+    quantizer = resolve_quantizer(FixedPoint(16, norm="l2"), None, 2)
     directions = np.array([[3.0, 4.0]])
 
     for size in (5e-324, 1e-310, 1e-200, 1.0, 1e200, 4e307):
-        expected = door.quantise(directions * size if size > 1e-300 else np.array([[1.0, 1.0]]))
-        got = door.quantise(directions * size if size > 1e-300 else np.array([[size, size]]))
+        expected = quantizer.quantise(directions * size if size > 1e-300 else np.array([[1.0, 1.0]]))
+        got = quantizer.quantise(directions * size if size > 1e-300 else np.array([[size, size]]))
         np.testing.assert_array_equal(got, expected)
         np.testing.assert_allclose(np.linalg.norm(got / 2**14), 1, atol=1e-4)
 
 
 def test_halves_round_to_even_and_values_clip_symmetrically():
-    door = resolve_door(FixedPoint(8, scale=1), None, 1)
+    quantizer = resolve_quantizer(FixedPoint(8, scale=1), None, 1)
     X = np.array([[0.5], [1.5], [2.5], [-0.5], [-1.5], [126.5], [127.49], [1e300], [-1e300], [-128.0]])
 
-    assert door.quantise(X).ravel().tolist() == [0, 2, 2, 0, -2, 126, 127, 127, -127, -127]
+    assert quantizer.quantise(X).ravel().tolist() == [0, 2, 2, 0, -2, 126, 127, 127, -127, -127]
 
 
 @pytest.mark.parametrize(
     ("d", "bits", "norm", "scale"), [(256, 32, None, 2**12), (257, 8, "l2", 512), (1280, 8, "l2", 1024)]
 )
 def test_auto_chooses_by_width(d, bits, norm, scale):
-    door = resolve_door("auto", None, d)
+    quantizer = resolve_quantizer("auto", None, d)
 
-    assert (door.bits, door.rule.norm, door.rule.scale) == (bits, norm, scale)
+    assert (quantizer.bits, quantizer.rule.norm, quantizer.rule.scale) == (bits, norm, scale)
 
 
 def test_bounds_map_the_declared_range_onto_all_integers():
-    door = resolve_door(FixedPoint(8, bounds=([0.0, -1.0], [255.0, 1.0])), None, 2)
+    quantizer = resolve_quantizer(FixedPoint(8, bounds=([0.0, -1.0], [255.0, 1.0])), None, 2)
 
-    assert door.quantise(np.array([[0.0, -1.0], [255.0, 1.0], [127.5, 0.0], [300.0, -9.0]])).tolist() == [
+    assert quantizer.quantise(np.array([[0.0, -1.0], [255.0, 1.0], [127.5, 0.0], [300.0, -9.0]])).tolist() == [
         [-127, -127],
         [127, 127],
         [0, 0],
         [127, -127],
     ]
-    np.testing.assert_allclose(door.dequantise(np.array([[-127, 127]])), [[0.0, 1.0]])
+    np.testing.assert_allclose(quantizer.dequantise(np.array([[-127, 127]])), [[0.0, 1.0]])
 
 
-@all_doors
-def test_dequantised_rows_are_within_half_a_step(door):
+@all_quantizers
+def test_dequantised_rows_are_within_half_a_step(quantizer):
     X = np.random.RandomState(0).uniform(0.5, 1.0, size=(20, 12))
-    resolved = resolve_door(door, None, 12)
+    resolved = resolve_quantizer(quantizer, None, 12)
     target = X / np.linalg.norm(X, axis=1, keepdims=True) if resolved.rule.norm else X
     inside = np.abs((target - resolved.offset) / resolved.step) < resolved.limit
 
@@ -139,21 +139,21 @@ def test_dequantised_rows_are_within_half_a_step(door):
 
 
 def test_as_is_takes_small_integers_of_any_dtype_and_nothing_else():
-    door = resolve_door("as-is", None, 2)
+    quantizer = resolve_quantizer("integers", None, 2)
     good = np.array([[-127, 127], [0, 1]])
 
     for dtype in (np.int8, np.int64, np.float32):
-        assert door.quantise(good.astype(dtype)).tolist() == good.tolist()
+        assert quantizer.quantise(good.astype(dtype)).tolist() == good.tolist()
     for bad in ([[0, 0], [0, -128]], [[0, 0], [0.5, 0]], [[0, 0], [np.nan, 0]], [[0, 0], [300, 0]]):
         with pytest.raises(ValueError, match=r"row 1 of X"):
-            door.quantise(np.array(bad))
+            quantizer.quantise(np.array(bad))
 
 
-@all_doors
-def test_spec_describes_the_door_completely(door):
-    resolved = resolve_door(door, None, 9)
+@all_quantizers
+def test_spec_describes_the_quantizer_completely(quantizer):
+    resolved = resolve_quantizer(quantizer, None, 9)
 
-    assert Door.from_spec(resolved.spec()) == resolved
+    assert Quantizer.from_spec(resolved.spec()) == resolved
 
 
 @pytest.mark.parametrize("values", [[np.nan], [np.inf], [-np.inf], [np.nan, np.inf]], ids=str)
@@ -162,7 +162,7 @@ def test_rows_that_are_not_finite_are_named(values):
     X[np.arange(len(values)) + 4321, 1] = values
 
     with pytest.raises(ValueError, match=r"contains .*(NaN|infinity) in rows? 4321"):
-        resolve_door("wide", None, 3).quantise(X)
+        resolve_quantizer("tabular", None, 3).quantise(X)
 
 
 EQUAL = [
@@ -175,12 +175,12 @@ EQUAL = [
 
 
 @pytest.mark.parametrize(("one", "other"), EQUAL)
-def test_one_rule_written_in_two_ways_is_one_door(one, other):
-    doors = [resolve_door(rule, None, 4) for rule in (one, other)]
+def test_one_rule_written_in_two_ways_is_one_quantizer(one, other):
+    quantizers = [resolve_quantizer(rule, None, 4) for rule in (one, other)]
 
-    assert doors[0] == doors[1]
-    assert doors[0].canonical_bytes() == doors[1].canonical_bytes()
-    assert Door.from_spec(doors[1].spec()) == doors[0]
+    assert quantizers[0] == quantizers[1]
+    assert quantizers[0].canonical_bytes() == quantizers[1].canonical_bytes()
+    assert Quantizer.from_spec(quantizers[1].spec()) == quantizers[0]
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_one_rule_written_in_two_ways_is_one_door(one, other):
         (lambda: FixedPoint(8, bounds=([0, 0], [1, 0])), r"feature\(s\) \[1\]"),
         (lambda: FixedPoint(8, bounds=([0, 0], [1, 1, 1])), "disagree"),
         (lambda: FixedPoint(8, bounds=(0, np.inf)), "finite"),
-        (lambda: resolve_door(FixedPoint(8, bounds=([0, 0], [1, 1])), None, 3), "bounds are for 2 features"),
-        (lambda: resolve_door("int8", None, 3), "door must be"),
+        (lambda: resolve_quantizer(FixedPoint(8, bounds=([0, 0], [1, 1])), None, 3), "bounds are for 2 features"),
+        (lambda: resolve_quantizer("int8", None, 3), "quantizer must be"),
         (lambda: FixedPoint.for_rows([[1.0, 2.0], [np.nan, 3.0]]), r"NaN or infinity in row\(s\) \[1\]"),
         (lambda: FixedPoint.for_rows([1.0, 2.0]), "must have shape"),
         (lambda: FixedPoint.for_rows(np.zeros((0, 3))), "not empty"),
@@ -223,22 +223,24 @@ def test_rows_that_may_be_looked_at_declare_bounds_for_columns_of_any_size(bits)
     random = np.random.RandomState(0)
     public = random.normal(size=(300, 6)) * [1e-9, 1e-3, 1, 1e6, 1e12, 0] + [0, 0, 30, 1.7e9, 0, 5]
     rule = FixedPoint.for_rows(public, bits)
-    door = resolve_door(rule, None, 6)
+    quantizer = resolve_quantizer(rule, None, 6)
 
-    error = np.abs(door.dequantise(door.quantise(public)) - public)
+    error = np.abs(quantizer.dequantise(quantizer.quantise(public)) - public)
 
     assert FixedPoint.for_rows(public[::-1], bits) == rule
     assert (error.max(axis=0)[:5] < 3 * public.std(axis=0)[:5] / {8: 40, 16: 500, 32: 1e5}[bits]).all()
-    assert np.abs(door.quantise(2 * public[:, 5:] * np.ones(6))[:, 5]).max() <= door.limit  # a constant may double
-    assert Door.from_spec(door.spec()) == door
+    assert (
+        np.abs(quantizer.quantise(2 * public[:, 5:] * np.ones(6))[:, 5]).max() <= quantizer.limit
+    )  # a constant may double
+    assert Quantizer.from_spec(quantizer.spec()) == quantizer
 
 
 def test_far_extremes_leave_integers_to_the_middle_of_a_column():
     public = np.r_[np.random.RandomState(0).normal(size=1000), 1e6][:, None]
-    door = resolve_door(FixedPoint.for_rows(public), None, 1)
+    quantizer = resolve_quantizer(FixedPoint.for_rows(public), None, 1)
 
-    assert np.unique(door.quantise(public)).size > 900
-    assert np.abs(door.quantise(public).astype(float)).max() < door.limit
+    assert np.unique(quantizer.quantise(public)).size > 900
+    assert np.abs(quantizer.quantise(public).astype(float)).max() < quantizer.limit
 
 
 def test_limits_leave_every_8_bit_slice_within_a_signed_byte():

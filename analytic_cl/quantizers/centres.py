@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._locks import in_forked_child
-from analytic_cl.door.nearest import nearest, squares
+from analytic_cl.quantizers.nearest import nearest, squares
 
 Floats = NDArray[np.float64]
 

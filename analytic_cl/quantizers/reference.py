@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.door.kernels import LANES
+from analytic_cl.quantizers.kernels import LANES
 
 
 def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
@@ -19,7 +19,7 @@ def _round_and_clip(y: NDArray[np.float64], limit: float, q: NDArray[Any]) -> No
 
 
 def sum_in_lanes(squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums of rows in the order of the door's specification."""
+    """Sums of rows in the order of the quantizer's specification."""
     n, d = squares.shape
     lanes = np.zeros((n, LANES))
     for start in range(0, d, LANES):

@@ -1,4 +1,4 @@
-"""The door of one state: a declared rule together with the width of the rows that pass it."""
+"""The quantizer of one state: a declared rule together with the width of the rows that pass it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_backend
 from analytic_cl._json import canonical
 from analytic_cl._parallel import map_blocks, row_blocks
-from analytic_cl.door import kernels, reference
-from analytic_cl.door.fixed_point import LIMITS, Column, FixedPoint
-from analytic_cl.door.projection import MAX_FEATURES, RandomProjection
+from analytic_cl.quantizers import kernels, reference
+from analytic_cl.quantizers.fixed_point import LIMITS, Column, FixedPoint
+from analytic_cl.quantizers.projection import MAX_FEATURES, RandomProjection
 
-WIDE_FEATURES = 256  # up to this width "auto" means the wide door
+TABULAR_FEATURES = 256  # up to this width "auto" means the tabular quantizer
 
 _BLOCK = 2**19  # numbers that are quantised at a time, to bound the memory of conversions
 
@@ -28,18 +28,19 @@ _EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool
 
 
 @dataclass(frozen=True)
-class Door:
+class Quantizer:
     """Turns rows of ``n_features`` values into integer rows of ``width`` values, and says what those mean.
 
-    Made by `resolve_door`. Two states can be merged only when their doors are equal.
+    Made by `resolve_quantizer`. Two states can be merged only when their quantizers are equal.
 
     `source` names the frozen extractor that rows come from, with its fingerprint. It changes no integer; it is part of
-    the description, the digest and the equality of doors, so that states of two extractors are never taken for one.
+    the description, the digest and the equality of quantizers, so that states of two extractors are never taken for
+    one.
     """
 
     rule: FixedPoint
     n_features: int
-    as_is: bool = False
+    takes_integers: bool = False
     projection: RandomProjection | None = None
     source: str | None = None
 
@@ -49,7 +50,7 @@ class Door:
 
     @property
     def limit(self) -> int:
-        """Largest magnitude of an integer behind this door."""
+        """Largest magnitude of an integer behind this quantizer."""
         return LIMITS[self.bits]
 
     @property
@@ -94,7 +95,7 @@ class Door:
         Raises ValueError naming the rows that hold NaN or infinity, counted from `first_row`. What is lost on the way
         is not looked at: `Losses` does.
         """
-        q = self._checked_integers(X, first_row) if self.as_is else self._fixed_point(X, first_row)
+        q = self._checked_integers(X, first_row) if self.takes_integers else self._fixed_point(X, first_row)
         return q if self.projection is None else self.projection.project(q, self._scale)
 
     def _fixed_point(self, X: NDArray[Any], first_row: int) -> NDArray[Any]:
@@ -121,21 +122,23 @@ class Door:
         wrong = np.flatnonzero(((q != X) | (q == -128)).any(axis=1))
         if wrong.size:
             raise ValueError(
-                f'door="as-is" takes integers from -127 to 127; not so in {rows_named(wrong + first_row)} of X '
+                f'quantizer="integers" takes integers from -127 to 127; not so in {rows_named(wrong + first_row)} of X '
                 "(NaN, infinity, fractions and larger values are refused)"
             )
         return q
 
     def parameter(self) -> str | FixedPoint:
-        """What `resolve_door` makes this door of, for rows of this width."""
-        names = ("auto", "embedding", "wide", "as-is") if self.projection is None else ("auto",)
-        same = (name for name in names if resolve_door(name, self.projection, self.n_features, self.source) == self)
+        """What `resolve_quantizer` makes this quantizer of, for rows of this width."""
+        names = ("auto", "embedding", "tabular", "integers") if self.projection is None else ("auto",)
+        same = (
+            name for name in names if resolve_quantizer(name, self.projection, self.n_features, self.source) == self
+        )
         return next(same, self.rule)
 
     def describe(self) -> str:
         """One line for messages, receipts and tables."""
-        if self.as_is:
-            rule = "as-is"
+        if self.takes_integers:
+            rule = "integers"
         elif self.rule.bounds is not None:
             rule = "bounds"
         else:
@@ -145,9 +148,9 @@ class Door:
         return f"{self.n_features} features, {self.bits} bits, {rule}{lift}{source}"
 
     def spec(self) -> dict[str, Any]:
-        """The door as JSON values; floats in hexadecimal, so that they survive to the bit."""
+        """The quantizer as JSON values; floats in hexadecimal, so that they survive to the bit."""
         bounds = self.rule.bounds
-        source = {} if self.source is None else {"source": self.source}  # doors without one keep their digests
+        source = {} if self.source is None else {"source": self.source}  # quantizers without one keep their digests
         return {
             **source,
             "n_features": self.n_features,
@@ -155,7 +158,7 @@ class Door:
             "norm": self.rule.norm,
             "scale": None if bounds is not None else self._scale.hex(),
             "bounds": None if bounds is None else [[value.hex() for value in np.ravel(b).tolist()] for b in bounds],
-            "as_is": self.as_is,
+            "as_is": self.takes_integers,
             "projection": None
             if self.projection is None
             else {
@@ -166,8 +169,8 @@ class Door:
         }
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> Door:
-        """The door that `spec` describes. Raises ValueError where it is not one that this version can make."""
+    def from_spec(cls, spec: Mapping[str, Any]) -> Quantizer:
+        """The quantizer that `spec` describes. Raises ValueError where it is not one that this version can make."""
         try:
             scale, bounds, lift = spec["scale"], spec["bounds"], spec["projection"]
             rule = FixedPoint(
@@ -177,14 +180,14 @@ class Door:
                 None if bounds is None else (_column(bounds[0]), _column(bounds[1])),
             )
             projection = None if lift is None else RandomProjection(lift["n_components"], lift["random_state"])
-            door = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection, spec.get("source"))
+            quantizer = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection, spec.get("source"))
         except (KeyError, TypeError, IndexError) as error:
-            raise ValueError(f"not the description of a door: {error!r}") from error
-        if door.spec() != dict(spec) or not isinstance(door.source, str | None):
+            raise ValueError(f"not the description of a quantizer: {error!r}") from error
+        if quantizer.spec() != dict(spec) or not isinstance(quantizer.source, str | None):
             raise ValueError(
-                "the door's description doesn't agree with itself, or with this version's projection signs"
+                "the quantizer's description doesn't agree with itself, or with this version's projection signs"
             )
-        return door
+        return quantizer
 
     def canonical_bytes(self) -> bytes:
         return canonical(self.spec())
@@ -195,20 +198,22 @@ def _column(values: list[str]) -> Column:
     return floats[0] if len(floats) == 1 else tuple(floats)
 
 
-def resolve_door(
-    door: str | FixedPoint, projection: RandomProjection | None, n_features: int, source: str | None = None
-) -> Door:
-    """The door that a head's parameters mean for rows of this width, from this extractor."""
+def resolve_quantizer(
+    quantizer: str | FixedPoint, projection: RandomProjection | None, n_features: int, source: str | None = None
+) -> Quantizer:
+    """The quantizer that a head's parameters mean for rows of this width, from this extractor."""
     if projection is not None:
         if not isinstance(projection, RandomProjection):
             raise TypeError(f"projection must be a RandomProjection or None, got {type(projection).__name__}")
-        if not isinstance(door, str) or door not in ("auto", "embedding"):
-            raise ValueError(f'a projection implies door="embedding"; leave door at "auto", got {door!r}')
+        if not isinstance(quantizer, str) or quantizer not in ("auto", "embedding"):
+            raise ValueError(
+                f'a projection implies quantizer="embedding"; leave quantizer at "auto", got {quantizer!r}'
+            )
         if n_features > MAX_FEATURES:
             raise ValueError(f"a projection takes at most {MAX_FEATURES} features, got {n_features}")
-        door = "embedding"
-    if isinstance(door, FixedPoint):
-        rule = door
+        quantizer = "embedding"
+    if isinstance(quantizer, FixedPoint):
+        rule = quantizer
         if rule.bounds is not None:
             for bound in rule.bounds:
                 if isinstance(bound, tuple) and len(bound) != n_features:
@@ -217,16 +222,18 @@ def resolve_door(
             if len(set(low)) == len(set(high)) == 1:  # one range for all features, however it was written
                 low, high = low[0], high[0]
             rule = FixedPoint(rule.bits, bounds=(low, high))
-    elif door == "as-is":
-        return Door(FixedPoint(8, scale=1), n_features, as_is=True, source=source)
-    elif door in ("auto", "embedding", "wide"):
-        wide = door == "wide" or (door == "auto" and n_features <= WIDE_FEATURES)
+    elif quantizer == "integers":
+        return Quantizer(FixedPoint(8, scale=1), n_features, takes_integers=True, source=source)
+    elif quantizer in ("auto", "embedding", "tabular"):
+        wide = quantizer == "tabular" or (quantizer == "auto" and n_features <= TABULAR_FEATURES)
         rule = FixedPoint(32) if wide else FixedPoint(8, norm="l2")
     else:
-        raise ValueError(f'door must be "auto", "embedding", "wide", "as-is" or a FixedPoint, got {door!r}')
-    if rule.bounds is None and rule.scale is None:  # written out, so that equal doors compare equal
+        raise ValueError(
+            f'quantizer must be "auto", "embedding", "tabular", "integers" or a FixedPoint, got {quantizer!r}'
+        )
+    if rule.bounds is None and rule.scale is None:  # written out, so that equal quantizers compare equal
         rule = FixedPoint(rule.bits, rule.norm, rule.default_scale(n_features))
-    return Door(rule, n_features, projection=projection, source=source)
+    return Quantizer(rule, n_features, projection=projection, source=source)
 
 
 def rows_named(rows: NDArray[np.intp]) -> str:

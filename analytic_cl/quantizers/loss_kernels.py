@@ -1,4 +1,4 @@
-"""What rows lose at a door, in numba. The NumPy twin is in `loss_reference`.
+"""What rows lose at a quantizer, in numba. The NumPy twin is in `loss_reference`.
 
 Symbols: x a row, y what it is in integer steps before rounding, r = y - round(y), w how many rows it stands for.
 """

@@ -17,11 +17,11 @@ from analytic_cl._config import get_backend
 from analytic_cl._integers import as_integer
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import row_blocks
-from analytic_cl.door import centres as making
-from analytic_cl.door.door import WIDE_FEATURES, Door, resolve_door
-from analytic_cl.door.fixed_point import FixedPoint
-from analytic_cl.door.nearest import LIMIT, MAX_DIMENSIONS, nearest, squares
-from analytic_cl.door.sign_keys import MAX_BITS, MAX_CODEBOOKS, MAX_SEED, weighted_sums
+from analytic_cl.quantizers import centres as making
+from analytic_cl.quantizers.fixed_point import FixedPoint
+from analytic_cl.quantizers.nearest import LIMIT, MAX_DIMENSIONS, nearest, squares
+from analytic_cl.quantizers.quantizer import TABULAR_FEATURES, Quantizer, resolve_quantizer
+from analytic_cl.quantizers.sign_keys import MAX_BITS, MAX_CODEBOOKS, MAX_SEED, weighted_sums
 
 Method = Literal["sample", "kmeans", "ema"]
 
@@ -40,7 +40,7 @@ class NearestKeys:
 
     Parameters
     ----------
-    door : Door
+    quantizer : Quantizer
         What the integer rows mean.
     centres : ndarray of int16, shape (n_codebooks, n_dimensions, 2^bits)
         From -4095 to 4095.
@@ -92,7 +92,7 @@ class NearestKeys:
     True
     """
 
-    door: Door
+    quantizer: Quantizer
     centres: NDArray[np.int16]
     shift: int
     random_state: int = 0
@@ -126,7 +126,7 @@ class NearestKeys:
         n_dimensions: int = 14,
         method: Method = "sample",
         random_state: int = 0,
-        door: str | FixedPoint = "auto",
+        quantizer: str | FixedPoint = "auto",
     ) -> Self:
         """Keys whose centres are made from public rows, at least 2^bits of them.
 
@@ -145,7 +145,7 @@ class NearestKeys:
             'analytic-cl[faiss]'``). "ema": the paper's moving average, ten passes over the rows.
         random_state : int, default=0
             Seed of projections and choices.
-        door : {"auto", "embedding", "wide", "as-is"} or FixedPoint, default="auto"
+        quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
             The head's.
 
         Returns
@@ -163,8 +163,8 @@ class NearestKeys:
             raise ValueError(f"rows must be numbers of shape (n_rows, n_features), got {X.dtype} of shape {X.shape}")
         if len(X) < n_keys:
             raise ValueError(f"{n_keys} centres need at least as many rows, got {len(X)}: give more, or fewer bits")
-        its_door = resolve_door(door, None, X.shape[1])
-        q = its_door.quantise(X)
+        its_quantizer = resolve_quantizer(quantizer, None, X.shape[1])
+        q = its_quantizer.quantise(X)
         shift = _shift_for(q)
         centres = np.empty((n_codebooks, n_dimensions, n_keys), dtype=np.int16)
         at_once = max(1, 2**25 // (len(q) * n_dimensions))  # codebooks, to bound memory
@@ -173,7 +173,7 @@ class NearestKeys:
             sums = weighted_sums(q, seed, n_codebooks * n_dimensions, some)
             coordinates = _coordinates(sums, shift).reshape(len(q), -1, n_dimensions)
             centres[part] = making.MAKERS[method](coordinates, n_keys, seed, part.start)
-        return cls(its_door, centres, shift, seed)
+        return cls(its_quantizer, centres, shift, seed)
 
     @property
     def n_codebooks(self) -> int:
@@ -191,7 +191,7 @@ class NearestKeys:
     def fingerprint(self) -> str:
         """SHA-256 over all that turns a row into keys, in hexadecimal."""
         about = json.dumps([self.shift, self.random_state, self.centres.shape]).encode()
-        h = hashlib.sha256(_MAGIC + self.door.canonical_bytes() + b"\0" + about + b"\0")
+        h = hashlib.sha256(_MAGIC + self.quantizer.canonical_bytes() + b"\0" + about + b"\0")
         h.update(self.centres.astype("<i2", copy=False).data)
         return h.hexdigest()
 
@@ -207,7 +207,7 @@ class NearestKeys:
     def __repr__(self) -> str:
         return (
             f"NearestKeys({self.n_codebooks} codebooks, {self.bits} bits, {self.n_dimensions} dimensions, "
-            f"{self.door.n_features} features, {self.fingerprint[:16]})"
+            f"{self.quantizer.n_features} features, {self.fingerprint[:16]})"
         )
 
     def keys(self, rows: NDArray[Any]) -> NDArray[np.uint16]:
@@ -235,11 +235,11 @@ class NearestKeys:
         return {"centres": self.centres}
 
     @classmethod
-    def from_arrays(cls, door: Door, spec: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, quantizer: Quantizer, spec: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The keys that `spec` and `to_arrays` described. Raises ValueError where they don't fit."""
         if "centres" not in arrays:
             raise ValueError("array 'centres' is missing")
-        keys = cls(door, arrays["centres"], spec["shift"], spec["seed"])
+        keys = cls(quantizer, arrays["centres"], spec["shift"], spec["seed"])
         if keys.fingerprint != spec["fingerprint"]:
             raise ValueError("the centres are not those that the keys' fingerprint names")
         return keys
@@ -248,7 +248,7 @@ class NearestKeys:
 def _shift_for(q: NDArray[Any]) -> int:
     """Coordinates of the middle one of these rows get a standard deviation of about 256, a sixteenth of their range."""
     lengths = np.sqrt((q.astype(np.float64) ** 2).sum(axis=1))
-    spread = float(np.median(lengths)) * (1.0 if q.shape[1] > WIDE_FEATURES else 73.9)  # of a sum
+    spread = float(np.median(lengths)) * (1.0 if q.shape[1] > TABULAR_FEATURES else 73.9)  # of a sum
     return max(0, round(math.log2(max(spread, 1.0) / 256)))
 
 

@@ -34,7 +34,7 @@ def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
 
 @kernel
 def _sum_in_lanes(squares: NDArray[Any], lanes: NDArray[Any]) -> float:
-    """Sum of numbers, a multiple of LANES, in the order of the door's specification."""
+    """Sum of numbers, a multiple of LANES, in the order of the quantizer's specification."""
     lanes[:] = 0.0
     for start in range(0, squares.size, LANES):
         for k in range(LANES):

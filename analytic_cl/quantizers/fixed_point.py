@@ -56,8 +56,8 @@ class FixedPoint:
     >>> import numpy as np
     >>> from analytic_cl import FixedPoint, LDAClassifier
     >>> X = np.array([[30000.0, 29998.0], [30003.0, 30001.0], [29990.0, 29995.0]])
-    >>> head = LDAClassifier(door=FixedPoint(16, scale=1)).fit(X, [0, 0, 1])
-    >>> head.door_.quantise(X[:1])
+    >>> head = LDAClassifier(quantizer=FixedPoint(16, scale=1)).fit(X, [0, 0, 1])
+    >>> head.quantizer_.quantise(X[:1])
     array([[30000, 29998]], dtype=int16)
     """
 
@@ -111,7 +111,7 @@ class FixedPoint:
         >>> from analytic_cl import FixedPoint, LDAClassifier
         >>> public = [[1.70e9, 0.0], [1.71e9, 1e-6]]  # Unix seconds, moles a litre
         >>> X = [[1.701e9, 0.0], [1.702e9, 1e-6], [1.708e9, 0.0], [1.709e9, 1e-6]]
-        >>> LDAClassifier(door=FixedPoint.for_rows(public)).fit(X, ["a", "a", "b", "b"]).predict(X).tolist()
+        >>> LDAClassifier(quantizer=FixedPoint.for_rows(public)).fit(X, ["a", "a", "b", "b"]).predict(X).tolist()
         ['a', 'a', 'b', 'b']
         """
         cls(bits)  # refuses other widths
@@ -141,7 +141,7 @@ class FixedPoint:
         return cls(bits, bounds=(tuple((middle - half).tolist()), tuple((middle + half).tolist())))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name, as scikit-learn's estimators give them: for searches over ``door__...``."""
+        """The parameters by name, as scikit-learn's estimators give them: for searches over ``quantizer__...``."""
         return {"bits": self.bits, "norm": self.norm, "scale": self.scale, "bounds": self.bounds}
 
     def __sklearn_clone__(self) -> Self:
