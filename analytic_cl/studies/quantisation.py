@@ -25,8 +25,8 @@ COLUMNS = ["features", "head", "bits", "scale", "accuracy", "float64", "points",
 NOTE = (
     "Unit rows. scale: integers per unit; 2^{default} is the embedding quantizer's. float64: the same head on the same "
     "unit rows, never quantised. points: per cent of test rows gained or lost; one test row is {one:.3f}, and "
-    "{error:.2f} is one standard error of an accuracy. clipped: share of training values beyond the range. 4 and 6 bits: "
-    "integers of 8 bits, clipped to +-7 and +-31."
+    "{error:.2f} is one standard error of an accuracy. clipped: share of training values beyond the range. 4 and 6 "
+    "bits: integers of 8 bits, clipped to +-7 and +-31."
 )
 
 
