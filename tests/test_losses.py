@@ -50,7 +50,7 @@ def loss(quantizer, X):
 
 def advised(message):
     """The quantizer that a message says to use."""
-    code = re.search(r"quantizer=(\"wide\"|FixedPoint\([^)]*\))", message).group(1)
+    code = re.search(r"quantizer=(\"tabular\"|FixedPoint\([^)]*\))", message).group(1)
     return eval(code, {"FixedPoint": FixedPoint})
 
 
