@@ -31,7 +31,7 @@ ROOMS = [
     "memory",
     "ledger",
     "statistics",
-    "quantizer",
+    "quantizers",
     "_numba",
     "_parallel",
     "_blas",
@@ -94,7 +94,7 @@ def test_imports_run_downwards(path):
             assert ROOMS.index(rest[0]) > ROOMS.index(room), f"{room} imports {name}"
         if room in ("scenarios", "metrics"):  # usable with other libraries
             assert top != "analytic_cl" or rest[0] in (room, "_config", "_integers", "_text"), f"{room} imports {name}"
-        if room in ("statistics", "solvers", "recursive", "quantizer", "scenarios", "learner", "ledger", "memory"):
+        if room in ("statistics", "solvers", "recursive", "quantizers", "scenarios", "learner", "ledger", "memory"):
             assert top != "sklearn", f"{room} imports {name}"
         if room in ("heads", "solvers", "recursive", "learner"):
             assert top != "numba", f"{room} imports {name}"

@@ -1,4 +1,4 @@
-"""Numbers of threads and sizes of blocks that can't be meant are refused, and star imports take no name of others."""
+"""Numbers of threads and sizes of blocks that are invalid are refused, and star imports take no name of others."""
 
 import numpy as np
 import pytest

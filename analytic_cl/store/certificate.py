@@ -17,7 +17,7 @@ from analytic_cl.store.errors import VerificationError
 from analytic_cl.store.keys import Keys, keyed_hash, signature_holds
 
 FORMAT = "analytic-cl certificate"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 NOT_COVERED = (
     "the feature extractor, and what it was trained on",

@@ -92,8 +92,8 @@ class Database:
             raise StoreError(f"{path} is an SQLite file, but not of a store of analytic-cl")
         if version != FORMAT_VERSION:
             raise StoreError(
-                f"{path.parent} is a store of format {version}, this analytic-cl reads format {FORMAT_VERSION}: use "
-                "the version of analytic-cl that made it"
+                f"{path.parent} is a store of format {version}, this analytic-cl reads format {FORMAT_VERSION}: "
+                "stores of 0.1, which was never published, are not read; learn the rows into a new store"
             )
 
     def transaction(self, kind: str = "IMMEDIATE") -> Transaction:
@@ -170,7 +170,7 @@ def parsed(text: str) -> Any:
 
 
 class Transaction:
-    """A transaction of a database, deaf to Ctrl-C until it is over.
+    """A transaction of a database, with Ctrl-C held back until it is over.
 
     A class, because a generator can itself be interrupted on its way in or out.
     """
