@@ -123,7 +123,7 @@ def test_what_cannot_be_meant_is_refused():
     with pytest.raises(ValueError, match="buckets don't know"):
         ErrorMemory(base, KeyValueBottleneckClassifier(4, 2), gamma=0.5).fit(X, y)
     normalising = NearestNeighborsClassifier(quantizer=FixedPoint(8, norm="l2"))
-    with pytest.raises(ValueError, match="can't read"):
+    with pytest.raises(ValueError, match="unreadable behind"):
         ErrorMemory(base, normalising, gamma=0.5).fit(X, y).predict(X)
     with pytest.raises(TypeError, match="another ErrorMemory"):
         ErrorMemory(base).fit(X, y).merge(base)

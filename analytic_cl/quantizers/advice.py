@@ -19,7 +19,8 @@ CLIPPED = 0.05  # of the rows, in one column of rows that keep their length
 CLIPPED_OF_ALL = 0.03  # of the values of all columns
 CLIPPED_UNIT = 0.5  # the same of unit rows: those of networks have columns that clip in a third of the rows
 MANY_THIN = 0.02  # of the columns of unit rows, become one integer each
-TINY = 1 / 64  # standard deviation in steps that no column of an embedding has: a 2,000th of a usual one
+TINY = 1 / 64  # standard deviation in steps that no living column of an embedding has: a 2,000th of a usual one
+DEAD = 2.0**-24  # of the length of the rows: what float32 rounds away, as in the columns that a network left unused
 LENGTHS = 2.0  # embeddings have 1.0 to 1.5 between the 5th and the 95th hundredth, pixels of digits 1.9
 FEW_STEPS = 8  # standard deviation of a column, in steps, above which merged rows are near each other at that
 
@@ -115,7 +116,8 @@ def _unit_rows(quantizer: Quantizer, sample: Sample, columns: _Columns, names: N
     cut = at_least(_share(sample.lost > 0.75 * quantizer.affine[1][0] ** 2, sample.weights), columns.n, 2) >= 0.5
     thin = _thin(sample, columns, 8, 0.5, 1)
     if thin.size < MANY_THIN * columns.steps.size:  # embeddings have a few columns near zero
-        thin = thin[columns.steps[thin] < TINY]
+        steps = columns.steps[thin]
+        thin = thin[(steps < TINY) & (steps > DEAD * quantizer.affine[1][0])]
     merged = at_least(sample.merged, columns.n, 1) >= 0.5
     heavy = _heavy(columns)
     if heavy.size and (clipped.size or cut or merged or thin.size):
