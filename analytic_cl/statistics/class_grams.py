@@ -239,8 +239,8 @@ class ClassGrams(ClassState):
         if need > MEMORY_LIMIT:
             raise ValueError(
                 f"Gram matrices of {len(self._grams.keys() | more.keys())} classes of {self.quantizer.width} columns "
-                f"would take {need / 2**30:.1f} GiB, more than {MEMORY_LIMIT / 2**30:.1f}: use a head with one matrix for "
-                "all classes, such as LDAClassifier, or rows of fewer columns"
+                f"would take {need / 2**30:.1f} GiB, more than {MEMORY_LIMIT / 2**30:.1f}: use a head with one matrix "
+                "for all classes, such as LDAClassifier, or rows of fewer columns"
             )
 
     # ---- on disk
