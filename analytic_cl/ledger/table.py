@@ -108,8 +108,9 @@ class Table:
         self.index.clear()
 
     def _count(self, positions: slice | Positions, sign: int) -> None:
-        codes, numbers = np.unique(self.codes[positions], return_counts=True)
-        for code, number in zip(codes.tolist(), (sign * numbers).tolist(), strict=True):
+        numbers = np.bincount(self.codes[positions])
+        for code in np.flatnonzero(numbers).tolist():
+            number = sign * int(numbers[code])
             self.n_of_code[code] += number
             self.n_alive += number
 

@@ -45,6 +45,8 @@ def encode_labels(y: Iterable[Any] | Targets) -> Targets:
     if isinstance(y, Targets):
         return y
     values = y if isinstance(y, np.ndarray) else _untouched_array(y)
+    if values.shape == (1,):  # streams of single rows are many
+        return Targets([as_label(values.tolist()[0])], np.zeros(1, dtype=np.int64))
     if values.dtype.kind in "biufU":
         distinct, codes = np.unique(values, return_inverse=True)
         given = distinct.tolist()
