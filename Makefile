@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OLDEST_PIP := .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-oldest soak lint bench bench-full defaults peers sanitize changelog clean
+.PHONY: demo test test-oldest soak lint bench bench-full defaults peers against sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -52,6 +52,10 @@ defaults: .venv/ready-test
 peers: .venv-peers/ready
 	$(PEERS_PIP) .
 	for script in benchmarks/peers/[a-z]*.py; do .venv-peers/bin/python $$script || exit 1; done
+
+# Calls of heads as they are against those of a commit before: make against REV=HEAD~1
+against: .venv/ready-test
+	$(BIN)/python benchmarks/_against.py $(REV)
 
 sanitize:
 	mkdir -p build
