@@ -117,9 +117,6 @@ class StoreReading:
         """SHA-256 of the state; keep it to yourself: see `Moments.digest` and the threat model."""
         return self.parts.model.digest()
 
-    def _recover(self) -> None:
-        """Finish what a kill may have left undone; the writer's business."""
-
     def snapshot(self) -> None:
         """Write the state to disk; the writer's business."""
 
