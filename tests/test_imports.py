@@ -24,6 +24,7 @@ ROOMS = [
     "metrics",
     "extractors",
     "checks",
+    "baselines",
     "heads",
     "learner",
     "recursive",
