@@ -72,8 +72,64 @@ def test_spec_carries_the_fingerprint_of_the_signs():
 
 
 @pytest.mark.parametrize(
-    "arguments", [(0,), (10, None), (10, -1), (10, 2**64), (10, 0.5), ("10",), (10, np.random.RandomState(0))]
+    "arguments",
+    [
+        (0,),
+        (10, None),
+        (10, -1),
+        (10, 2**64),
+        (10, 0.5),
+        ("10",),
+        (10, np.random.RandomState(0)),
+        (10, 0, 1),
+        (10, 0, "yes"),
+    ],
 )
 def test_seeds_and_sizes_that_are_no_identity_are_refused(arguments):
-    with pytest.raises(ValueError, match=r"n_components|random_state"):
+    with pytest.raises(ValueError, match=r"n_components|random_state|keep_input"):
         RandomProjection(*arguments)
+
+
+def test_a_row_is_kept_beside_its_features_and_each_part_has_the_digest_of_its_own_head():
+    X, y = np.random.RandomState(6).normal(size=(40, 12)), np.arange(40) % 3
+    both = LDAClassifier(projection=RandomProjection(30, 5, keep_input=True)).fit(X, y)
+    alone = {
+        "input": LDAClassifier(quantizer="embedding").fit(X, y),
+        "projection": LDAClassifier(projection=RandomProjection(30, 5)).fit(X, y),
+    }
+
+    assert both.quantizer_.width == 42
+    np.testing.assert_allclose(
+        both.quantizer_.dequantise(both.quantizer_.quantise(X)),
+        np.hstack([h.quantizer_.dequantise(h.quantizer_.quantise(X)) for h in alone.values()]),
+    )
+    for which, head in alone.items():
+        part = both.moments_.part(which)
+        assert part.digest() == head.state_digest()
+        served = LDAClassifier.from_moments(part)
+        np.testing.assert_array_equal(served.decision_function(X), head.decision_function(X))
+        assert both.moments_.of_order(1).part(which).digest() == head.moments_.of_order(1).digest()
+    assert both.state_digest() not in {head.state_digest() for head in alone.values()}
+
+
+def test_a_head_that_keeps_its_input_comes_back_from_its_file(tmp_path):
+    X, y = np.vstack([np.eye(6), -np.eye(6)]), np.arange(12) % 2
+    head = LDAClassifier(projection=RandomProjection(9, keep_input=True)).fit(X, y)
+    head.save(tmp_path / "head")
+
+    again = LDAClassifier.load(tmp_path / "head")
+
+    assert again.projection == head.projection
+    again.partial_fit(X, y)
+    again.forget(X, y)
+    assert again.state_digest() == head.state_digest()
+
+
+@pytest.mark.parametrize("projection", [None, RandomProjection(9)])
+def test_only_a_state_with_parts_has_parts(projection):
+    head = LDAClassifier(projection=projection).fit(np.eye(4), [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="keep_input=True"):
+        head.moments_.part("input")
+    both = LDAClassifier(projection=RandomProjection(9, keep_input=True)).fit(np.eye(4), [0, 0, 1, 1])
+    with pytest.raises(ValueError, match='"input" or "projection"'):
+        both.moments_.part("rows")

@@ -227,7 +227,8 @@ def _encoded(name: str, value: Any) -> Any:
     if isinstance(value, FixedPoint):
         return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
     if isinstance(value, RandomProjection):
-        return {"RandomProjection": [value.n_components, value.random_state]}
+        kept = [True] if value.keep_input else []
+        return {"RandomProjection": [value.n_components, value.random_state, *kept]}
     if isinstance(value, NearestKeys):
         return {"NearestKeys": value.spec(), "quantizer": value.quantizer.spec()}  # the centres are among the arrays
     if isinstance(value, np.generic):  # an integer must stay one

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Quantizer:
 
     @property
     def width(self) -> int:
-        return self.n_features if self.projection is None else self.projection.n_components
+        return self.n_features if self.projection is None else self.projection.width(self.n_features)
 
     @cached_property
     def affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -81,9 +81,12 @@ class Quantizer:
     @cached_property
     def step(self) -> NDArray[np.float64]:
         """What one integer step stands for, by column of the integer rows."""
-        if self.projection:
-            return np.full(self.width, 2.0 ** self.projection.shift(self._scale) / self._scale)
-        return 1.0 / self.affine[1]
+        if self.projection is None:
+            return 1.0 / self.affine[1]
+        step = np.full(self.width, 2.0 ** self.projection.shift(self._scale) / self._scale)
+        if self.projection.keep_input:
+            step[: self.n_features] = 1.0 / self._scale
+        return step
 
     def dequantise(self, q: NDArray[Any]) -> NDArray[np.float64]:
         """Float64 rows that the integers stand for."""
@@ -143,9 +146,25 @@ class Quantizer:
             rule = "bounds"
         else:
             rule = f"{'l2, ' if self.rule.norm else ''}scale {self._scale:g}"
-        lift = f", projection to {self.width}, seed {self.projection.random_state}" if self.projection else ""
+        lift = self.projection
+        lifted = f", projection to {lift.n_components}, seed {lift.random_state}" if lift else ""
+        lifted += ", beside the row" if lift and lift.keep_input else ""
         source = "" if self.source is None else f", from {self.source}"
-        return f"{self.n_features} features, {self.bits} bits, {rule}{lift}{source}"
+        return f"{self.n_features} features, {self.bits} bits, {rule}{lifted}{source}"
+
+    def part(self, which: Literal["input", "projection"]) -> tuple[Quantizer, slice]:
+        """The quantizer of the rows alone, or of their random features alone, and its columns among these.
+
+        Raises ValueError unless a projection keeps its input.
+        """
+        lift = self.projection
+        if lift is None or not lift.keep_input:
+            raise ValueError(f"only RandomProjection(keep_input=True) has parts; the quantizer is {self.describe()}")
+        if which == "input":
+            return replace(self, projection=None), slice(0, self.n_features)
+        if which == "projection":
+            return replace(self, projection=replace(lift, keep_input=False)), slice(self.n_features, self.width)
+        raise ValueError(f'a part is "input" or "projection", got {which!r}')
 
     def spec(self) -> dict[str, Any]:
         """The quantizer as JSON values; floats in hexadecimal, so that they survive to the bit."""
@@ -165,6 +184,7 @@ class Quantizer:
                 "n_components": self.projection.n_components,
                 "random_state": self.projection.random_state,
                 "fingerprint": self.projection.fingerprint(self.n_features),
+                **({"keep_input": True} if self.projection.keep_input else {}),  # others keep their digests
             },
         }
 
@@ -179,7 +199,11 @@ class Quantizer:
                 None if scale is None else float.fromhex(scale),
                 None if bounds is None else (_column(bounds[0]), _column(bounds[1])),
             )
-            projection = None if lift is None else RandomProjection(lift["n_components"], lift["random_state"])
+            projection = (
+                None
+                if lift is None
+                else RandomProjection(lift["n_components"], lift["random_state"], lift.get("keep_input", False))
+            )
             quantizer = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection, spec.get("source"))
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"not the description of a quantizer: {error!r}") from error

@@ -43,6 +43,13 @@ def row_starts(width: int) -> NDArray[np.int64]:
     return i * width - i * (i - 1) // 2
 
 
+def square_part(planes: Planes, width: int, columns: slice) -> Planes:
+    """The packed triangles of some neighbouring columns of rows of this width."""
+    first, last, _ = columns.indices(width)
+    starts = row_starts(width)
+    return [np.concatenate([p[starts[i] : starts[i] + last - i] for i in range(first, last)]) for p in planes]
+
+
 def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int, interruptible: bool = True) -> None:
     """Planes += sign * rows.T @ rows, whole or not at all.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,21 @@ class Moments(ClassState):
         lower = Moments(self.quantizer, order)
         lower._shift_classes(self.labels, self.counts, self.sums, +1)
         return lower
+
+    def part(self, which: Literal["input", "projection"]) -> Moments:
+        """What was learned of the rows alone, or of their random features alone, where a projection keeps its input.
+
+        A copy: the state of a head behind that part's quantizer, with its digest, as ``LDAClassifier.from_moments``
+        takes it. Raises ValueError for other quantizers.
+        """
+        quantizer, columns = self.quantizer.part(which)
+        width = self.quantizer.width
+        planes = gram.square_part(self.planes, width, columns)
+        arrays: dict[str, NDArray[Any]] = {
+            f"gram_{s}": p for s, p in zip(gram.PLANE_SHIFTS[quantizer.bits], planes, strict=False)
+        }
+        arrays |= {"labels": labels_to_array(self.labels), "counts": self.counts, "sums": self.sums[:, columns]}
+        return Moments.from_arrays(quantizer, self.describe(), arrays)
 
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: equal digests mean equal states.
