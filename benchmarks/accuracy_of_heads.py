@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from analytic_cl import LDAClassifier, NearestMeanClassifier, QuantizationWarning, RLSClassifier
+from analytic_cl import GaussianClassifier, LDAClassifier, NearestMeanClassifier, QuantizationWarning, RLSClassifier
 from analytic_cl.datasets import load_clinc150
 from analytic_cl.metrics import expected_calibration_error
 
@@ -103,9 +103,13 @@ for name, rows, most in (
     )
     for setting, sizes in (("10 rows a class", 10), ("all rows", 10**6)):
         keep = chosen(y, np.full(len(np.unique(y)), sizes), 0)
-        for title, head in (("LDA", LDAClassifier(track="rows")), ("ridge", RLSClassifier(track="rows"))):
+        for title, head in (
+            ("LDA", LDAClassifier(track="rows")),
+            ("Gaussian classes", GaussianClassifier(track="rows")),
+            ("ridge", RLSClassifier(track="rows")),
+        ):
             head.fit(X[keep], y[keep])
-            line = f"  {setting:16} {title:6}"
+            line = f"  {setting:16} {title:16}"
             for temperature in (1.0, "folds"):
                 proba = head.set_params(temperature=temperature).predict_proba(T)
                 error = expected_calibration_error(t, proba, head.classes_)
@@ -117,6 +121,7 @@ for name, rows, most in (
         for title, head in (
             ("nearest mean", NearestMeanClassifier()),
             ("LDA", LDAClassifier()),
+            ("Gaussian classes", GaussianClassifier()),
             ("ridge", RLSClassifier()),
         ):
             head.fit(X, y)

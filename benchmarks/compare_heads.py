@@ -36,7 +36,7 @@ def alone(features, stream, head):
     start = time.perf_counter()
     for step in stream.steps:
         head.partial_fit(features.X_train[step.fresh], features.y_train[step.fresh])
-        head._scores()
+        head.prepare()
     return time.perf_counter() - start
 
 

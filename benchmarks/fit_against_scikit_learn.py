@@ -54,7 +54,7 @@ def in_our_batches():
     head = LDAClassifier()
     for start in range(0, len(X), 1000):
         head.partial_fit(X[start : start + 1000], y[start : start + 1000])
-    head._scores()
+    head.prepare()
 
 
 race(

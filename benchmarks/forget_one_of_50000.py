@@ -24,13 +24,13 @@ first = timed(lambda: head.coef_)
 
 def one():
     head.forget(sample_id=[next(gone)])
-    head._scores()
+    head.prepare()
 
 
 def many():
     for _ in range(MANY):
         head.forget(sample_id=[next(gone)])
-    head._scores()
+    head.prepare()
 
 
 one()
@@ -39,7 +39,7 @@ seconds[f"forget {MANY}, look once: each"] = [timed(many) / MANY for _ in range(
 seconds["state digest"] = [timed(head.state_digest) for _ in range(REPEATS)]
 refit = RLSClassifier(alpha=1.0, projection=RandomProjection(M))
 refit.fit(X, y, sample_id=ids)
-seconds["refit, Cholesky"] = [timed(lambda: refit.fit(X, y, sample_id=ids)._scores()) for _ in range(REPEATS)]
+seconds["refit, Cholesky"] = [timed(lambda: refit.fit(X, y, sample_id=ids).prepare()) for _ in range(REPEATS)]
 
 left = np.array(list(head._ledger.kept.by_id))
 refit.fit(X[left], y[left])

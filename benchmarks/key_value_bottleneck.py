@@ -43,7 +43,7 @@ race(
         ],
         "the same with nearest centres": lambda: KeyValueBottleneckClassifier(keys=nearest).fit(X, y),
         "their keys alone": lambda: nearest.keys(rows),
-        "LDAClassifier, weights included": lambda: LDAClassifier().fit(X, y)._scores(),
+        "LDAClassifier, weights included": lambda: LDAClassifier().fit(X, y).prepare(),
     },
 )
 race(

@@ -34,7 +34,7 @@ def burst(head, turn, n):
     start = time.perf_counter()
     for i in itertools.islice(turn, n):
         head.partial_fit(X[i : i + 1], y[i : i + 1])
-        head._scores()
+        head.prepare()
     return (time.perf_counter() - start) / n
 
 
@@ -120,7 +120,7 @@ start = time.perf_counter()
 for i in random.randint(2 * N, size=UPDATES):
     (head.forget if held[i] else head.partial_fit)(X[i : i + 1], y[i : i + 1])
     held[i] = not held[i]
-    head._scores()
+    head.prepare()
 seconds = time.perf_counter() - start
 exact = RLSClassifier.from_moments(head.moments_, alpha=1.0)
 error = np.abs(head.coef_ - exact.coef_).max() / np.abs(exact.coef_).max()

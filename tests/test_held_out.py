@@ -9,13 +9,17 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 
-from analytic_cl import LDAClassifier, RLSClassifier
+from analytic_cl import GaussianClassifier, LDAClassifier, RLSClassifier
 from analytic_cl.heads.held_out import Held, sharpness
 from analytic_cl.learner import folds
 from analytic_cl.metrics import expected_calibration_error
 from analytic_cl.solvers.shrinkage import Correlations, reshrink_correlations, shrink_correlations
 
-BOTH = [LDAClassifier("folds", track="rows"), RLSClassifier("folds", track="rows")]
+CHOOSING = [
+    LDAClassifier("folds", track="rows"),
+    RLSClassifier("folds", track="rows"),
+    GaussianClassifier("class", "folds", track="rows"),
+]
 
 
 def few(name, per_class, seed=0):
@@ -71,7 +75,7 @@ def test_of_many_rows_some_are_held_out(monkeypatch):
     assert sum(len(fold.rows) for fold in folds(head.learner_)) == 50
 
 
-@pytest.mark.parametrize("head", BOTH, ids=repr)
+@pytest.mark.parametrize("head", CHOOSING, ids=repr)
 @pytest.mark.parametrize("n_classes", [1, 2, 4])
 def test_what_is_chosen_is_a_function_of_the_rows(head, n_classes):
     X, y = noisy(n_classes=n_classes)
@@ -86,7 +90,7 @@ def test_what_is_chosen_is_a_function_of_the_rows(head, n_classes):
     assert fitted.state_digest() == clone(head).fit(X, y).state_digest()
 
 
-@pytest.mark.parametrize("head", BOTH, ids=repr)
+@pytest.mark.parametrize("head", CHOOSING, ids=repr)
 def test_without_rows_it_says_what_to_do(head):
     X, y = noisy()
     digests = clone(head).set_params(track="auto").fit(X, y)
@@ -98,7 +102,7 @@ def test_without_rows_it_says_what_to_do(head):
 
 def test_degenerate_rows_have_a_choice():
     for X, y in ((np.eye(3), [0, 0, 0]), (np.eye(3), [0, 1, 2]), (np.eye(2), [0, 1]), (np.ones((1, 3)), [5])):
-        for head in BOTH:
+        for head in CHOOSING:
             fitted = clone(head).set_params(temperature="folds").fit(X, y)
             assert np.isfinite(fitted.predict_proba(X)).all()
 
@@ -115,16 +119,17 @@ def test_ridge_has_probabilities_where_there_is_a_temperature():
     assert sharp.max() > 0.99 and soft.max() < 0.35
 
 
-@pytest.mark.parametrize("kind", [LDAClassifier, RLSClassifier])
+@pytest.mark.parametrize("kind", [LDAClassifier, RLSClassifier, GaussianClassifier])
 @pytest.mark.parametrize("value", [0, -1, "auto", True, np.nan])
 def test_temperatures_are_checked(kind, value):
     with pytest.raises(ValueError, match="temperature must be"):
         kind(temperature=value).fit(*noisy())
 
 
-def test_probabilities_follow_the_temperature():
+@pytest.mark.parametrize("kind", [LDAClassifier, GaussianClassifier])
+def test_probabilities_follow_the_temperature(kind):
     X, y = noisy()
-    head = LDAClassifier(temperature=2.5).fit(X, y)
+    head = kind(temperature=2.5).fit(X, y)
 
     np.testing.assert_allclose(
         head.predict_log_proba(X), log_softmax(head.decision_function(X) / 2.5, axis=1), atol=1e-9

@@ -38,7 +38,7 @@ def test_a_solve_takes_one_square(head):
         head.fit(X, y)
         learned, peak_of_learning = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
-        head._scores()
+        head._prepared()
         peak_of_solving = tracemalloc.get_traced_memory()[1] - learned
     finally:
         tracemalloc.stop()

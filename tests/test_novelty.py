@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from analytic_cl import (
+    GaussianClassifier,
     KeyValueBottleneckClassifier,
     LDAClassifier,
     NearestMeanClassifier,
@@ -52,6 +53,29 @@ def test_lda_gives_the_odds_of_known_classes_against_one_never_seen():
     with pytest.raises(ValueError, match="two classes"):
         LDAClassifier().fit(X, y * 0).score_samples(X)
     assert np.isfinite(LDAClassifier().fit(X[:3], [0, 1, 2]).score_samples(X)).all()
+
+
+def test_gaussian_classes_give_the_odds_of_their_own_covariances():
+    X, y = blobs(120, 6, 4)
+    X, y = X[:100] * np.where(y[:100, None] % 3 == 1, 2.0, 1.0), y[:100] % 3
+    head = GaussianClassifier("class", priors=[0.6, 0.3, 0.1]).fit(X, y)
+    assert head.covariance_ == "discriminant"
+    space = discriminants(head.state_.moments())
+    at = space.coordinates(head._deviations(head.quantizer_.quantise(X), space.centre))
+    known = []
+    for c, (mean, doubt) in enumerate(zip(space.believed, space.doubt, strict=True)):
+        b = (np.sum(y == c) - 1) / (np.sum(y == c) - 1 + 32)
+        spread = (1 - b) * np.eye(2) + b * np.cov(at[y == c].T)
+        difference = at - mean  # the determinant is of the covariance, without the doubt about the mean
+        distance = np.einsum("ij,jk,ik->i", difference, np.linalg.inv(spread + np.diag(doubt)), difference)
+        known.append(np.exp(-distance / 2) / (2 * np.pi * np.sqrt(np.linalg.det(spread))))
+    never = multivariate_normal(np.zeros(2), np.diag(1 + space.between)).pdf(at)
+
+    np.testing.assert_allclose(head.score_samples(X), np.log(np.mean(known, axis=0) / never), rtol=1e-7, atol=1e-8)
+    pooled = GaussianClassifier("pooled").fit(X, y)
+    np.testing.assert_array_equal(pooled.score_samples(X), LDAClassifier().fit(X, y).score_samples(X))
+    with pytest.raises(ValueError, match="two classes"):
+        GaussianClassifier().fit(X, y * 0).score_samples(X)
 
 
 @pytest.mark.parametrize("alpha", [0.5, "oas", "gcv"])
@@ -134,9 +158,9 @@ def test_rows_out_of_scope_are_told_and_sets_cover_on_clinc150():
     clinc = pack("clinc150_minilm")
     X, held, test, outside = (clinc[name].astype(np.float32) for name in ("X_train", "X_val", "X_test", "X_oos_test"))
     head = LDAClassifier(temperature=14.0).fit(X, clinc["y_train"])
-    inside, out = head.score_samples(test), head.score_samples(outside)
-
-    assert roc_auc_score(np.r_[np.ones(len(inside)), np.zeros(len(out))], np.r_[inside, out]) > 0.97
+    for scored, least in ((head, 0.972), (GaussianClassifier().fit(X, clinc["y_train"]), 0.978)):
+        inside, out = scored.score_samples(test), scored.score_samples(outside)
+        assert roc_auc_score(np.r_[np.ones(len(inside)), np.zeros(len(out))], np.r_[inside, out]) > least
     labels = head.predict(test, reject=conformal_threshold(head.score_samples(held), 0.05))
     assert (labels == -1).mean() == pytest.approx(0.05, abs=0.015)
     of_own = head.predict_proba(held)[np.arange(len(held)), clinc["y_val"]]

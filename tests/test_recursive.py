@@ -64,7 +64,7 @@ def test_after_many_mixed_updates_weights_are_within_1e_8():
             if some.size:
                 change(X[some], y[some])
         held[rows] = ~held[rows]
-        head._scores()
+        head._prepared()
         if step % (UPDATES // 500) == 0:
             worst = max(worst, relative_error(head))
 

@@ -108,7 +108,7 @@ def test_classes_of_one_size_have_scores_that_are_linear_in_the_row():
     score = LDAClassifier().fit(X, y).decision_function
     a, b = X[:50], X[50:100]
 
-    assert LDAClassifier().fit(X, y)._scores().square is None
+    assert LDAClassifier().fit(X, y)._prepared().square is None
     np.testing.assert_allclose(score(a / 2 + b / 2), score(a) / 2 + score(b) / 2, atol=1e-6)
 
 

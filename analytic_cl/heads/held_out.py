@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from analytic_cl.learner import Learner, folds
-from analytic_cl.statistics import LabelledState, Moments
+from analytic_cl.statistics import LabelledState
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Held(NamedTuple):
 
 def held_out(
     learner: Learner,
-    solve: Callable[[Moments, T], Any],
+    solve: Callable[[Any, T], Any],
     compare: Callable[[NDArray[Any], Any], Floats],
     candidates: Sequence[T],
 ) -> Iterator[tuple[int, Held]]:
@@ -47,7 +47,7 @@ def held_out(
         known = np.isin(own, columns)
         rows, own = fold.rows[known], own[known]
         for number, candidate in enumerate(candidates):
-            solved = solve(cast(Moments, fold.state), candidate)
+            solved = solve(fold.state, candidate)
             scores = np.full((len(rows), len(labels)), -np.inf)
             for start in range(0, len(rows), _BLOCK):
                 part = compare(rows[start : start + _BLOCK], solved)
@@ -62,7 +62,7 @@ def _two(scores: Floats) -> Floats:
 
 def best_of(
     learner: Learner,
-    solve: Callable[[Moments, T], Any],
+    solve: Callable[[Any, T], Any],
     compare: Callable[[NDArray[Any], Any], Floats],
     candidates: Sequence[T],
 ) -> T:

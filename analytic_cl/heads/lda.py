@@ -6,11 +6,10 @@ from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, log_softmax
 
 from analytic_cl._locks import reading
 from analytic_cl.heads.linear import LinearHead
-from analytic_cl.heads.prediction import posteriors
+from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomProjection
@@ -24,10 +23,10 @@ from analytic_cl.solvers import (
     lda,
     shrunk_means_lda,
 )
-from analytic_cl.statistics import Label, Moments
+from analytic_cl.statistics import Moments
 
 
-class LDAClassifier(LinearHead):
+class LDAClassifier(LinearHead, PosteriorHead):
     """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
 
     Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for
@@ -144,21 +143,6 @@ class LDAClassifier(LinearHead):
         solve = lda if self.means == "plain" else shrunk_means_lda
         return solve(moments, strength, self._priors_of(moments.labels))
 
-    def _priors_of(self, labels: list[Label]) -> NDArray[np.float64] | None:
-        """Priors of classes that have rows: those given, or shares of all rows; None where solvers find them so."""
-        everything = self.moments_
-        if self.priors is None:
-            if labels == everything.labels:
-                return None
-            known, priors = everything.labels, everything.counts.astype(np.float64)
-        else:
-            known, priors = self._all_labels(), prior_numbers(self.priors)
-            if priors.size != len(known):
-                raise ValueError(f"{priors.size} priors for {len(known)} classes: {known}")
-        place = {label: at for at, label in enumerate(known)}
-        priors = priors[[place[label] for label in labels]]
-        return np.asarray(priors if len(labels) == len(known) else priors / priors.sum())
-
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
         if isinstance(scores, LinearScores):
             return super()._compare_rows(rows, scores)
@@ -183,7 +167,7 @@ class LDAClassifier(LinearHead):
             raise AttributeError(
                 f'{name} exists with means="plain" only: with shrunk means, scores are not linear in the row'
             )
-        return cast(LinearScores, self._scores())
+        return cast(LinearScores, self._prepared())
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -206,23 +190,4 @@ class LDAClassifier(LinearHead):
 
     @property
     def shrinkage_(self) -> float | None:
-        return cast("float | None", self._scores().strength)
-
-    @reading
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
-        return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
-
-    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities of the classes by scores as of `scores_of`."""
-        return posteriors(scores / self.temperature_)
-
-    @reading
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
-        scores = self._scored(X, self._compare_rows) / self.temperature_
-        if scores.ndim == 1:
-            found: NDArray[np.float64] = np.stack([log_expit(-scores), log_expit(scores)], axis=1)
-        else:
-            found = np.asarray(log_softmax(scores, axis=1))
-        return self._of_all_classes(found, float(np.finfo(np.float64).min))
+        return cast("float | None", self._prepared().strength)

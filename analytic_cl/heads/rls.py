@@ -203,4 +203,4 @@ class RLSClassifier(LinearHead):
 
     @property
     def alpha_(self) -> float | None:
-        return cast("float | None", self._scores().strength)
+        return cast("float | None", self._prepared().strength)

@@ -16,6 +16,7 @@ from analytic_cl.solvers.needs import needs as needs
 from analytic_cl.solvers.novelty import Normality as Normality
 from analytic_cl.solvers.novelty import known_class_odds as known_class_odds
 from analytic_cl.solvers.novelty import leverage as leverage
+from analytic_cl.solvers.novelty import own_class_odds as own_class_odds
 from analytic_cl.solvers.read_out import READ_OUTS as READ_OUTS
 from analytic_cl.solvers.read_out import ReadOut as ReadOut
 from analytic_cl.solvers.read_out import read_out as read_out

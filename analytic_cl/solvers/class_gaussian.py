@@ -17,6 +17,7 @@ from scipy.linalg import eigh, lapack
 from analytic_cl._blas import product
 from analytic_cl.solvers.discriminant import DiscriminantScores, shrunk_means_lda
 from analytic_cl.solvers.needs import needs
+from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, whitener
 from analytic_cl.solvers.units import mean_in_parts, scatter_matrix
 from analytic_cl.solvers.within import within_covariance
@@ -59,11 +60,13 @@ class GaussianScores:
     classes : list of ClassQuadratic
         In discriminant space, of the coordinates y, the score itself; in whitened space, of the row less the centre,
         what is to be added to that of `pooled`, the columns that matter most first.
+    log_priors : ndarray, shape (k,)
     """
 
     pooled: DiscriminantScores
     space: str
     classes: list[ClassQuadratic]
+    log_priors: Floats
 
     @property
     def centre(self) -> Int64s:
@@ -109,7 +112,7 @@ def _rescored(scores: Floats, which: NDArray[np.bool_], score: Callable[[int, ND
 
 @needs(CLASS_SUMS, GRAM, CLASS_GRAMS)
 def class_gaussian(
-    state: ClassGrams, covariance: str = "auto", shrinkage: str | float = "oas", priors: Floats | None = None
+    state: ClassGrams, covariance: str = "auto", shrinkage: Shrinkage = "oas", priors: Floats | None = None
 ) -> GaussianScores | DiscriminantScores:
     """Discriminant analysis by a covariance of each class, with the shared one as a prior of 4 rows a dimension,
     and 32 at least.
@@ -148,10 +151,10 @@ def class_gaussian(
     inverse = whitener(sigma.copy(), lambda: within_covariance(moments, shrinkage).covariance)
     if _scale_spread(state, inverse) < SAME_SCALE:
         classes, differ = _whitened(state, pooled, sigma, inverse, int((variances > 0).sum()))
-        scores = GaussianScores(pooled, "whitened", classes)
+        scores = GaussianScores(pooled, "whitened", classes, log_priors)
     else:
         classes, differ = _discriminant(state, pooled, log_priors)
-        scores = GaussianScores(pooled, "discriminant", classes)
+        scores = GaussianScores(pooled, "discriminant", classes, log_priors)
     return scores if covariance == "class" or differ else pooled
 
 

@@ -1,0 +1,57 @@
+"""Heads whose scores are log-odds of the classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_expit, log_softmax
+
+from analytic_cl._locks import reading
+from analytic_cl.heads.prediction import posteriors
+from analytic_cl.heads.solved import SolvedHead
+from analytic_cl.heads.validation import prior_numbers
+from analytic_cl.statistics import Label
+
+
+class PosteriorHead(SolvedHead):
+    """Base of heads with a posterior of each class, by scores over a temperature, and with priors."""
+
+    priors: ArrayLike | None
+
+    @property
+    def temperature_(self) -> float:
+        return 1.0
+
+    @reading
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Posterior of each class, shape (n_samples, n_classes), rows summing to 1."""
+        return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
+
+    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of the classes by scores as of `scores_of`."""
+        return posteriors(scores / self.temperature_)
+
+    @reading
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
+        scores = self._scored(X, self._compare_rows) / self.temperature_
+        if scores.ndim == 1:
+            found: NDArray[np.float64] = np.stack([log_expit(-scores), log_expit(scores)], axis=1)
+        else:
+            found = np.asarray(log_softmax(scores, axis=1))
+        return self._of_all_classes(found, float(np.finfo(np.float64).min))
+
+    def _priors_of(self, labels: list[Label]) -> NDArray[np.float64] | None:
+        """Priors of classes that have rows: those given, or shares of all rows; None where solvers find them so."""
+        everything = self._labelled
+        if self.priors is None:
+            if labels == everything.labels:
+                return None
+            known, priors = everything.labels, everything.counts.astype(np.float64)
+        else:
+            known, priors = self._all_labels(), prior_numbers(self.priors)
+            if priors.size != len(known):
+                raise ValueError(f"{priors.size} priors for {len(known)} classes: {known}")
+        place = {label: at for at, label in enumerate(known)}
+        priors = priors[[place[label] for label in labels]]
+        return np.asarray(priors if len(labels) == len(known) else priors / priors.sum())

@@ -1,0 +1,101 @@
+"""Heads that are solved when they are needed: once per change of state or parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from inspect import signature
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analytic_cl._locks import reading
+from analytic_cl.heads.base import Head
+from analytic_cl.heads.held_out import best_of, held_out, sharpness
+from analytic_cl.solvers import Normality, Shrinkage
+from analytic_cl.statistics import Int64s
+
+
+@cache
+def _solver_parameters(kind: type) -> tuple[str, ...]:
+    """Names of the parameters of a class of heads that have a part in its weights."""
+    return tuple(
+        name for name in signature(kind).parameters if name not in ("quantizer", "projection", "track", "temperature")
+    )
+
+
+class SolvedHead(Head):
+    """Base of heads whose scores come from a solver.
+
+    A subclass defines, besides what `Head` asks for,
+
+    * ``needs``: ``the_solver.needs``;
+    * ``_solve(state)``: a pure function of the state and the head's parameters, for rows to be scored with;
+    * ``_compare_rows(rows, solved)``;
+    * if it chooses by held-out rows, ``_solve_by(state, strength)``.
+    """
+
+    def _solve(self, state: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must define _solve")
+
+    def _solve_by(self, state: Any, strength: Shrinkage) -> Any:
+        """As `_solve`, with another strength: for heads that choose by held-out rows."""
+        raise NotImplementedError(f"{type(self).__name__} does not choose by held-out rows")
+
+    @reading
+    def _prepared(self) -> Any:
+        """Weights for the state as it is: solved once per change of state or parameters."""
+        return self._once("current", lambda: self._solve(self.state_))
+
+    def _solver_key(self) -> tuple[Any, ...]:
+        """The parameters that weights depend on, by value."""
+        values = [getattr(self, name) for name in _solver_parameters(cast(Any, type(self)))]
+        return tuple(v if isinstance(v, str | None) else np.asarray(v, dtype=np.float64).tobytes() for v in values)
+
+    def _once(self, name: str, find: Callable[[], Any]) -> Any:
+        """What `find` finds: once per change of state or parameters."""
+        self._check_fitted()
+        key = (self.state_.revision, self._declared, self._solver_key())
+        found = self._solved.get(name)
+        if found is None or found[0] != key:
+            self.check_parameters()
+            found = key, find()
+            self._solved[name] = found
+        return found[1]
+
+    def _chosen(self, candidates: Sequence[Shrinkage], wanted: Shrinkage) -> Shrinkage:
+        """`wanted`, or for "folds" the candidate that classifies held-out rows best."""
+        if wanted != "folds":
+            return wanted
+        return cast(
+            Shrinkage,
+            self._once("chosen", lambda: best_of(self.learner_, self._solve_by, self._compare_rows, candidates)),
+        )
+
+    def _temperature(self, strength: Shrinkage, wanted: str | float) -> float:
+        """`wanted`, or for "folds" the temperature that held-out rows ask for, solved with this strength."""
+        if isinstance(wanted, str):
+            found = self._once(
+                "temperature",
+                lambda: (
+                    1
+                    / sharpness(
+                        [held for _, held in held_out(self.learner_, self._solve_by, self._compare_rows, [strength])]
+                    )
+                ),
+            )
+            return cast(float, found)
+        return float(wanted)
+
+    def _normality_of(self, X: ArrayLike, find: Callable[[], Normality]) -> NDArray[np.float64]:
+        """Scores of rows by what `find` solves for, once per change of state or parameters."""
+        self._check_fitted()
+        origin, score = self._once("normality", find)
+        return self._scored(X, lambda rows, _: score(self._deviations(rows, origin))[:, None]).ravel()
+
+    def _deviations(self, rows: NDArray[Any], centre: Int64s) -> NDArray[np.float64]:
+        """Rows less the centre, subtracted as integers, in dequantised units."""
+        deviations: NDArray[np.float64] = np.subtract(rows, centre, dtype=np.float64)
+        deviations *= self.quantizer_.step
+        return deviations
