@@ -4,6 +4,39 @@ They are here to be compared with. What each paper's public code does otherwise,
 rows, is in ``docs/compared-with-public-code.md``. They come in by the entry point that heads of other packages use.
 """
 
+from analytic_cl.baselines.air import AIRClassifier as AIRClassifier
+from analytic_cl.baselines.fecam import FeCAMClassifier as FeCAMClassifier
+from analytic_cl.baselines.naive_bayes import NaiveBayesClassifier as NaiveBayesClassifier
+from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
 from analytic_cl.heads import HeadEntry
 
-ENTRIES: tuple[HeadEntry, ...] = ()
+ENTRIES: tuple[HeadEntry, ...] = (
+    HeadEntry(
+        "air",
+        "AIR",
+        lambda _: AIRClassifier(),
+        {"alpha": (1.0, 0.01, 0.1, 10.0)},
+        examples=(AIRClassifier(),),
+    ),
+    HeadEntry(
+        "fecam",
+        "FeCAM",
+        lambda _: FeCAMClassifier(),
+        {"gamma1": (1.0, 0.1, 10.0), "gamma2": (1.0, 0.0)},
+        examples=(FeCAMClassifier(),),
+    ),
+    HeadEntry(
+        "naive-bayes",
+        "Gaussian naive Bayes",
+        lambda _: NaiveBayesClassifier(),
+        {"var_smoothing": (1e-9, 1e-3, 1e-1)},
+        examples=(NaiveBayesClassifier(),),
+    ),
+    HeadEntry(
+        "qda",
+        "QDA",
+        lambda _: QDAClassifier(0.01),
+        {"reg_param": (0.01, 0.001, 0.0001, 0.1)},
+        examples=(QDAClassifier(0.1),),
+    ),
+)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
+from analytic_cl.heads.class_grams import ClassGramHead
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.solvers import (
     CANDIDATES,
     DiscriminantScores,
@@ -25,7 +26,7 @@ from analytic_cl.statistics import ClassGrams
 Solved = GaussianScores | DiscriminantScores
 
 
-class GaussianClassifier(PosteriorHead):
+class GaussianClassifier(ClassGramHead, PosteriorHead):
     """Discriminant analysis with a covariance for every class, held in check by the one that all share.
 
     Mostly the most accurate head without a projection where classes have 50 rows or more, and no worse than
@@ -131,14 +132,6 @@ class GaussianClassifier(PosteriorHead):
         check_temperature(self.temperature)
         if self.priors is not None:
             prior_numbers(self.priors)
-
-    def empty_state(self, quantizer: Quantizer) -> ClassGrams:
-        return ClassGrams(quantizer)
-
-    @classmethod
-    def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:
-        """Refused: one matrix for all classes doesn't tell what each has."""
-        raise TypeError(f"{cls.__name__} needs a Gram matrix of each class, which moments don't have: fit it on rows")
 
     @property
     def covariance_(self) -> str:

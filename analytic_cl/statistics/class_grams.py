@@ -114,18 +114,20 @@ class ClassGrams(ClassState):
         """What all classes have in common, at order 2: to be read, and made once a change."""
         derived = self._derived
         if derived is None or derived[0] != self.revision:
-            revision, planes = self.revision, gram.empty_planes(self.quantizer.width, self.quantizer.bits)
-            held = [self._grams[label] for label in self.labels]
-            for one in held:
-                one.add_entered(planes)
-            for rows in _in_batches([one.waiting for one in held]):
-                gram.accumulate(planes, rows, self.quantizer.bits, +1)
-            derived = self._derived = revision, self._as_moments(self.labels, planes)
+            derived = self._derived = self.revision, self.moments_of(*self.labels)
         return derived[1]
 
-    def moments_of(self, label: Label) -> Moments:
-        """Those of the rows of one class, at order 2."""
-        return self._as_moments([label], self._grams[label].planes())
+    def moments_of(self, *labels: Label) -> Moments:
+        """Those of the rows of some classes, at order 2."""
+        held, planes = (
+            [self._grams[label] for label in labels],
+            gram.empty_planes(self.quantizer.width, self.quantizer.bits),
+        )
+        for one in held:
+            one.add_entered(planes)
+        for rows in _in_batches([one.waiting for one in held]):
+            gram.accumulate(planes, rows, self.quantizer.bits, +1)
+        return self._as_moments([*labels], planes)
 
     def _as_moments(self, labels: list[Label], planes: gram.Planes) -> Moments:
         places = [self._place[label] for label in labels]
