@@ -11,11 +11,13 @@ from scipy.special import log_expit, log_softmax
 from analytic_cl._locks import reading
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
+from analytic_cl.heads.transform import DiscriminantTransform
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.solvers import (
     CANDIDATES,
+    Discriminants,
     DiscriminantScores,
     LinearScores,
     Shrinkage,
@@ -27,7 +29,7 @@ from analytic_cl.solvers import (
 from analytic_cl.statistics import Label, Moments
 
 
-class LDAClassifier(LinearHead):
+class LDAClassifier(DiscriminantTransform, LinearHead):
     """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
 
     Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for
@@ -195,9 +197,14 @@ class LDAClassifier(LinearHead):
         self._check_fitted()
         if len(self.moments_.labels) < 2:
             raise ValueError("score_samples needs two classes with rows: one class has no directions to look along")
-        return self._normality_of(
-            X, lambda: known_class_odds(discriminants(self.moments_, self._chosen(CANDIDATES, self.shrinkage)))
-        )
+        return self._normality_of(X, lambda: known_class_odds(self._space()))
+
+    def _space(self) -> Discriminants:
+        scores = self._scores()
+        if isinstance(scores, DiscriminantScores):
+            return scores.space
+        found = self._once("space", lambda: discriminants(self.moments_, self._chosen(CANDIDATES, self.shrinkage)))
+        return cast(Discriminants, found)
 
     @property
     @reading

@@ -15,7 +15,7 @@ from analytic_cl._locks import reading
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.held_out import best_of, held_out, sharpness
 from analytic_cl.solvers import LinearScores, Normality, Shrinkage
-from analytic_cl.statistics import Int64s, Moments
+from analytic_cl.statistics import Moments
 
 Floats = NDArray[np.float64]
 
@@ -116,7 +116,7 @@ class LinearHead(Head):
         """Scores of rows by what `find` solves for, once per change of state or parameters."""
         self._check_fitted()
         origin, score = self._once("normality", find)
-        return self._scored(X, lambda rows, _: score(self._deviations(rows, origin))[:, None]).ravel()
+        return self._by_rows(X, lambda rows: score(self._deviations(rows, origin)))
 
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows as `decision_function` shows them: those of `coef_` and `intercept_`."""
@@ -132,9 +132,3 @@ class LinearHead(Head):
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows but for what all classes share: what differences and classes come from."""
         return np.asarray(product(self._deviations(rows, scores.centre), scores.weights.T) + scores.bias)
-
-    def _deviations(self, rows: NDArray[Any], centre: Int64s) -> NDArray[np.float64]:
-        """Rows less the centre, subtracted as integers, in dequantised units."""
-        deviations: NDArray[np.float64] = np.subtract(rows, centre, dtype=np.float64)
-        deviations *= self.quantizer_.step
-        return deviations
