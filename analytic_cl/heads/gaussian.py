@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl._locks import reading
 from analytic_cl.heads.class_grams import ClassGramHead
 from analytic_cl.heads.posteriors import PosteriorHead
+from analytic_cl.heads.transform import DiscriminantTransform
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.solvers import (
     CANDIDATES,
+    Discriminants,
     DiscriminantScores,
     GaussianScores,
     Shrinkage,
@@ -26,7 +28,7 @@ from analytic_cl.statistics import ClassGrams
 Solved = GaussianScores | DiscriminantScores
 
 
-class GaussianClassifier(ClassGramHead, PosteriorHead):
+class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
     """Discriminant analysis with a covariance for every class, held in check by the one that all share.
 
     Mostly the most accurate head without a projection where classes have 50 rows or more, and no worse than
@@ -157,6 +159,10 @@ class GaussianClassifier(ClassGramHead, PosteriorHead):
 
     def _compare_rows(self, rows: NDArray[Any], solved: Solved) -> NDArray[np.float64]:
         return solved.of(self._deviations(rows, solved.centre))
+
+    def _space(self) -> Discriminants:
+        solved = self._prepared()
+        return solved.pooled.space if isinstance(solved, GaussianScores) else cast(DiscriminantScores, solved).space
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

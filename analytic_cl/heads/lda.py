@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl._locks import reading
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.posteriors import PosteriorHead
+from analytic_cl.heads.transform import DiscriminantTransform
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.solvers import (
     CANDIDATES,
+    Discriminants,
     DiscriminantScores,
     LinearScores,
     Shrinkage,
@@ -26,7 +28,7 @@ from analytic_cl.solvers import (
 from analytic_cl.statistics import Moments
 
 
-class LDAClassifier(LinearHead, PosteriorHead):
+class LDAClassifier(DiscriminantTransform, LinearHead, PosteriorHead):
     """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
 
     Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for
@@ -179,9 +181,14 @@ class LDAClassifier(LinearHead, PosteriorHead):
         self._check_fitted()
         if len(self.moments_.labels) < 2:
             raise ValueError("score_samples needs two classes with rows: one class has no directions to look along")
-        return self._normality_of(
-            X, lambda: known_class_odds(discriminants(self.moments_, self._chosen(CANDIDATES, self.shrinkage)))
-        )
+        return self._normality_of(X, lambda: known_class_odds(self._space()))
+
+    def _space(self) -> Discriminants:
+        scores = self._prepared()
+        if isinstance(scores, DiscriminantScores):
+            return scores.space
+        found = self._once("space", lambda: discriminants(self.moments_, self._chosen(CANDIDATES, self.shrinkage)))
+        return cast(Discriminants, found)
 
     @property
     @reading

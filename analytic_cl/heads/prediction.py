@@ -159,17 +159,19 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         prepared = self._prepared()
+        return self._in_shape(self._by_rows(X, lambda rows: score(rows, prepared)))
+
+    def _by_rows(self, X: ArrayLike, find: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What is found of integer rows, block by block."""
         rows: NDArray[Any] = np.asarray(X) if plain_rows(self, X) else validated_rows(self, X)
         quantizer = self.quantizer_
-        return self._in_blocks(
-            len(rows), lambda part: score(quantizer.quantise(rows[part], first_row=part.start), prepared)
-        )
+        return self._in_blocks(len(rows), lambda part: find(quantizer.quantise(rows[part], first_row=part.start)))
 
     @reading
     def scores_of(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores of rows that are integers already, as `labels_of` and `probabilities_of` take them."""
         prepared = self._prepared()
-        return self._in_blocks(len(rows), lambda part: self._compare_rows(rows[part], prepared))
+        return self._in_shape(self._in_blocks(len(rows), lambda part: self._compare_rows(rows[part], prepared)))
 
     def prepare(self) -> None:
         """Do what predictions wait for, such as solving for weights."""
@@ -188,8 +190,17 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
 
     def _in_blocks(self, n: int, scores: Callable[[slice], NDArray[np.float64]]) -> NDArray[np.float64]:
         size = max(1, _BLOCK // max(self.quantizer_.width, self.quantizer_.n_features))
-        out = np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
-        return out.ravel() if len(self._labelled.labels) == 2 else out
+        return np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
+
+    def _in_shape(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores as `decision_function` shapes them: one number a row for two classes."""
+        return scores.ravel() if len(self._labelled.labels) == 2 else scores
+
+    def _deviations(self, rows: NDArray[Any], centre: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Rows less the centre, subtracted as integers, in dequantised units."""
+        deviations: NDArray[np.float64] = np.subtract(rows, centre, dtype=np.float64)
+        deviations *= self.quantizer_.step
+        return deviations
 
     def _prepared(self) -> Any:
         """What all rows of a call are scored with; raises where nothing was learned or parameters are invalid."""

@@ -14,7 +14,6 @@ from analytic_cl._locks import reading
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.held_out import best_of, held_out, sharpness
 from analytic_cl.solvers import Normality, Shrinkage
-from analytic_cl.statistics import Int64s
 
 
 @cache
@@ -92,10 +91,4 @@ class SolvedHead(Head):
         """Scores of rows by what `find` solves for, once per change of state or parameters."""
         self._check_fitted()
         origin, score = self._once("normality", find)
-        return self._scored(X, lambda rows, _: score(self._deviations(rows, origin))[:, None]).ravel()
-
-    def _deviations(self, rows: NDArray[Any], centre: Int64s) -> NDArray[np.float64]:
-        """Rows less the centre, subtracted as integers, in dequantised units."""
-        deviations: NDArray[np.float64] = np.subtract(rows, centre, dtype=np.float64)
-        deviations *= self.quantizer_.step
-        return deviations
+        return self._by_rows(X, lambda rows: score(self._deviations(rows, origin)))

@@ -31,7 +31,8 @@ class Discriminants:
     ----------
     centre : ndarray of int64, shape (width,)
     directions, shift : ndarrays, shape (width, r) and (r,)
-        Within a class, rows have variance 1 along each direction and no correlation, as far as Sigma is right.
+        Within a class, rows have variance 1 along each direction and no correlation, as far as Sigma is right. The
+        largest loading of each direction is positive.
     means : ndarray, shape (k, r)
         Of the classes, as they were learned.
     between : ndarray, shape (r,)
@@ -104,6 +105,9 @@ def discriminants(moments: Moments, shrinkage: Shrinkage = "oas") -> Discriminan
     else:  # no class has two different rows
         between = np.full(len(squares), np.inf)
     directions = product(inverse.T, axes)
+    # an eigenvector's sign is nobody's choice: the same axes from the same classes, whatever computed them
+    at_most = np.abs(directions).argmax(axis=0)
+    directions *= np.where(directions[at_most, np.arange(directions.shape[1])] < 0, -1.0, 1.0)
     shift = product(middle[None], directions)[0]
     return Discriminants(
         origin, directions, shift, product(means, directions) - shift, between, counts, within.strength
