@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from analytic_cl.extractors import ConcatExtractor as ConcatExtractor
     from analytic_cl.extractors import ContinualPipeline as ContinualPipeline
     from analytic_cl.extractors import OrientedGradients as OrientedGradients
+    from analytic_cl.heads import AutoClassifier as AutoClassifier
     from analytic_cl.heads import ErrorMemory as ErrorMemory
     from analytic_cl.heads import GaussianClassifier as GaussianClassifier
     from analytic_cl.heads import Head as Head
@@ -55,6 +56,7 @@ _HOMES = {
     ),
     "extractors": ("ConcatExtractor", "ContinualPipeline", "OrientedGradients"),
     "heads": (
+        "AutoClassifier",
         "ErrorMemory",
         "GaussianClassifier",
         "Head",

@@ -3,6 +3,8 @@
 import os
 
 from analytic_cl.heads import persistence
+from analytic_cl.heads.auto import AutoClassifier as AutoClassifier
+from analytic_cl.heads.auto import Choice as Choice
 from analytic_cl.heads.base import Head as Head
 from analytic_cl.heads.error_memory import ErrorMemory as ErrorMemory
 from analytic_cl.heads.gaussian import GaussianClassifier as GaussianClassifier

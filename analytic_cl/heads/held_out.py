@@ -51,11 +51,11 @@ def held_out(
             scores = np.full((len(rows), len(labels)), -np.inf)
             for start in range(0, len(rows), _BLOCK):
                 part = compare(rows[start : start + _BLOCK], solved)
-                scores[start : start + _BLOCK, columns] = _two(part) if len(columns) == 2 else part
+                scores[start : start + _BLOCK, columns] = two_columns(part) if len(columns) == 2 else part
             yield number, Held(scores, own)
 
 
-def _two(scores: Floats) -> Floats:
+def two_columns(scores: Floats) -> Floats:
     """Columns of two classes from the second's score minus the first's."""
     return np.hstack([-scores / 2, scores / 2])
 
@@ -84,11 +84,11 @@ def best_of(
     return candidates[int(np.argmax(behind <= np.sqrt(differ)))]
 
 
-def sharpness(held: Sequence[Held]) -> float:
+def sharpness(held: Sequence[Held], weights: Floats | None = None) -> float:
     """The factor on scores whose softmax has the least negative log-likelihood of held-out rows: 1 / temperature.
 
     Own classes count as 1 - 1 / (n + 2), and all classes share the rest, so that it stays finite where every row is
-    right. 1 without rows.
+    right. 1 without rows. `weights` of the rows, of sum 1; all count alike by default.
 
     References
     ----------
@@ -103,11 +103,12 @@ def sharpness(held: Sequence[Held]) -> float:
     spread = float(np.sqrt(np.mean(scores[there] ** 2))) or 1.0
     rest = 1 / (len(scores) + 2)
     means = np.where(there, scores, 0.0).sum(axis=1) / there.sum(axis=1)
-    gain = float(((1 - rest) * scores[np.arange(len(scores)), places] + rest * means).mean())
+    weights = np.full(len(scores), 1 / len(scores)) if weights is None else weights
+    gain = float(weights @ ((1 - rest) * scores[np.arange(len(scores)), places] + rest * means))
 
     def loss(log_factor: float) -> float:
         factor = np.exp(log_factor)
-        return float(logsumexp(factor * scores, axis=1).mean() - factor * gain)
+        return float(weights @ logsumexp(factor * scores, axis=1) - factor * gain)
 
     bounds = np.log(_SOFTEST / spread), np.log(_SHARPEST / spread)
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4}).x))

@@ -7,7 +7,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._blas import product
 from analytic_cl.heads.solved import SolvedHead
 from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import Moments
@@ -57,4 +56,4 @@ class LinearHead(SolvedHead):
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows but for what all classes share: what differences and classes come from."""
-        return np.asarray(product(self._deviations(rows, scores.centre), scores.weights.T) + scores.bias)
+        return scores.of(self._deviations(rows, scores.centre))

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from analytic_cl._warnings import warn
+from analytic_cl.heads.auto import AutoClassifier
 from analytic_cl.heads.base import Head
 from analytic_cl.heads.gaussian import GaussianClassifier
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
@@ -92,6 +93,13 @@ _OURS = (
             GaussianClassifier(),
             GaussianClassifier("class", shrinkage=0.1, quantizer="embedding", track="rows"),
         ),
+    ),
+    HeadEntry(
+        "auto",
+        "chosen and mixed",
+        lambda seed: AutoClassifier(random_state=seed),
+        store=True,
+        examples=(AutoClassifier(20, quantizer="embedding"),),
     ),
     HeadEntry(
         "ridge",

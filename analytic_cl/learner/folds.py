@@ -55,16 +55,26 @@ def folds(learner: Learner) -> Iterator[Fold]:
     rows, targets = ledger.rows_of(ledger.find_all())
     place = {value: at for at, value in enumerate(whole.labels)}
     codes = np.array([place[value] for value in targets.values])[targets.codes]
-    hashes = siphash_rows(rows.astype(rows.dtype.newbyteorder("<"), copy=False), np.zeros((len(rows), 2), np.uint64))
-    order = np.lexsort((codes, hashes[:, 0], hashes[:, 1]))[:MOST]
-    order = order[np.lexsort((hashes[order, 0], hashes[order, 1], codes[order]))]
-    fold_of = (_ranks(codes[order], hashes[order]) + codes[order]) % N_FOLDS
+    order, fold_of = deal(rows, codes)
     for number in range(N_FOLDS):
         held = order[fold_of == number]
         if 0 < held.size < len(rows):
             state, out = whole.copy(), Targets(whole.labels, codes[held]).used()
             state.subtract(rows[held], out)
             yield Fold(state, rows[held], out)
+
+
+def deal(rows: NDArray[Any], codes: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """The order of rows by class and hash, which is their own, and the fold of each in that order; -1 where a row is
+    never held out.
+    """
+    hashes = siphash_rows(rows.astype(rows.dtype.newbyteorder("<"), copy=False), np.zeros((len(rows), 2), np.uint64))
+    order = np.lexsort((hashes[:, 0], hashes[:, 1], codes))
+    codes, hashes = codes[order], hashes[order]
+    held = np.sort(np.lexsort((codes, hashes[:, 0], hashes[:, 1]))[:MOST])
+    fold_of = np.full(len(rows), -1)
+    fold_of[held] = (_ranks(codes[held], hashes[held]) + codes[held]) % N_FOLDS
+    return order, fold_of
 
 
 def _ranks(codes: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -99,6 +99,10 @@ class Quantizer:
         is not looked at: `Losses` does.
         """
         q = self._checked_integers(X, first_row) if self.takes_integers else self._fixed_point(X, first_row)
+        return self.lift(q)
+
+    def lift(self, q: NDArray[Any]) -> NDArray[Any]:
+        """Rows of integers that passed this quantizer but for its projection."""
         return q if self.projection is None else self.projection.project(q, self._scale)
 
     def _fixed_point(self, X: NDArray[Any], first_row: int) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, lapack
 
 from analytic_cl._blas import product
-from analytic_cl.solvers.discriminant import DiscriminantScores, shrunk_means_lda
+from analytic_cl.solvers.discriminant import Discriminants, DiscriminantScores, shrunk_means_lda
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, whitener
@@ -182,14 +182,27 @@ def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
 def _discriminant(
     state: ClassGrams, pooled: DiscriminantScores, log_priors: Floats
 ) -> tuple[list[ClassQuadratic], bool]:
-    space = pooled.space
+    directions, labels = pooled.space.directions, state.labels
+
+    def own(c: int) -> Floats:
+        scatter = scatter_matrix(state.moments_of(labels[c]), "class means")
+        return product(directions.T, _symmetric_product(scatter, directions))
+
+    return own_classes(pooled.space, own, log_priors)
+
+
+def own_classes(
+    space: Discriminants, scatter: Callable[[int], Floats], log_priors: Floats
+) -> tuple[list[ClassQuadratic], bool]:
+    """Each class's own density in discriminant space, from the scatter of its rows there, and whether these differ by
+    more than chance.
+    """
     r, doubt, means = space.directions.shape[1], space.doubt, space.contrasted
     classes, chance = [], _Chance(r)
-    for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
+    for c, n in enumerate(space.counts.tolist()):
         a = np.eye(r)
         if n > 1:
-            sw = scatter_matrix(state.moments_of(label), "class means")
-            own = product(space.directions.T, _symmetric_product(sw, space.directions)) / (n - 1)
+            own = scatter(c) / (n - 1)
             chance.see(float(own.trace()), float((own**2).sum()), n - 1)
             b = _own_share(n, r)
             a = (1 - b) * a + b * (own + own.T) / 2
@@ -241,7 +254,7 @@ class _Chance:
         self._sum = 0.0
         self._classes = 0
 
-    def see(self, trace: float, squares: float, freedom: int) -> None:
+    def see(self, trace: float, squares: float, freedom: float) -> None:
         """Trace and sum of squares of S_c. |Sigma_c - I|^2 is estimated without bias; times the freedom, by chance
         alone, it is 2 q in standard deviation.
         """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytic_cl._blas import product
 from analytic_cl.solvers.spd import Floats
 from analytic_cl.statistics import Int64s, Moments
 
@@ -33,6 +34,10 @@ class LinearScores:
     coef: Floats
     intercept: Floats
     strength: float | None = None
+
+    def of(self, deviations: Floats) -> Floats:
+        """Scores of rows less the centre, in dequantised units."""
+        return np.asarray(product(deviations, self.weights.T) + self.bias)
 
     def of_second_class(self) -> LinearScores:
         """For two classes: the second's scores minus the first's, in one column."""
