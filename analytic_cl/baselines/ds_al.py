@@ -7,7 +7,7 @@ import numpy as np
 from analytic_cl.baselines.grouped import GroupedHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomProjection
 from analytic_cl.solvers import LinearScores, needs
 from analytic_cl.solvers.spd import Floats, solve_spd
 from analytic_cl.solvers.units import class_means, scatter_matrix
@@ -27,10 +27,12 @@ class DSALClassifier(GroupedHead):
         Weight of the second stream. Called C in the paper, with .6 for CIFAR-100 and 1.5 for ImageNet; 0 is ridge.
     alpha : float > 0, default=0.1
         Penalty of both streams, in units of the dequantised features.
+    n_components : int, default=1000
+        Random features of each stream. The paper has 5,000 to 15,000.
+    random_state : int, default=0
+        Seed of the random features, as in `RandomProjection`.
     quantizer : {"auto", "embedding"}, default="auto"
-        How rows become integers in front of the projection: unit rows, int8.
-    projection : RandomProjection, default=RandomProjection(1000, tanh=True)
-        Random features, with ``tanh=True``. The paper has 5,000 to 15,000.
+        How rows become integers in front of the random features: unit rows, int8.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
         others.
@@ -69,13 +71,12 @@ class DSALClassifier(GroupedHead):
     Examples
     --------
     >>> import numpy as np
-    >>> from analytic_cl import RandomProjection
     >>> from analytic_cl.baselines import DSALClassifier
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(90, 4)) + 4 * np.eye(4)[np.arange(90) % 3]
     >>> X /= np.linalg.norm(X, axis=1, keepdims=True)
     >>> y = np.array(["ape", "bee", "cat"])[np.arange(90) % 3]
-    >>> head = DSALClassifier(projection=RandomProjection(50, tanh=True)).partial_fit(X[y != "cat"], y[y != "cat"])
+    >>> head = DSALClassifier(n_components=50).partial_fit(X[y != "cat"], y[y != "cat"])
     >>> head = head.partial_fit(X[y == "cat"], y[y == "cat"])
     >>> head.predict(np.eye(4)[:3]).tolist()
     ['ape', 'bee', 'cat']
@@ -87,15 +88,17 @@ class DSALClassifier(GroupedHead):
         self,
         compensation: float = 0.6,
         alpha: float = 0.1,
+        n_components: int = 1000,
+        random_state: int = 0,
         *,
-        quantizer: str = "auto",
-        projection: RandomProjection = RandomProjection(1000, tanh=True),  # noqa: B008  (it never changes)
+        quantizer: str | FixedPoint = "auto",
         track: Track = "auto",
     ) -> None:
         self.compensation = compensation
         self.alpha = alpha
+        self.n_components = n_components
+        self.random_state = random_state
         self.quantizer = quantizer
-        self.projection = projection
         self.track = track
 
     def check_parameters(self) -> None:
@@ -104,9 +107,11 @@ class DSALClassifier(GroupedHead):
         check_strength("alpha", self.alpha, ())
         if self.alpha == 0:
             raise ValueError("alpha must be above 0")
-        lift = self.projection
-        if not isinstance(lift, RandomProjection) or not lift.tanh or lift.keep_input:
-            raise ValueError(f"projection must be a RandomProjection(..., tanh=True) without keep_input, got {lift!r}")
+
+    @property
+    def projection(self) -> RandomProjection:  # type: ignore[override]  # follows from other parameters
+        """The random features of both streams."""
+        return RandomProjection(self.n_components, self.random_state, tanh=True)
 
     def _solve(self, state: ClassGroups) -> LinearScores:
         return dual_stream(state, float(self.compensation), float(self.alpha))

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, NoReturn, cast
 from analytic_cl._locks import reading
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.solvers import LinearScores
 from analytic_cl.statistics import ClassGroups, Label
 
 
@@ -25,9 +24,6 @@ class GroupedHead(LinearHead):
     def groups_(self) -> list[list[Label]]:
         """Labels of the classes that came together, by session, in order of arrival."""
         return cast(ClassGroups, self.state_).groups
-
-    def _solve(self, state: Any) -> LinearScores:
-        raise NotImplementedError(f"{type(self).__name__} must define _solve")
 
     @classmethod
     def from_moments(cls, moments: Any, **parameters: Any) -> NoReturn:

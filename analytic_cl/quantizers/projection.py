@@ -46,8 +46,8 @@ class RandomProjection:
 
     Exactness: bit for bit.
 
-    Cost: 2 n_components n_features operations a row, twice that with `tanh`; the signs of the last two projections stay in memory,
-    n_components n_features bytes each, and four times that without the native kernels.
+    Cost: 2 n_components n_features operations a row, twice that with `tanh`; the signs of the last two projections stay
+    in memory, n_components n_features bytes each, and four times that without the native kernels.
 
     References
     ----------
@@ -156,7 +156,7 @@ class RandomProjection:
 @lru_cache(maxsize=2)
 def _tangents(step: float) -> NDArray[np.int8]:
     """127 tanh of 0 to 127 steps, rounded: no value of a step of 2^-k is near a tie, so it is one on every machine."""
-    return np.rint(127 * np.tanh(step * np.arange(128))).astype(np.int8)
+    return np.asarray(np.rint(127 * np.tanh(step * np.arange(128))).astype(np.int8))
 
 
 @lru_cache(maxsize=4)
