@@ -99,7 +99,7 @@ def test_a_refused_call_changes_nothing():
         (ROWS[:1], ["never"], state.subtract),
         (ROWS[:2], ["a", "a"], state.subtract),
     ):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"labels|class|learned"):
             change(rows, labels)
         assert (state.digest(), state.groups) == (before, [["a", "b"]])
 
@@ -118,7 +118,7 @@ def test_merging_learns_the_other_groups_after_those_that_are_there(order):
     assert left.digest() == right.digest() == left.copy().digest()
     a, b, c = parts()
     assert c.merge(b).merge(a).digest() != left.digest()
-    with pytest.raises(ValueError, match="order 1 and 2|order 2 and 1"):
+    with pytest.raises(ValueError, match="t be merged"):
         left.merge(ClassGroups(QUANTIZER, 3 - order))
 
 
