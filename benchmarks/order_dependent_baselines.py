@@ -1,4 +1,4 @@
-"""Claim: published methods that treat the first or the last session otherwise are no match for the whole state.
+"""Claim: methods that treat the first or the last session otherwise gain little over heads that use the whole state.
 
 TEEN, FeTrIL, NAPA and DS-AL beside nearest mean, LDA and ridge, in the same streams, defaults unless a name says
 otherwise. Two streams: 50 classes, then sessions of 10 with all their rows; and base classes with many rows, then

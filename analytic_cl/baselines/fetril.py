@@ -18,7 +18,7 @@ class FeTrILClassifier(GroupedHead):
 
     Of an old class only the mean is used: its rows are those of the most similar class of the last session, moved to
     that mean. The downside: it was made to save the memory of second moments, which the state here keeps, because
-    forgetting needs them; `RLSClassifier`, which uses them, is as cheap and mostly more accurate.
+    forgetting needs them; `RLSClassifier`, which uses all of them, is more accurate where classes have as many rows.
 
     Parameters
     ----------
