@@ -29,7 +29,8 @@ Check = Callable[[Head, ArrayLike, ArrayLike, int], None]
 
 
 def check_head(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
-    """Run all checks. X needs at least 12 rows, all different behind the head's quantizer; y at least two classes.
+    """Run all checks that fit the head. X needs at least 12 rows, all different behind the head's quantizer; y at least
+    two classes. A head that `depends_on_order` is not asked for what that excludes.
 
     Examples
     --------
@@ -39,8 +40,13 @@ def check_head(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     >>> X = np.random.default_rng(0).normal(size=(30, 4))
     >>> check_head(NearestMeanClassifier(), X, np.arange(30) % 3)
     """
-    for check in ALL_CHECKS:
+    for check in checks_of(head):
         check(head, X, y, seed)
+
+
+def checks_of(head: Head) -> tuple[Check, ...]:
+    """Those of `ALL_CHECKS` that a head must pass: all, but for heads that declare `depends_on_order`."""
+    return tuple(check for check in ALL_CHECKS if not (head.depends_on_order and check in OF_ANY_ORDER))
 
 
 def check_fit_equals_partial_fit(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
@@ -66,7 +72,7 @@ def check_class_growth_equals_joint(head: Head, X: ArrayLike, y: ArrayLike, seed
 
 
 def check_merge_is_associative(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
-    """(a + b) + c, a + (b + c) and c + b + a are one state."""
+    """(a + b) + c, a + (b + c) and, unless it depends on order, c + b + a are one state."""
     case = _case(head, X, y, seed)
 
     def parts() -> list[Head]:
@@ -76,21 +82,24 @@ def check_merge_is_associative(head: Head, X: ArrayLike, y: ArrayLike, seed: int
     left = a.merge(b).merge(c)
     a, b, c = parts()
     right = a.merge(b.merge(c))
-    a, b, c = parts()
     _same(left, right)
-    _same(left, c.merge(b).merge(a))
+    if not head.depends_on_order:
+        a, b, c = parts()
+        _same(left, c.merge(b).merge(a))
 
 
 def check_merge_equals_fit(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Merged heads have the state of one head that saw all rows; an unfitted head is the neutral element."""
     case = _case(head, X, y, seed)
-    merged = clone(head)
+    merged, streamed = clone(head), clone(head)
     for batch in _random_batches(np.arange(len(case.X)), case.random):
         part = clone(head).fit(case.X[batch], case.y[batch])
         before = part.state_digest()
         merged.merge(part)
         assert part.state_digest() == before, "merge changed the other head"
-    _same(merged.merge(clone(head)), case.joint)
+        if head.depends_on_order:
+            streamed.partial_fit(case.X[batch], case.y[batch])
+    _same(merged.merge(clone(head)), streamed if head.depends_on_order else case.joint)
 
 
 def check_forget_equals_refit(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
@@ -110,10 +119,33 @@ def check_forget_equals_refit(head: Head, X: ArrayLike, y: ArrayLike, seed: int 
     np.testing.assert_array_equal(by_rows.decision_function(case.X), refit.decision_function(case.X))
 
 
+def check_forget_equals_the_same_sessions(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+    """Of classes learned session by session, what is left is the state of the same sessions without the rows."""
+    case = _case(head, X, y, seed)
+    gone = case.random.rand(len(case.X)) < 0.3
+    classes, codes = np.unique(case.y, return_inverse=True)
+    session_of = case.random.randint(3, size=len(classes))[codes]
+    gone |= (session_of == session_of[0]) & (case.random.rand() < 0.5)  # a whole session, at times
+    gone[case.random.randint(len(gone))] = False
+    learned, again = clone(head), clone(head)
+    for session in case.random.permutation(3):
+        rows = session_of == session
+        for model, some in ((learned, rows), (again, rows & ~gone)):
+            if some.any():
+                model.partial_fit(case.X[some], case.y[some])
+    order = case.random.permutation(np.flatnonzero(gone))
+    learned.forget(case.X[order], case.y[order])
+    _same(learned, again)
+    np.testing.assert_array_equal(learned.decision_function(case.X), again.decision_function(case.X))
+
+
 def check_forget_then_learn_is_identity(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Rows that leave and come back leave no trace; forgetting all gives an unfitted head."""
     case = _case(head, X, y, seed)
-    some = case.random.choice(len(case.X), size=5, replace=False)
+    leaving = np.arange(len(case.X))
+    if head.depends_on_order:  # a class that leaves whole comes back in a session of its own
+        leaving = np.setdiff1d(leaving, np.unique(case.y, return_index=True)[1])
+    some = case.random.choice(leaving, size=5, replace=False)
     back = clone(head).fit(case.X, case.y)
     back.forget(case.X[some], case.y[some])
     back.partial_fit(case.X[some], case.y[some])
@@ -200,6 +232,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     check_merge_is_associative,
     check_merge_equals_fit,
     check_forget_equals_refit,
+    check_forget_equals_the_same_sessions,
     check_forget_then_learn_is_identity,
     check_forget_unknown_is_refused,
     check_forget_all_of_class_drops_class,
@@ -207,6 +240,9 @@ ALL_CHECKS: tuple[Check, ...] = (
     check_save_and_load_is_identity,
     check_backends_give_the_same_bits,
 )
+
+OF_ANY_ORDER: tuple[Check, ...] = (check_fit_equals_partial_fit, check_class_growth_equals_joint)
+"""What heads that declare `depends_on_order` need not pass."""
 
 
 def _case(head: Head, X: ArrayLike, y: ArrayLike, seed: int) -> Bunch:

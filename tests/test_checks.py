@@ -8,8 +8,14 @@ from analytic_cl import NearestMeanClassifier, checks
 
 
 @ignore_quantization
-@pytest.mark.parametrize("check", checks.ALL_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("head", HEADS, ids=head_name)
+@pytest.mark.parametrize(
+    ("head", "check"),
+    [
+        pytest.param(head, check, id=f"{head_name(head)}-{check.__name__}")
+        for head in HEADS
+        for check in checks.checks_of(head)
+    ],
+)
 def test_head_passes(head, check):
     check(head, *blobs(40, 5, 4), seed=0)
 

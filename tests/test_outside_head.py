@@ -15,7 +15,7 @@ import pytest
 from common import blobs
 
 import analytic_cl
-from analytic_cl import heads
+from analytic_cl import baselines, heads
 from analytic_cl.heads import Head, head_classes, head_entries
 
 PACKAGE = Path(__file__).parents[1] / "examples" / "feature_maxima"
@@ -163,11 +163,12 @@ def test_packages_whose_heads_can_not_be_used_are_left_out_by_name(run, installe
 
 
 def test_every_head_of_ours_is_registered():
-    for path in Path(heads.__file__).parent.glob("*.py"):
-        import_module(f"analytic_cl.heads.{path.stem}")
+    for room in (heads, baselines):
+        for path in Path(room.__file__).parent.glob("*.py"):
+            import_module(f"{room.__name__}.{path.stem}")
     public = {
         value
-        for module in (heads, analytic_cl)
+        for module in (heads, baselines, analytic_cl)
         for value in (getattr(module, name) for name in dir(module))
         if isinstance(value, type) and issubclass(value, Head) and value.__name__.endswith("Classifier")
     }
@@ -176,7 +177,9 @@ def test_every_head_of_ours_is_registered():
         return {kind, *(each for child in kind.__subclasses__() for each in below(child))}
 
     defined = {
-        kind for kind in below(Head) if kind.__module__.startswith("analytic_cl.heads") and "__init__" in vars(kind)
+        kind
+        for kind in below(Head)
+        if kind.__module__.startswith((heads.__name__, baselines.__name__)) and "__init__" in vars(kind)
     }
 
     assert public == defined == set(head_classes().values())

@@ -1,4 +1,7 @@
-"""Any sequence of operations leaves the state, and the weights, of one fit on the rows that survive."""
+"""Any sequence of operations leaves the state, and the weights, of one fit on the rows that survive.
+
+Of heads that depend on order: of the sessions in which their classes came, each with its rows that survive.
+"""
 
 import tempfile
 from pathlib import Path
@@ -39,6 +42,7 @@ class Life(RuleBasedStateMachine):
     def start(self):
         self.head = clone(self.template)
         self.held = []
+        self.sessions = []  # labels that came together, for heads that depend on order
         self.next_id = 0
 
     def new_ids(self, n):
@@ -63,14 +67,14 @@ class Life(RuleBasedStateMachine):
 
     @rule(rows=picks, with_ids=st.booleans())
     def learn(self, rows, with_ids):
-        self.held += self.learn_into(self.head, rows, with_ids)
+        self.came(self.learn_into(self.head, rows, with_ids))
 
     @rule(rows=picks, with_ids=st.booleans())
     def merge(self, rows, with_ids):
         other = clone(self.template)
         entries = self.learn_into(other, rows, with_ids)
         assert self.head.merge(other) is self.head
-        self.held += entries
+        self.came(entries)
 
     @precondition(lambda self: any(name is None for *_, name in self.held))
     @rule(seed=some)
@@ -95,8 +99,8 @@ class Life(RuleBasedStateMachine):
         old = self.chosen([entry for entry in self.held if entry[2] is not None], seed, most=len(rows))
         rows = rows[: len(old)]
         self.head.rectify(POOL[rows], LABELS[rows], sample_id=[name for *_, name in old[: len(rows)]])
+        self.came([(row, str(LABELS[row]), name) for row, (*_, name) in zip(rows, old, strict=False)])
         self.drop(old[: len(rows)])
-        self.held += [(row, str(LABELS[row]), name) for row, (*_, name) in zip(rows, old, strict=False)]
 
     @precondition(lambda self: self.held)
     @rule(seed=some)
@@ -120,9 +124,25 @@ class Life(RuleBasedStateMachine):
             self.head.save(Path(folder) / "head")
             self.head = analytic_cl.load(Path(folder) / "head")
 
+    def came(self, entries):
+        self.held += entries
+        known = {label for session in self.sessions for label in session}
+        self.sessions.append({label for _, label, _ in entries} - known)
+
     def drop(self, gone):
         for entry in gone:
             self.held.remove(entry)
+        left = {label for _, label, _ in self.held}
+        self.sessions = [session & left for session in self.sessions]
+
+    def retrained(self):
+        """A fit on all rows, or session by session of a head that depends on order."""
+        plain = clone(self.template)
+        for session in self.sessions if plain.depends_on_order else [set(NAMES)]:
+            entries = [entry for entry in self.held if entry[1] in session]
+            if entries:
+                plain.partial_fit(POOL[[row for row, *_ in entries]], [label for _, label, _ in entries])
+        return plain
 
     @invariant()
     def state_and_weights_are_those_of_a_plain_fit(self):
@@ -130,8 +150,7 @@ class Life(RuleBasedStateMachine):
             assert self.head.state_digest() == EMPTY
             assert not self.head.__sklearn_is_fitted__()
             return
-        rows = [row for row, *_ in self.held]
-        plain = clone(self.template).fit(POOL[rows], [label for _, label, _ in self.held])
+        plain = self.retrained()
         assert self.head.state_digest() == plain.state_digest()
         assert self.head.classes_.tolist() == plain.classes_.tolist()
         scores, expected = self.head.decision_function(POOL), plain.decision_function(POOL)

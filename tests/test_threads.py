@@ -62,7 +62,8 @@ def in_threads(*works):
 
 @pytest.mark.parametrize("model", MODELS, ids=head_name)
 def test_a_prediction_while_another_thread_learns_is_of_one_state(model):
-    few, all_of_them = clone(model).fit(X[OLD], LABELS[OLD]), clone(model).fit(X, LABELS)
+    few = clone(model).fit(X[OLD], LABELS[OLD])
+    all_of_them = clone(model).fit(X[OLD], LABELS[OLD]).partial_fit(X[NEW], LABELS[NEW])
     possible = [{repr(said) for said in pair} for pair in zip(answers(few), answers(all_of_them), strict=True)]
     digests = {few.state_digest(), all_of_them.state_digest()}
     shared = clone(few).fit(X[OLD], LABELS[OLD])
@@ -93,7 +94,9 @@ def test_a_prediction_while_another_thread_learns_is_of_one_state(model):
 
 @pytest.mark.parametrize("model", MODELS, ids=head_name)
 def test_threads_that_learn_and_forget_lose_nothing(model):
-    shared = clone(model)
+    shared, before = clone(model), np.zeros(0, dtype=int)
+    if getattr(model, "depends_on_order", False):  # which class comes first is chance: none comes
+        shared, before = shared.fit(X, LABELS), np.arange(120)
 
     def learn(part):
         for i in range(part, 120, 4):
@@ -103,7 +106,7 @@ def test_threads_that_learn_and_forget_lose_nothing(model):
 
     in_threads(*(lambda part=part: learn(part) for part in range(4)))
 
-    left = np.arange(120) % 3 != 0
+    left = np.concatenate([before, np.flatnonzero(np.arange(120) % 3)])
     assert shared.state_digest() == clone(model).fit(X[left], LABELS[left]).state_digest()
 
 

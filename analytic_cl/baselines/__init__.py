@@ -5,10 +5,16 @@ rows, is in ``docs/compared-with-public-code.md``. They come in by the entry poi
 """
 
 from analytic_cl.baselines.air import AIRClassifier as AIRClassifier
+from analytic_cl.baselines.ds_al import DSALClassifier as DSALClassifier
 from analytic_cl.baselines.fecam import FeCAMClassifier as FeCAMClassifier
+from analytic_cl.baselines.fetril import FeTrILClassifier as FeTrILClassifier
 from analytic_cl.baselines.naive_bayes import NaiveBayesClassifier as NaiveBayesClassifier
+from analytic_cl.baselines.napa import NAPAClassifier as NAPAClassifier
 from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
+from analytic_cl.baselines.teen import TEENClassifier as TEENClassifier
 from analytic_cl.heads import HeadEntry
+
+COMPONENTS = 1000  # random features of each stream of DS-AL
 
 ENTRIES: tuple[HeadEntry, ...] = (
     HeadEntry(
@@ -38,5 +44,14 @@ ENTRIES: tuple[HeadEntry, ...] = (
         lambda _: QDAClassifier(0.01),
         {"reg_param": (0.01, 0.001, 0.0001, 0.1)},
         examples=(QDAClassifier(0.1),),
+    ),
+    HeadEntry("teen", "TEEN", lambda _: TEENClassifier(), examples=(TEENClassifier(),)),
+    HeadEntry("fetril", "FeTrIL, ridge", lambda _: FeTrILClassifier(), examples=(FeTrILClassifier(),)),
+    HeadEntry("napa", "NAPA, ridge", lambda _: NAPAClassifier(), examples=(NAPAClassifier(2, track="rows"),)),
+    HeadEntry(
+        "ds-al",
+        f"DS-AL, {COMPONENTS:,} random features",
+        lambda seed: DSALClassifier(n_components=COMPONENTS, random_state=seed),
+        examples=(DSALClassifier(n_components=10),),
     ),
 )

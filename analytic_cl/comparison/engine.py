@@ -61,7 +61,7 @@ def compare(
         seed the random features and keys of the heads.
     heads : str or list of str, default="all"
         "all", "none", or names: nearest-mean, nearest-mean-euclidean, lda, ridge, ridge-gcv, lda-rp, ridge-rp (with
-        5,000 random features), key-value, neighbors.
+        5,000 random features), key-value, neighbors, and published baselines such as teen.
     peers : str or list of str, default="default"
         "default" (the cheap ones: sgd, sgd-replay, nearest-centroid-joint, ridge-joint), "all", "none", or names; there
         are also gaussian-nb, lda-joint and torch-probe (needs the extra ``torch``).
@@ -93,7 +93,8 @@ def compare(
     behind the projection (5,000 bytes a row).
 
     Exactness: accuracies of heads are those of fitting each by itself on the rows held at that moment; states are equal
-    bit for bit, weights on one machine and number of threads. Peers that are trained by gradients depend on the order
+    bit for bit, weights on one machine and number of threads. Heads that `depends_on_order` learn each session by one
+    call, and are those of the same sessions. Peers that are trained by gradients depend on the order
     of rows. Seconds vary from run to run.
 
     A downside: all of the test rows are used at every session's end, so choose nothing by looking at the result; that

@@ -13,7 +13,7 @@ from analytic_cl._json import canonical
 from analytic_cl.comparison.features import Features
 from analytic_cl.comparison.integer_rows import IntegerRows, Split
 from analytic_cl.comparison.judging import blank, judge, share_right
-from analytic_cl.comparison.stream import Rows, Stream
+from analytic_cl.comparison.stream import Rows, Stream, held_by_session
 from analytic_cl.heads import Head
 from analytic_cl.learner import Learner
 from analytic_cl.quantizers import Quantizer, resolve_quantizer
@@ -36,6 +36,11 @@ class SharedState:
 
     quantizer: Quantizer
     heads: dict[str, Head] = field(default_factory=dict)
+
+    @property
+    def depends_on_order(self) -> bool:
+        """Whether a session must be learned by one call."""
+        return any(head.depends_on_order for head in self.heads.values())
 
     @property
     def own(self) -> bool:
@@ -126,8 +131,9 @@ class _Run:
         return time.perf_counter() - start + self.train.seconds_a_row * len(rows)
 
     def _add(self, learner: Learner, rows: Rows) -> None:
-        for first in range(0, len(rows), _CHUNK):
-            part = rows[first : first + _CHUNK]
+        at_once = max(1, len(rows)) if self.shared.depends_on_order else _CHUNK
+        for first in range(0, len(rows), at_once):
+            part = rows[first : first + at_once]
             learner.learn(self.train.rows[part], encode_labels(self.features.y_train[part]))
 
     def subtract(self, rows: Rows) -> float:
@@ -183,7 +189,8 @@ class _Run:
                 )
         start = time.perf_counter()
         retrained = self.shared.new()
-        self._add(retrained, np.flatnonzero(step.held))
+        for rows in held_by_session(stream, i) if self.shared.depends_on_order else [np.flatnonzero(step.held)]:
+            self._add(retrained, rows)
         seconds = time.perf_counter() - start + self.train.seconds_a_row * int(step.held.sum())
         identical = retrained.state.digest() == self.state.digest()
         for name, record in records.items():

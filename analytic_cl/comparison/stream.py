@@ -122,6 +122,14 @@ def _stream(features: Features, parts: list[list[Session]]) -> Stream:
     return Stream(steps, session_of, order)
 
 
+def held_by_session(stream: Stream, i: int) -> list[Rows]:
+    """The rows that are held after step i, by the step that brought them last."""
+    came = np.full(stream.steps[i].held.shape, -1)
+    for j, step in enumerate(stream.steps[: i + 1]):
+        came[step.fresh] = j
+    return [np.flatnonzero(stream.steps[i].held & (came == j)) for j in range(i + 1)]
+
+
 def _is_by_domain(features: Features, parts: list[list[Session]]) -> bool:
     """Whether sessions are domains, each with a session of its own."""
     if features.domains_train is None or any(len(part) > 1 for part in parts):

@@ -34,10 +34,11 @@ class Head(Watched, Prediction):
     * ``_compare_rows(rows, prepared)`` and ``_prepared()``: how integer rows get scores; `LinearHead` has them for
       scores that are linear in the row;
     * ``empty_state(quantizer)``, if its state is not `Moments`;
-    * ``check_parameters()``: raise for parameters that are invalid.
+    * ``check_parameters()``: raise for parameters that are invalid;
+    * ``depends_on_order = True``, if its state does (see `Prediction`).
 
-    For engines over heads (a store, a comparison), which learn by a `Learner` themselves: `encode`, `empty_state`,
-    `adopt`, and of `Prediction` `prepare`, `scores_of`, `labels_of`, `probabilities_of`, `drop_caches`.
+    For engines over heads (a store, a comparison), which learn by a `Learner`: `encode`, `empty_state`, `adopt`, and of
+    `Prediction` `prepare`, `scores_of`, `labels_of`, `probabilities_of`, `drop_caches`.
     """
 
     _source: str | None = None  # of rows that come next, within `rows_from`
@@ -63,7 +64,7 @@ class Head(Watched, Prediction):
 
         Notes
         -----
-        Exactness: bit for bit equal to any sequence of `partial_fit` over the same rows.
+        Exactness: bit for bit equal to any sequence of `partial_fit` over the rows, unless the head `depends_on_order`.
         """
         return self._whole(lambda: self._learn_afresh(X, y, None, sample_id, ()), afresh=True)
 
@@ -288,7 +289,7 @@ class Head(Watched, Prediction):
 
         Notes
         -----
-        Exactness: bit for bit equal to one head that saw the rows of both, in any order or grouping of merges.
+        Exactness: bit for bit equal to one head that saw the rows of both; merges in any order, but `depends_on_order`.
         """
         if not isinstance(other, Head):
             raise TypeError(f"merge needs another head, got {type(other).__name__}")

@@ -227,8 +227,8 @@ def _encoded(name: str, value: Any) -> Any:
     if isinstance(value, FixedPoint):
         return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
     if isinstance(value, RandomProjection):
-        kept = [True] if value.keep_input else []
-        return {"RandomProjection": [value.n_components, value.random_state, *kept]}
+        choices = [value.keep_input, value.tanh] if value.tanh else [True] if value.keep_input else []
+        return {"RandomProjection": [value.n_components, value.random_state, *choices]}
     if isinstance(value, NearestKeys):
         return {"NearestKeys": value.spec(), "quantizer": value.quantizer.spec()}  # the centres are among the arrays
     if isinstance(value, np.generic):  # an integer must stay one

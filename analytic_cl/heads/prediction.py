@@ -44,6 +44,14 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     """The half of a head that only reads the state."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
+    depends_on_order: ClassVar[bool] = False
+    """Whether the state depends on which classes came together, and in which order, as `ClassGroups` does.
+
+    Its `Exactness:` line then says "depends on order". Forgetting leaves, bit for bit, the state of the same sessions
+    without the rows, a session being what one call brings; not that of all rows in one call. Merging is associative,
+    not commutative. Checks and comparisons skip what this excludes, and only that; a store, which learns its rows anew
+    in any order, refuses such heads.
+    """
 
     quantizer: str | FixedPoint
     projection: RandomProjection | None

@@ -35,6 +35,8 @@ class RandomProjection:
         Put the row's own integers in front of its random features. One Gram matrix then serves heads on the rows, on
         their features and on both (see `Moments.part`), and with few random features ridge and LDA are better than on
         these alone.
+    tanh : bool, default=False
+        Put the hyperbolic tangent of the same sums behind the random features: the second stream of `DSALClassifier`.
 
     Notes
     -----
@@ -44,8 +46,8 @@ class RandomProjection:
 
     Exactness: bit for bit.
 
-    Cost: 2 n_components n_features operations a row; the signs of the last two projections stay in memory,
-    n_components n_features bytes each, and four times that without the native kernels.
+    Cost: 2 n_components n_features operations a row, twice that with `tanh`; the signs of the last two projections stay
+    in memory, n_components n_features bytes each, and four times that without the native kernels.
 
     References
     ----------
@@ -75,14 +77,16 @@ class RandomProjection:
     n_components: int
     random_state: int = 0
     keep_input: bool = False
+    tanh: bool = False
 
     def __post_init__(self) -> None:
         # The signs are part of the model's identity: no seed is drawn for None.
         object.__setattr__(self, "n_components", as_integer("n_components", self.n_components, 1))
         object.__setattr__(self, "random_state", as_integer("random_state", self.random_state, 0, 2**64 - 1))
-        if not isinstance(self.keep_input, bool | np.bool_):
-            raise ValueError(f"keep_input must be True or False, got {self.keep_input!r}")
-        object.__setattr__(self, "keep_input", bool(self.keep_input))
+        for name in ("keep_input", "tanh"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
+            object.__setattr__(self, name, bool(getattr(self, name)))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name, as scikit-learn's estimators give them: for searches over ``projection__...``."""
@@ -90,14 +94,25 @@ class RandomProjection:
             "n_components": self.n_components,
             "random_state": self.random_state,
             "keep_input": self.keep_input,
+            "tanh": self.tanh,
         }
+
+    def choices(self) -> dict[str, bool]:
+        """What else than random features there is, by name: nothing for most, so that they keep their digests."""
+        return {name: True for name in ("keep_input", "tanh") if getattr(self, name)}
 
     def __sklearn_clone__(self) -> Self:
         return self  # it never changes
 
     def width(self, n_features: int) -> int:
         """How many integers a row of so many features becomes."""
-        return self.n_components + (n_features if self.keep_input else 0)
+        return self.n_components * (2 if self.tanh else 1) + (n_features if self.keep_input else 0)
+
+    def steps(self, n_features: int, scale: float) -> NDArray[np.float64]:
+        """What one integer step stands for, by column, behind rows quantised at `scale`."""
+        features = np.full(self.n_components, 2.0 ** self.shift(scale) / scale)
+        kept = [np.full(n_features, 1.0 / scale)] if self.keep_input else []
+        return np.concatenate([*kept, features, *([np.full(self.n_components, 1 / 127)] if self.tanh else [])])
 
     def shift(self, scale: float) -> int:
         """Binary places dropped after the sum, for rows quantised at `scale`: round(log2(4 scale / 127))."""
@@ -108,9 +123,15 @@ class RandomProjection:
         return _fingerprint(self.random_state, self.n_components, n_features)
 
     def project(self, q: NDArray[np.int8], scale: float) -> NDArray[np.int8]:
-        """Random features of int8 rows that were quantised at `scale`, behind the rows if these are kept."""
+        """Random features of int8 rows that were quantised at `scale`, and the row and the tangents if wanted."""
         z = self._features(q, scale)
-        return np.hstack([q, z]) if self.keep_input else z
+        if not self.choices():
+            return z
+        parts = [q, z] if self.keep_input else [z]
+        if self.tanh:  # of positive sums, less that of negative ones: the features of the negated row
+            table = _tangents(2.0 ** self.shift(scale) / scale)
+            parts.append(table[z] - table[self._features(-q, scale)])
+        return np.hstack(parts)
 
     def _features(self, q: NDArray[np.int8], scale: float) -> NDArray[np.int8]:
         z = np.empty((q.shape[0], self.n_components), dtype=np.int8)
@@ -130,6 +151,12 @@ class RandomProjection:
                 v32 = q[part].astype(np.float32) @ signs  # exact: sums stay below 2^24
                 kernels.rectified_shift(v32, shift, 127, z[part])
         return z
+
+
+@lru_cache(maxsize=2)
+def _tangents(step: float) -> NDArray[np.int8]:
+    """127 tanh of 0 to 127 steps, rounded: no value of a step of 2^-k is near a tie, so it is one on every machine."""
+    return np.asarray(np.rint(127 * np.tanh(step * np.arange(128))).astype(np.int8))
 
 
 @lru_cache(maxsize=4)

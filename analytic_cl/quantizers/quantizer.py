@@ -83,10 +83,7 @@ class Quantizer:
         """What one integer step stands for, by column of the integer rows."""
         if self.projection is None:
             return 1.0 / self.affine[1]
-        step = np.full(self.width, 2.0 ** self.projection.shift(self._scale) / self._scale)
-        if self.projection.keep_input:
-            step[: self.n_features] = 1.0 / self._scale
-        return step
+        return self.projection.steps(self.n_features, self._scale)
 
     def dequantise(self, q: NDArray[Any]) -> NDArray[np.float64]:
         """Float64 rows that the integers stand for."""
@@ -153,6 +150,7 @@ class Quantizer:
         lift = self.projection
         lifted = f", projection to {lift.n_components}, seed {lift.random_state}" if lift else ""
         lifted += ", beside the row" if lift and lift.keep_input else ""
+        lifted += ", with tangents" if lift and lift.tanh else ""
         source = "" if self.source is None else f", from {self.source}"
         return f"{self.n_features} features, {self.bits} bits, {rule}{lifted}{source}"
 
@@ -188,7 +186,7 @@ class Quantizer:
                 "n_components": self.projection.n_components,
                 "random_state": self.projection.random_state,
                 "fingerprint": self.projection.fingerprint(self.n_features),
-                **({"keep_input": True} if self.projection.keep_input else {}),  # others keep their digests
+                **self.projection.choices(),
             },
         }
 
@@ -206,7 +204,9 @@ class Quantizer:
             projection = (
                 None
                 if lift is None
-                else RandomProjection(lift["n_components"], lift["random_state"], lift.get("keep_input", False))
+                else RandomProjection(
+                    lift["n_components"], lift["random_state"], lift.get("keep_input", False), lift.get("tanh", False)
+                )
             )
             quantizer = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection, spec.get("source"))
         except (KeyError, TypeError, IndexError) as error:

@@ -3,6 +3,7 @@
 from analytic_cl.statistics.centring import scatter as scatter
 from analytic_cl.statistics.centring import scatter_product as scatter_product
 from analytic_cl.statistics.class_grams import ClassGrams as ClassGrams
+from analytic_cl.statistics.class_groups import ClassGroups as ClassGroups
 from analytic_cl.statistics.class_state import ClassState as ClassState
 from analytic_cl.statistics.digest import EMPTY as EMPTY
 from analytic_cl.statistics.interrupts import deferred_interrupts as deferred_interrupts
@@ -17,6 +18,7 @@ from analytic_cl.statistics.labels import label_bytes as label_bytes
 from analytic_cl.statistics.labels import label_kind as label_kind
 from analytic_cl.statistics.moments import Moments as Moments
 from analytic_cl.statistics.state import CLASS_GRAMS as CLASS_GRAMS
+from analytic_cl.statistics.state import CLASS_GROUPS as CLASS_GROUPS
 from analytic_cl.statistics.state import CLASS_SUMS as CLASS_SUMS
 from analytic_cl.statistics.state import GRAM as GRAM
 from analytic_cl.statistics.state import KEY_COUNTS as KEY_COUNTS

@@ -118,22 +118,15 @@ class ClassGrams(ClassState):
         return derived[1]
 
     def moments_of(self, *labels: Label) -> Moments:
-        """Those of the rows of some classes, at order 2."""
-        held, planes = (
-            [self._grams[label] for label in labels],
-            gram.empty_planes(self.quantizer.width, self.quantizer.bits),
-        )
+        """Those of the rows of some classes, given sorted, at order 2."""
+        planes = gram.empty_planes(self.quantizer.width, self.quantizer.bits)
+        held = [self._grams[label] for label in labels]
         for one in held:
             one.add_entered(planes)
         for rows in _in_batches([one.waiting for one in held]):
             gram.accumulate(planes, rows, self.quantizer.bits, +1)
-        return self._as_moments([*labels], planes)
-
-    def _as_moments(self, labels: list[Label], planes: gram.Planes) -> Moments:
         places = [self._place[label] for label in labels]
-        arrays: dict[str, NDArray[Any]] = {f"gram_{s}": p for s, p in zip(self._shifts, planes, strict=True)}
-        arrays |= {"labels": labels_to_array(labels), "counts": self._counts[places], "sums": self._sums[places]}
-        return Moments.from_arrays(self.quantizer, {"kind": Moments.kind, "order": 2}, arrays)
+        return Moments.of_classes(self.quantizer, list(labels), self._counts[places], self._sums[places], planes)
 
     @property
     def _shifts(self) -> tuple[int, ...]:

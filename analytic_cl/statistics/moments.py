@@ -146,13 +146,19 @@ class Moments(ClassState):
         takes it. Raises ValueError for other quantizers.
         """
         quantizer, columns = self.quantizer.part(which)
-        width = self.quantizer.width
-        planes = gram.square_part(self.planes, width, columns)
+        planes = gram.square_part(self.planes, self.quantizer.width, columns)
+        return Moments.of_classes(quantizer, self.labels, self.counts, self.sums[:, columns], planes)
+
+    @classmethod
+    def of_classes(
+        cls, quantizer: Quantizer, labels: list[Label], counts: Int64s, sums: Int64s, planes: gram.Planes | None = None
+    ) -> Moments:
+        """Of what other states know: sorted labels, counts and sums, and at order 2 the Gram matrix of their rows."""
         arrays: dict[str, NDArray[Any]] = {
-            f"gram_{s}": p for s, p in zip(gram.PLANE_SHIFTS[quantizer.bits], planes, strict=False)
+            f"gram_{s}": p for s, p in zip(gram.PLANE_SHIFTS[quantizer.bits], planes or (), strict=False)
         }
-        arrays |= {"labels": labels_to_array(self.labels), "counts": self.counts, "sums": self.sums[:, columns]}
-        return Moments.from_arrays(quantizer, self.describe(), arrays)
+        arrays |= {"labels": labels_to_array(labels), "counts": counts, "sums": sums}
+        return Moments.from_arrays(quantizer, {"kind": Moments.kind, "order": 2 if planes else 1}, arrays)
 
     def digest(self) -> str:
         """SHA-256 of the state's values, in hexadecimal: equal digests mean equal states.

@@ -30,6 +30,10 @@ def create_directory(target: Path, head: Head, tombstone_days: float | None) -> 
         raise ValueError(f"tombstone_days must be None or a number from 0 to {MAX_DAYS}, got {days!r}")
     if type(head).__name__ not in head_classes():
         raise ValueError(f"a store holds one of {', '.join(head_classes())}, not {type(head).__name__}")
+    if head.depends_on_order:
+        raise ValueError(
+            f"{type(head).__name__} depends on the order of sessions, while a store learns its rows anew in any order"
+        )
     if getattr(head, "solver", "") == "recursive":
         raise ValueError('a store serves weights that depend on its state alone: use solver="cholesky"')
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
