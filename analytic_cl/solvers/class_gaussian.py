@@ -6,7 +6,6 @@ the rows of class c about their mean, S_c = R Sw_c R^T / (n_c - 1); y, a_c y_c a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,12 +29,18 @@ FEW = 10  # classes of which each is scored with its own covariance; of more, th
 NEAR = {"discriminant": 60.0, "whitened": 20.0}  # whose score by the shared one is so near the best
 NEARER = 8.0  # and in whitened space, for more than the first directions, so near with these
 FIRST = 8
-ROWS = 512  # that are scored at a time: a copy of them stays in the cache
+ROWS = 24  # that are scored at a time, into the cache
+ALONE = (
+    2**18
+)  # multiplications up to which BLAS starts no threads: on a busy machine many small products wait for these
 SAME_SCALE = 0.2  # spread of log tr S_c up to which distances in all directions compare between classes
 
 
 class ClassQuadratic(NamedTuple):
-    """What a class's own covariance makes of a row v: `bias` + the sum of `weights` * (v @ factor - shift)^2 / 2."""
+    """What a class's own covariance makes of a row v: `bias` + the sum of `weights` * (v @ factor - shift)^2 / 2.
+
+    The factor is in Fortran order, so that its first columns are no copy.
+    """
 
     factor: Floats
     shift: Floats
@@ -44,8 +49,16 @@ class ClassQuadratic(NamedTuple):
 
     def of(self, v: Floats, columns: int | None = None) -> Floats:
         """Of rows, by the first columns of the factor; shape (n,)."""
-        found = product(v, self.factor[:, :columns]) - self.shift[:columns]
-        return np.asarray(self.bias + 0.5 * product(found * found, self.weights[:columns, None])[:, 0])
+        scores = np.full(len(v), self.bias)
+        last = self.factor.shape[1] if columns is None else columns
+        width = max(FIRST, ALONE // max(1, v.size))
+        for start in range(0, last, width):
+            some = slice(start, min(start + width, last))
+            found = product(v, self.factor[:, some])
+            found -= self.shift[some]
+            found *= found
+            scores += found @ (0.5 * self.weights[some])
+        return scores
 
 
 @dataclass(frozen=True)
@@ -87,27 +100,33 @@ class GaussianScores:
         k = shared.shape[1]
         likely = _near_best(shared, NEAR[self.space] if k > FEW else np.inf)
         if self.space == "discriminant":
-            scores = _rescored(shared, likely, lambda c, at: self.classes[c].of(y[at]))
+            scores = _rescored(shared, self._own(y, likely))
         else:
-            scores = _rescored(shared, likely, lambda c, at: shared[at, c] + self.classes[c].of(deviations[at], FIRST))
+            scores = _rescored(shared, shared + self._own(deviations, likely, FIRST))
             likely &= _near_best(scores, NEARER if k > FEW else np.inf)
-            scores = _rescored(scores, likely, lambda c, at: shared[at, c] + self.classes[c].of(deviations[at]))
+            scores = _rescored(scores, shared + self._own(deviations, likely))
         return scores[:, 1:] - scores[:, :1] if k == 2 else scores
+
+    def _own(self, v: Floats, which: NDArray[np.bool_], columns: int | None = None) -> Floats:
+        """What classes make of the rows that are marked for them; infinite elsewhere, shape (n, k)."""
+        found = np.full(which.shape, np.inf)
+        buffer = np.empty((ROWS, v.shape[1]))
+        for c, own in enumerate(self.classes):
+            rows = np.flatnonzero(which[:, c])
+            for start in range(0, rows.size, ROWS):
+                at = rows[start : start + ROWS]
+                found[at, c] = own.of(np.take(v, at, axis=0, out=buffer[: at.size], mode="clip"), columns)
+        return found
 
 
 def _near_best(scores: Floats, distance: float) -> NDArray[np.bool_]:
     return np.asarray(scores >= scores.max(axis=1, keepdims=True) - distance)
 
 
-def _rescored(scores: Floats, which: NDArray[np.bool_], score: Callable[[int, NDArray[np.intp]], Floats]) -> Floats:
-    """New scores, by class and rows, of those that are marked; the others fall, or rise, as the worst of these did."""
-    change = np.full(scores.shape, np.inf)
-    for c in range(scores.shape[1]):
-        rows = np.flatnonzero(which[:, c])
-        for start in range(0, rows.size, ROWS):
-            at = rows[start : start + ROWS]
-            change[at, c] = score(c, at) - scores[at, c]
-    return np.asarray(scores + np.where(which, change, change.min(axis=1, keepdims=True)))
+def _rescored(scores: Floats, new: Floats) -> Floats:
+    """New scores where they are finite; the others fall, or rise, as the worst of these did."""
+    change = new - scores
+    return np.asarray(scores + np.where(np.isfinite(new), change, change.min(axis=1, keepdims=True)))
 
 
 @needs(CLASS_SUMS, GRAM, CLASS_GRAMS)
@@ -209,7 +228,7 @@ def own_classes(
         log_det = 2 * float(np.log(np.diagonal(lapack.dpotrf(a, lower=1, clean=1)[0])).sum())
         a[np.diag_indices(r)] += doubt[c]
         values, vectors = eigh(a)
-        factor = vectors / np.sqrt(values)
+        factor = np.asfortranarray(vectors / np.sqrt(values))
         shift = product(means[c : c + 1], factor)[0]
         classes.append(ClassQuadratic(factor, shift, np.full(r, -1.0), float(log_priors[c]) - log_det / 2))
     return classes, chance.differ
@@ -241,7 +260,7 @@ def _whitened(
         excess = _own_share(min(n, typical), d) * (values / (n - 1) - 1)
         shift = product(means[c : c + 1], factor)[0]
         order = slice(None, None, -1)
-        factor = np.ascontiguousarray(factor[:, order])
+        factor = np.asfortranarray(factor[:, order])
         classes.append(ClassQuadratic(factor, shift[order], (excess / (1 + excess))[order], 0.0))
     return classes, chance.differ
 
