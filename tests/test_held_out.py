@@ -10,7 +10,8 @@ from scipy.special import log_softmax
 from sklearn.base import clone
 
 from analytic_cl import GaussianClassifier, LDAClassifier, RLSClassifier
-from analytic_cl.heads.held_out import Held, sharpness
+from analytic_cl.heads.calibration import sharpness
+from analytic_cl.heads.held_out import Held
 from analytic_cl.learner import folds
 from analytic_cl.metrics import expected_calibration_error
 from analytic_cl.solvers.shrinkage import Correlations, reshrink_correlations, shrink_correlations

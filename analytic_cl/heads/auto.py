@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._integers import as_integer
 from analytic_cl._locks import reading
-from analytic_cl.heads.auto_candidates import Candidate, Scores, candidates
+from analytic_cl.heads.auto_candidates import Candidate, Scores, candidates, has_long_tail
 from analytic_cl.heads.auto_mixing import Judge, Judged
 from analytic_cl.heads.auto_samples import Sample
+from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.held_out import two_columns
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.learner import N_FOLDS, deal
@@ -32,8 +33,8 @@ Floats = NDArray[np.float64]
 class Choice(NamedTuple):
     """A candidate, how it did on held-out rows, and its share of the mixture.
 
-    `accuracy` counts every row alike, `balanced_accuracy` every class; `log_loss` is at the best temperature, with half
-    of the weight to rows and half to classes.
+    `accuracy` counts every row alike, `balanced_accuracy` every class; `log_loss` is at the best temperature, by the
+    weights that rows have in the choice.
     """
 
     name: str
@@ -54,6 +55,7 @@ class _Member:
 class _Mixture:
     quantizers: list[Quantizer]  # of the rows alone and, where there are random features, of both
     members: list[_Member]
+    calibration: Calibration
     choices: list[Choice]
     n_held_out: int
 
@@ -76,14 +78,16 @@ class AutoClassifier(PosteriorHead):
 
     Candidates are `GaussianClassifier`, `LDAClassifier` and `RLSClassifier` on the rows and, for unit rows of 8 bits
     (more than 256 features), on the rows beside `n_components` random features. Where classes have few rows (less than
-    60 on average), stronger shrinkage is a candidate too; where the largest class has more than 10 times the rows of
-    the smallest, LDA with equal priors is, and ridge is balanced. Held-out rows come from the learned ones, by folds,
-    with all of a candidate solved without them.
+    60 on average), stronger shrinkage is a candidate too. Held-out rows come from the learned ones, by folds, with all
+    of a candidate solved without them; a row counts half for itself and half for its class. Where the largest class has
+    more than 10 times the rows of the smallest, it is the classes that count, all alike: then LDA with equal priors is
+    a candidate, and ridge is balanced.
 
     Parameters
     ----------
     n_components : int, default=2500
-        Random features beside the row, as by ``RandomProjection(n_components, keep_input=True)``; 0 leaves them out.
+        Random features beside the row, as by ``RandomProjection(n_components, keep_input=True)``, but not more than
+        rows; 0 leaves them out.
     random_state : int, default=0
         Seed of the random features.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
@@ -106,7 +110,7 @@ class AutoClassifier(PosteriorHead):
     Folds are dealt by a hash of each row's integers, so that neither the order of arrival nor a random number has a
     part in the choice: after `forget` all is chosen as if the rows had never come. Every candidate's scores are divided
     by their best temperature; the first member of the mixture is the one that names most rows, others join while hits
-    (by half a standard error) and log-loss get better. A row counts half for itself and half for its class.
+    (by half a standard error) and log-loss get better.
 
     Cost: learning and forgetting a copy of the rows. A change, then predict: d' = d + n_components columns, n d'^2
     operations for the Gram matrix, and two to six solves of each of 6 candidates, or up to 35 with few rows: 10 s for
@@ -172,16 +176,20 @@ class AutoClassifier(PosteriorHead):
     @reading
     def explain(self) -> str:
         """What was chosen, and why, as a table of text."""
-        mixture = self._prepared()
+        mixture, n_classes = self._prepared(), len(self._labelled.labels)
         lines = [
-            f"{self.state_.n_rows} rows of {len(self._labelled.labels)} classes, judged by {mixture.n_held_out} held out.",
+            f"{self.state_.n_rows} rows of {n_classes} classes, judged by {mixture.n_held_out} held out.",
             f"{'share':>6}  {'accuracy':>8}  {'balanced':>8}  {'log-loss':>8}  candidate",
         ]
         lines += [
-            f"{c.share or '':>6}  {c.accuracy:8.4f}  {c.balanced_accuracy:8.4f}  {c.log_loss:8.4f}  {c.name}"
-            for c in mixture.choices
+            f"{format(share, '.2f') if share else '':>6}  {accuracy:8.4f}  {balanced:8.4f}  {loss:8.4f}  {name}"
+            for name, accuracy, balanced, loss, share in mixture.choices
         ]
         return "\n".join(lines)
+
+    @property
+    def calibration_(self) -> Calibration:
+        return cast(Calibration, self._prepared().calibration)
 
     @reading
     def score_samples(self, X: ArrayLike) -> Floats:
@@ -206,40 +214,45 @@ class AutoClassifier(PosteriorHead):
         rows, codes = rows[order], codes[order]
         samples = [Sample(quantizer, rows, labels, codes)]
         if self.n_components and quantizer.rule.norm == "l2" and quantizer.bits == 8:
-            both = replace(quantizer, projection=self._projection())
+            # more features than rows cost time, and overfit
+            lift = replace(self._projection(), n_components=min(self.n_components, len(rows)))
+            both = replace(quantizer, projection=lift)
             samples.append(Sample(both, both.lift(rows), labels, codes))
         return samples, fold_of
 
     def _solve(self, state: LearnedRows) -> _Mixture:
         samples, fold_of = self._samples()
         tried = candidates(state.counts, len(samples) > 1)
-        judge, judged = _judged(samples, fold_of, tried)
+        judge, judged = _judged(samples, fold_of, tried, has_long_tail(state.counts))
         chosen = judge.mixture(judged) if len(judge.places) else [0]
         shares = np.bincount(chosen, minlength=len(tried)) / len(chosen)
         members = [
             _Member(tried[i].lifted, tried[i].solve(samples[tried[i].lifted]), shares[i] * judged[i].factor)
             for i in np.flatnonzero(shares).tolist()
         ]
-        if len(members) > 1:  # a mean of log-probabilities is less sure than each of them
-            mixed = judge.judged(sum(share * one.logs for share, one in zip(shares, judged, strict=True) if share))
-            members = [replace(member, factor=member.factor * mixed.factor) for member in members]
+        mixed: Any = sum(share * one.logs for share, one in zip(shares, judged, strict=True) if share)
         order = sorted(range(len(tried)), key=lambda i: (-shares[i], judged[i].log_loss))
         names = [c.name + (", with random features" if c.lifted else "") for c in tried]
         choices = [
             Choice(names[i], judged[i].accuracy, judged[i].balanced, judged[i].log_loss, float(shares[i]))
             for i in order
         ]
-        return _Mixture([sample.quantizer for sample in samples], members, choices, len(judge.places))
+        return _Mixture(
+            [sample.quantizer for sample in samples], members, judge.calibration(mixed), choices, len(judge.places)
+        )
 
 
-def _judged(samples: list[Sample], fold_of: NDArray[np.int64], tried: list[Candidate]) -> tuple[Judge, list[Judged]]:
+def _judged(
+    samples: list[Sample], fold_of: NDArray[np.int64], tried: list[Candidate], classes_alike: bool
+) -> tuple[Judge, list[Judged]]:
     """How each candidate scores rows that it was solved without.
 
     Rows of classes that have no other row are left out.
     """
     codes, k = samples[0].codes, len(samples[0].labels)
     sizes = np.bincount(fold_of[fold_of >= 0], minlength=N_FOLDS)
-    n_folds = min(N_FOLDS, math.ceil(HELD_OUT / max(1, sizes.max(initial=0))))
+    # small classes have so few rows that all are looked at
+    n_folds = N_FOLDS if classes_alike else min(N_FOLDS, math.ceil(HELD_OUT / max(1, sizes.max(initial=0))))
     scores: list[list[Floats]] = [[] for _ in tried]
     places = []
     for fold in range(n_folds):
@@ -259,7 +272,7 @@ def _judged(samples: list[Sample], fold_of: NDArray[np.int64], tried: list[Candi
                 got = solved.of(samples[candidate.lifted].deviations(rows[part], solved.centre))
                 found[start : start + _BLOCK, known] = two_columns(got) if len(known) == 2 else got
             scores[number].append(found)
-    judge = Judge(np.concatenate(places) if places else np.zeros(0, dtype=np.int64))
+    judge = Judge(np.concatenate(places) if places else np.zeros(0, dtype=np.int64), classes_alike)
     if not len(judge.places):
         return judge, [Judged(np.zeros((0, k)), 1.0, math.nan, math.nan, math.nan) for _ in tried]
     return judge, [judge.judged(np.concatenate(parts)) for parts in scores]

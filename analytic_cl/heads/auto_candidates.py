@@ -37,14 +37,18 @@ class Candidate:
     solve: Callable[[Sample], Scores]
 
 
+def has_long_tail(counts: NDArray[np.int64]) -> bool:
+    """Whether small classes are so small that their numbers say little of how much they matter."""
+    return bool(counts.max() > LONG_TAIL * counts.min())
+
+
 def candidates(counts: NDArray[np.int64], has_features: bool) -> list[Candidate]:
     """For classes of so many rows.
 
     Few rows: strengths other than the formula's are candidates. A long tail: LDA with equal priors is one as well, and
     classes count alike in ridge.
     """
-    few = counts.sum() < FEW * len(counts)
-    tail = bool(counts.max() > LONG_TAIL * counts.min())
+    few, tail = counts.sum() < FEW * len(counts), has_long_tail(counts)
     found = [Candidate("Gaussian classes", False, lambda sample: class_gaussian(sample.class_grams))]
     for lifted in (False, True) if has_features else (False,):
         if lifted:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from analytic_cl.heads.held_out import Held, sharpness
+from analytic_cl.heads.calibration import Calibration, calibration, sharpness
+from analytic_cl.heads.held_out import Held
 
 MEMBERS = 4  # of a mixture, at most
 CLEAR = 0.5  # standard errors by which a further member must make it better
@@ -29,15 +30,15 @@ class Judged(NamedTuple):
 class Judge:
     """Judges scores of the same held-out rows.
 
-    Half of a row's weight is that of every row, half that of its class shared among its rows: what was learned often
-    should be right, and so should what was learned seldom.
+    Where `classes_alike`, a row's weight is that of its class shared among its rows. Else half of it is, and half that
+    of every row: what was learned often should be right, and so should what was learned seldom.
     """
 
-    def __init__(self, places: NDArray[np.int64]) -> None:
+    def __init__(self, places: NDArray[np.int64], classes_alike: bool = False) -> None:
         self.places = places
         _, code, counts = np.unique(places, return_inverse=True, return_counts=True)
         self._of_classes = 1 / (len(counts) * counts[code])
-        self.weights = (1 / max(1, len(places)) + self._of_classes) / 2
+        self.weights = self._of_classes if classes_alike else (1 / max(1, len(places)) + self._of_classes) / 2
 
     def judged(self, scores: Floats) -> Judged:
         """Scores with -inf for classes that a fold lacks; the temperature is the best for these rows."""
@@ -46,6 +47,10 @@ class Judge:
         logs -= logsumexp(logs, axis=1, keepdims=True)
         hits = self._hits(logs)
         return Judged(logs, factor, float(hits.mean()), float(self._of_classes @ hits), self._loss(logs))
+
+    def calibration(self, scores: Floats) -> Calibration:
+        """What makes scores log-odds."""
+        return calibration([Held(scores, self.places)], self.weights)
 
     def _hits(self, logs: Floats) -> Floats:
         return np.asarray(logs.argmax(axis=1) == self.places, dtype=np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
+from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_grams import ClassGramHead
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.transform import DiscriminantTransform
@@ -47,7 +48,8 @@ class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
         Class probabilities in the order of `classes_`; class frequencies by default.
     temperature : float > 0 or "folds", default=1.0
         What scores are divided by for probabilities, which by themselves are far too sure of high-dimensional rows.
-        "folds" takes the one of least negative log-likelihood of held-out rows; it needs a ledger that keeps all rows.
+        "folds" takes the one, and the tail, of least negative log-likelihood of held-out rows; it needs a ledger that
+        keeps all rows.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
@@ -65,8 +67,8 @@ class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
         What is in use: one covariance, or one a class among the directions in which class means differ, or among all.
     shrinkage_ : float
         The intensity in use.
-    temperature_ : float
-        The temperature in use.
+    temperature_, calibration_ : float and Calibration
+        The temperature in use; with the tail that "folds" finds.
     state_ : ClassGrams
         The learned state; ``state_.moments()`` is what heads with one covariance learn.
 
@@ -146,8 +148,8 @@ class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
 
     @property
     @reading
-    def temperature_(self) -> float:
-        return self._temperature(self._chosen(CANDIDATES, self.shrinkage), self.temperature)
+    def calibration_(self) -> Calibration:
+        return self._calibrated(self._chosen(CANDIDATES, self.shrinkage), self.temperature)
 
     # ---- scores
 

@@ -1,4 +1,4 @@
-"""What rows that a head had not seen say of it: which strength classifies best, and how sure its scores should be."""
+"""What rows that a head had not seen say of it: which strength classifies best."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from analytic_cl.learner import Learner, folds
 from analytic_cl.statistics import LabelledState
@@ -17,7 +15,6 @@ Floats = NDArray[np.float64]
 T = TypeVar("T")
 
 _BLOCK = 2048  # rows that are scored at a time
-_SHARPEST, _SOFTEST = 1e4, 1e-4  # factors on scores, of standard deviation 1
 
 
 class Held(NamedTuple):
@@ -82,33 +79,3 @@ def best_of(
     best = hits[hits.sum(axis=1).argmax()]
     behind, differ = best.sum() - hits.sum(axis=1), (hits != best).sum(axis=1)
     return candidates[int(np.argmax(behind <= np.sqrt(differ)))]
-
-
-def sharpness(held: Sequence[Held], weights: Floats | None = None) -> float:
-    """The factor on scores whose softmax has the least negative log-likelihood of held-out rows: 1 / temperature.
-
-    Own classes count as 1 - 1 / (n + 2), and all classes share the rest, so that it stays finite where every row is
-    right. 1 without rows. `weights` of the rows, of sum 1; all count alike by default.
-
-    References
-    ----------
-    Guo et al., On calibration of modern neural networks, ICML 2017. There: one set of rows kept apart.
-    """
-    parts = [part for part in held if len(part.places) and len(part.scores.T) > 1]
-    if not parts:
-        return 1.0
-    scores, places = np.concatenate([p.scores for p in parts]), np.concatenate([p.places for p in parts])
-    there = np.isfinite(scores)
-    scores = np.where(there, scores - scores.max(axis=1, keepdims=True), -np.inf)
-    spread = float(np.sqrt(np.mean(scores[there] ** 2))) or 1.0
-    rest = 1 / (len(scores) + 2)
-    means = np.where(there, scores, 0.0).sum(axis=1) / there.sum(axis=1)
-    weights = np.full(len(scores), 1 / len(scores)) if weights is None else weights
-    gain = float(weights @ ((1 - rest) * scores[np.arange(len(scores)), places] + rest * means))
-
-    def loss(log_factor: float) -> float:
-        factor = np.exp(log_factor)
-        return float(weights @ logsumexp(factor * scores, axis=1) - factor * gain)
-
-    bounds = np.log(_SOFTEST / spread), np.log(_SHARPEST / spread)
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4}).x))

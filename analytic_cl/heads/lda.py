@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
+from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.transform import DiscriminantTransform
@@ -53,7 +54,8 @@ class LDAClassifier(DiscriminantTransform, LinearHead, PosteriorHead):
         means as they are, which gives linear scores.
     temperature : float > 0 or "folds", default=1.0
         What scores are divided by for probabilities, which by themselves are far too sure of high-dimensional rows.
-        "folds" takes the one of least negative log-likelihood of held-out rows; it needs a ledger that keeps all rows.
+        "folds" takes the one, and the tail, of least negative log-likelihood of held-out rows; it needs a ledger that
+        keeps all rows.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     projection : RandomProjection, optional
@@ -70,8 +72,8 @@ class LDAClassifier(DiscriminantTransform, LinearHead, PosteriorHead):
         For dequantised rows, as scikit-learn's, of the classes that have rows. Only with ``means="plain"``.
     shrinkage_ : float
         The intensity in use.
-    temperature_ : float
-        The temperature in use.
+    temperature_, calibration_ : float and Calibration
+        The temperature in use; with the tail that "folds" finds.
     moments_ : Moments
         The learned state.
 
@@ -192,8 +194,8 @@ class LDAClassifier(DiscriminantTransform, LinearHead, PosteriorHead):
 
     @property
     @reading
-    def temperature_(self) -> float:
-        return self._temperature(self._chosen(CANDIDATES, self.shrinkage), self.temperature)
+    def calibration_(self) -> Calibration:
+        return self._calibrated(self._chosen(CANDIDATES, self.shrinkage), self.temperature)
 
     @property
     def shrinkage_(self) -> float | None:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
 from analytic_cl._locks import reading
+from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.solved import SolvedHead
 from analytic_cl.heads.validation import prior_numbers
@@ -14,13 +15,18 @@ from analytic_cl.statistics import Label
 
 
 class PosteriorHead(SolvedHead):
-    """Base of heads with a posterior of each class, by scores over a temperature, and with priors."""
+    """Base of heads with a posterior of each class, by calibrated scores, and with priors."""
 
     priors: ArrayLike | None
 
     @property
+    def calibration_(self) -> Calibration:
+        return Calibration()
+
+    @property
+    @reading
     def temperature_(self) -> float:
-        return 1.0
+        return 1 / self.calibration_.factor
 
     @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -29,12 +35,12 @@ class PosteriorHead(SolvedHead):
 
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
-        return posteriors(scores / self.temperature_)
+        return posteriors(self.calibration_.of(scores))
 
     @reading
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
-        scores = self._scored(X, self._compare_rows) / self.temperature_
+        scores = self.calibration_.of(self._scored(X, self._compare_rows))
         if scores.ndim == 1:
             found: NDArray[np.float64] = np.stack([log_expit(-scores), log_expit(scores)], axis=1)
         else:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 
 from analytic_cl._locks import reading
+from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature
@@ -64,8 +65,8 @@ class RLSClassifier(LinearHead):
         For dequantised rows, as scikit-learn's.
     alpha_ : float
         The strength in use: the intensity where correlations are shrunk, else the penalty.
-    temperature_ : float
-        The temperature in use.
+    temperature_, calibration_ : float and Calibration
+        The temperature in use; with the tail that "folds" finds.
     moments_ : Moments
         The learned state.
 
@@ -175,14 +176,14 @@ class RLSClassifier(LinearHead):
     @available_if(_has_temperature)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Softmax of scores by `temperature_`, shape (n_samples, n_classes), rows summing to 1."""
+        """Softmax of scores by `calibration_`, shape (n_samples, n_classes), rows summing to 1."""
         return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
 
     @available_if(_has_temperature)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     @reading
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
-        return posteriors(scores / self.temperature_)
+        return posteriors(self.calibration_.of(scores))
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -198,8 +199,13 @@ class RLSClassifier(LinearHead):
 
     @property
     @reading
+    def calibration_(self) -> Calibration:
+        return self._calibrated(self._chosen(CANDIDATES, self.alpha), self.temperature)
+
+    @property
+    @reading
     def temperature_(self) -> float:
-        return self._temperature(self._chosen(CANDIDATES, self.alpha), self.temperature)
+        return 1 / self.calibration_.factor
 
     @property
     def alpha_(self) -> float | None:

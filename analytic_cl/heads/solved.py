@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
 from analytic_cl.heads.base import Head
-from analytic_cl.heads.held_out import best_of, held_out, sharpness
+from analytic_cl.heads.calibration import Calibration, calibration
+from analytic_cl.heads.held_out import best_of, held_out
 from analytic_cl.solvers import Normality, Shrinkage
 
 
@@ -72,20 +73,16 @@ class SolvedHead(Head):
             self._once("chosen", lambda: best_of(self.learner_, self._solve_by, self._compare_rows, candidates)),
         )
 
-    def _temperature(self, strength: Shrinkage, wanted: str | float) -> float:
-        """`wanted`, or for "folds" the temperature that held-out rows ask for, solved with this strength."""
-        if isinstance(wanted, str):
-            found = self._once(
-                "temperature",
-                lambda: (
-                    1
-                    / sharpness(
-                        [held for _, held in held_out(self.learner_, self._solve_by, self._compare_rows, [strength])]
-                    )
-                ),
-            )
-            return cast(float, found)
-        return float(wanted)
+    def _calibrated(self, strength: Shrinkage, wanted: str | float) -> Calibration:
+        """The temperature `wanted`, or for "folds" what held-out rows ask for, solved with this strength."""
+        if not isinstance(wanted, str):
+            return Calibration(1 / float(wanted))
+
+        def find() -> Calibration:
+            held = held_out(self.learner_, self._solve_by, self._compare_rows, [strength])
+            return calibration([rows for _, rows in held])
+
+        return cast(Calibration, self._once("calibration", find))
 
     def _normality_of(self, X: ArrayLike, find: Callable[[], Normality]) -> NDArray[np.float64]:
         """Scores of rows by what `find` solves for, once per change of state or parameters."""

@@ -6,6 +6,7 @@ the rows of class c about their mean, S_c = R Sw_c R^T / (n_c - 1); y, a_c y_c a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
