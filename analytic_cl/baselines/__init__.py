@@ -8,6 +8,7 @@ from analytic_cl.baselines.air import AIRClassifier as AIRClassifier
 from analytic_cl.baselines.ds_al import DSALClassifier as DSALClassifier
 from analytic_cl.baselines.fecam import FeCAMClassifier as FeCAMClassifier
 from analytic_cl.baselines.fetril import FeTrILClassifier as FeTrILClassifier
+from analytic_cl.baselines.ks_lda import KSLDAClassifier as KSLDAClassifier
 from analytic_cl.baselines.naive_bayes import NaiveBayesClassifier as NaiveBayesClassifier
 from analytic_cl.baselines.napa import NAPAClassifier as NAPAClassifier
 from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
@@ -53,5 +54,11 @@ ENTRIES: tuple[HeadEntry, ...] = (
         f"DS-AL, {COMPONENTS:,} random features",
         lambda seed: DSALClassifier(n_components=COMPONENTS, random_state=seed),
         examples=(DSALClassifier(n_components=10),),
+    ),
+    HeadEntry(
+        "ks-lda",
+        "LDA, Kubokawa-Srivastava",
+        lambda _: KSLDAClassifier(),
+        examples=(KSLDAClassifier(quantizer="embedding"),),
     ),
 )
