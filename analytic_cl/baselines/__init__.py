@@ -13,9 +13,12 @@ from analytic_cl.baselines.naive_bayes import NaiveBayesClassifier as NaiveBayes
 from analytic_cl.baselines.napa import NAPAClassifier as NAPAClassifier
 from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
 from analytic_cl.baselines.teen import TEENClassifier as TEENClassifier
+from analytic_cl.baselines.truncated_ridge import TruncatedRidgeClassifier as TruncatedRidgeClassifier
 from analytic_cl.heads import HeadEntry
+from analytic_cl.quantizers import RandomProjection
 
 COMPONENTS = 1000  # random features of each stream of DS-AL
+FEATURES = 5000  # random features of the others, but for AnaCP's three branches of 2,000
 
 ENTRIES: tuple[HeadEntry, ...] = (
     HeadEntry(
@@ -60,5 +63,12 @@ ENTRIES: tuple[HeadEntry, ...] = (
         "LDA, Kubokawa-Srivastava",
         lambda _: KSLDAClassifier(),
         examples=(KSLDAClassifier(quantizer="embedding"),),
+    ),
+    HeadEntry(
+        "truncated-ridge-rp",
+        f"truncated least squares, {FEATURES:,} random features",
+        lambda seed: TruncatedRidgeClassifier(projection=RandomProjection(FEATURES, random_state=seed)),
+        {"discard": (0.25, 0.1, 0.5)},
+        examples=(TruncatedRidgeClassifier(projection=RandomProjection(24)),),
     ),
 )
