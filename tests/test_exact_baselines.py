@@ -1,11 +1,14 @@
 """Published heads that are functions of class sums and one Gram matrix give what their papers' equations give."""
 
+import math
+
 import numpy as np
 import pytest
 from common import blobs
 
-from analytic_cl import RandomProjection
-from analytic_cl.baselines import KSLDAClassifier, TruncatedRidgeClassifier
+from analytic_cl import FixedPoint, RandomProjection
+from analytic_cl.baselines import KSLDAClassifier, TruncatedRidgeClassifier, VonMisesFisherClassifier
+from analytic_cl.solvers.von_mises_fisher import log_normaliser
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,61 @@ def test_truncated_ridge_leaves_out_null_directions_and_takes_rows_of_zero():
     assert TruncatedRidgeClassifier(0).fit(X + 1, y).rank_ == 1
     with pytest.raises(ValueError, match="below 1"):
         TruncatedRidgeClassifier(1).fit(X, y)
+
+
+def test_von_mises_fisher_gives_the_scores_of_its_equations(rows):
+    X, y, T = rows
+    head = VonMisesFisherClassifier(5.0).fit(X, y)
+    x, t = dequantised(head, X), dequantised(head, T)
+    d, n = 12, 15
+    means = class_means(x, y)
+    length = np.linalg.norm(means, axis=1)
+    spread = n * (1 - length**2) / (n - 1)
+    spread = ((n - 1) * spread + 5 * spread.mean()) / (n - 1 + 5)
+    rho = np.sqrt(1 - spread)
+    kappa = rho * (d - rho**2) / (1 - rho**2)
+    log_c = [5 * math.log(k) - 6 * math.log(2 * math.pi) - math.log(bessel(5, k)) for k in kappa]
+    expected = t @ (kappa / length * means.T) + log_c + math.log(1 / 4)
+
+    np.testing.assert_allclose(head.decision_function(T), expected, rtol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(head.coef_, axis=1), kappa)
+
+
+def bessel(nu, x):
+    """I_nu(x) by its power series."""
+    terms = [
+        nu * math.log(x / 2) + 2 * k * math.log(x / 2) - math.lgamma(k + 1) - math.lgamma(k + nu + 1)
+        for k in range(4000)
+    ]
+    return math.fsum(map(math.exp, terms))
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 40, 42, 130])
+def test_the_normaliser_is_right_at_every_width_and_concentration(d):
+    kappa = np.array([0.0, 1e-9, 0.3, 7.0, 60.0, 400.0])
+    nu = d / 2 - 1
+    at_zero = math.lgamma(d / 2) - math.log(2) - d / 2 * math.log(math.pi)  # one over the area of the sphere
+    expected = [at_zero, at_zero]
+    expected += [nu * math.log(k) - d / 2 * math.log(2 * math.pi) - math.log(bessel(nu, k)) for k in kappa[2:]]
+
+    np.testing.assert_allclose(log_normaliser(d, kappa), expected, atol=2e-8, rtol=0)
+
+
+def test_the_normaliser_has_no_step_where_another_formula_takes_over():
+    below, above = log_normaliser(10, np.array([999_999.0])), log_normaliser(10, np.array([1_000_001.0]))
+    np.testing.assert_allclose(above - below, -2 + 4.5e-6 * 2, atol=1e-6)
+
+
+def test_classes_of_one_row_and_of_equal_rows_have_a_spread_all_the_same():
+    X = np.eye(3)[[0, 1, 1, 2]]
+    for prior_rows in (0.0, 32.0):
+        head = VonMisesFisherClassifier(prior_rows).fit(X, [0, 1, 1, 2])
+        assert np.isfinite(head.coef_).all()
+        assert head.predict(np.eye(3)).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("given", [{"quantizer": "tabular"}, {"projection": RandomProjection(9), "quantizer": "auto"}])
+def test_rows_that_have_no_unit_length_are_refused(rows, given):
+    with pytest.raises(ValueError, match="rows of unit length"):
+        VonMisesFisherClassifier(**given).fit(*rows[:2])
+    assert VonMisesFisherClassifier(quantizer=FixedPoint(16, norm="l2")).fit(*rows[:2]).score(*rows[:2]) > 0.9

@@ -14,6 +14,7 @@ from analytic_cl.baselines.napa import NAPAClassifier as NAPAClassifier
 from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
 from analytic_cl.baselines.teen import TEENClassifier as TEENClassifier
 from analytic_cl.baselines.truncated_ridge import TruncatedRidgeClassifier as TruncatedRidgeClassifier
+from analytic_cl.baselines.von_mises_fisher import VonMisesFisherClassifier as VonMisesFisherClassifier
 from analytic_cl.heads import HeadEntry
 from analytic_cl.quantizers import RandomProjection
 
@@ -70,5 +71,12 @@ ENTRIES: tuple[HeadEntry, ...] = (
         lambda seed: TruncatedRidgeClassifier(projection=RandomProjection(FEATURES, random_state=seed)),
         {"discard": (0.25, 0.1, 0.5)},
         examples=(TruncatedRidgeClassifier(projection=RandomProjection(24)),),
+    ),
+    HeadEntry(
+        "von-mises-fisher",
+        "von Mises-Fisher classes",
+        lambda _: VonMisesFisherClassifier(),
+        {"prior_rows": (32.0, 0.0, 128.0)},
+        examples=(VonMisesFisherClassifier(),),
     ),
 )
