@@ -11,7 +11,7 @@ from analytic_cl._locks import reading
 from analytic_cl.heads import LinearHead
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import LinearScores, lda
 from analytic_cl.statistics import Moments
 
@@ -27,7 +27,7 @@ class KSLDAClassifier(LinearHead):
     ----------
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -82,7 +82,7 @@ class KSLDAClassifier(LinearHead):
         self,
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.quantizer = quantizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analytic_cl.heads import LinearHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import LinearScores
 from analytic_cl.solvers.truncated import truncated_least_squares
 from analytic_cl.statistics import Moments
@@ -80,7 +80,7 @@ class TruncatedRidgeClassifier(LinearHead):
         discard: float = 0.25,
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.discard = discard

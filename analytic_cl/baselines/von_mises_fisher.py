@@ -13,7 +13,7 @@ from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.learner import Learner
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.solvers import LinearScores
 from analytic_cl.solvers.von_mises_fisher import von_mises_fisher
 from analytic_cl.statistics import Moments, State
@@ -83,7 +83,7 @@ class VonMisesFisherClassifier(LinearHead):
         prior_rows: float = 32.0,
         *,
         quantizer: str | FixedPoint = "embedding",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.prior_rows = prior_rows
