@@ -15,8 +15,8 @@ from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
 from analytic_cl.baselines.teen import TEENClassifier as TEENClassifier
 from analytic_cl.baselines.truncated_ridge import TruncatedRidgeClassifier as TruncatedRidgeClassifier
 from analytic_cl.baselines.von_mises_fisher import VonMisesFisherClassifier as VonMisesFisherClassifier
-from analytic_cl.heads import HeadEntry
-from analytic_cl.quantizers import RandomProjection
+from analytic_cl.heads import HeadEntry, LDAClassifier
+from analytic_cl.quantizers import FourierFeatures, RandomProjection
 
 COMPONENTS = 1000  # random features of each stream of DS-AL
 FEATURES = 5000  # random features of the others, but for AnaCP's three branches of 2,000
@@ -78,5 +78,16 @@ ENTRIES: tuple[HeadEntry, ...] = (
         lambda _: VonMisesFisherClassifier(),
         {"prior_rows": (32.0, 0.0, 128.0)},
         examples=(VonMisesFisherClassifier(),),
+    ),
+    HeadEntry(
+        "klda",
+        f"KLDA, {FEATURES:,} Fourier features",
+        lambda seed: LDAClassifier(0.001, means="plain", projection=FourierFeatures(FEATURES, random_state=seed)),
+    ),
+    HeadEntry(
+        "randumb",
+        f"RanDumb, {FEATURES:,} Fourier features",
+        # gamma "scale" of its public code, 1 / (columns * variance), is about 1 for rows of unit length
+        lambda seed: LDAClassifier("oas", means="plain", projection=FourierFeatures(FEATURES, 1.0, seed)),
     ),
 )
