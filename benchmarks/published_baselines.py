@@ -1,8 +1,8 @@
 """Claim: what published heads are worth on real features, each over an integer state, beside the heads of the package.
 
-All of `analytic_cl.baselines.ENTRIES`, with their defaults, on CLINC150 (MiniLM, all rows) and CIFAR-100 (MobileNetV2, 200
-rows a class), and with 10 rows a class of each; per cent right on all test rows, one draw. CLINC150 comes with the package;
-CIFAR-100 is used where its pack is. Names as arguments run these alone. A table of Markdown at the end.
+All of `analytic_cl.baselines.ENTRIES`, with their defaults, on CLINC150 (MiniLM, all rows) and CIFAR-100 (MobileNetV2,
+200 rows a class), and with 10 rows a class of each; per cent right on all test rows, one draw. CLINC150 comes with the
+package; CIFAR-100 is used where its pack is. Names as arguments run these alone. A table of Markdown at the end.
 """
 
 import os

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from common import blobs
+from common import blobs, pack
 
-from analytic_cl import FixedPoint, RandomProjection
-from analytic_cl.baselines import KSLDAClassifier, TruncatedRidgeClassifier, VonMisesFisherClassifier
+from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RandomProjection
+from analytic_cl.baselines import AnaCPClassifier, KSLDAClassifier, TruncatedRidgeClassifier, VonMisesFisherClassifier
 from analytic_cl.solvers.von_mises_fisher import log_normaliser
 
 
@@ -122,3 +122,59 @@ def test_rows_that_have_no_unit_length_are_refused(rows, given):
     with pytest.raises(ValueError, match="rows of unit length"):
         VonMisesFisherClassifier(**given).fit(*rows[:2])
     assert VonMisesFisherClassifier(quantizer=FixedPoint(16, norm="l2")).fit(*rows[:2]).score(*rows[:2]) > 0.9
+
+
+def unit(a):
+    return a / np.linalg.norm(a, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("targets", ["code", "paper"])
+def test_anacp_gives_mean_cosines_to_its_targets(rows, targets):
+    X, y, T = rows
+    head = AnaCPClassifier(targets, 2, 3.0, projection=RandomProjection(40, keep_input=True)).fit(X, y)
+    (x, z), (_, t) = (np.split(dequantised(head, rows), [12], axis=1) for rows in (X, T))
+    means, one_hot = class_means(x, y), np.eye(4)[y]
+    within = x - means[y]
+    values, v = np.linalg.eigh(within.T @ within / len(x) + 1e-4 * np.eye(12))
+    narrow, wide = (v * values**-0.5) @ v.T, (v * values**0.5) @ v.T
+    middle = means.mean(axis=0)
+    u, s, vt = np.linalg.svd((means - middle) @ narrow, full_matrices=False)
+    spread = (u[:, :3] * (s[:3] + 1)) @ vt[:3]  # four centred means differ in three directions
+    p = unit(spread @ (narrow if targets == "code" else wide) + middle)
+    expected = 0
+    for branch in (slice(0, 20), slice(20, 40)):
+        a, b = z[:, branch], t[:, branch]
+        theta = np.linalg.solve(a.T @ a + 3 * np.eye(20), a.T @ one_hot @ p)
+        expected = expected + unit(b @ theta) @ p.T / 2
+
+    np.testing.assert_allclose(head.targets_, p, atol=1e-9)
+    np.testing.assert_allclose(head.decision_function(T), expected, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("projection", [None, RandomProjection(9), RandomProjection(10, keep_input=True)])
+def test_anacp_refuses_features_that_it_cannot_cut_into_branches(rows, projection):
+    with pytest.raises(ValueError, match="multiple of branches=3"):
+        AnaCPClassifier(projection=projection).fit(*rows[:2])
+    lda = LDAClassifier(quantizer="embedding").fit(*rows[:2])
+    with pytest.raises(ValueError, match="multiple of branches=3"):
+        AnaCPClassifier.from_moments(lda.moments_)
+
+
+def test_published_heads_are_as_good_on_real_sentences_as_their_page_says():
+    clinc = pack("clinc150_minilm")
+    X, y, T, t = clinc["X_train"], clinc["y_train"], clinc["X_test"], clinc["y_test"]
+    keep = np.arange(0, len(y), 5)
+    features = RandomProjection(1200, keep_input=True)
+    score = {
+        type(head): head.fit(X[keep], y[keep]).score(T, t)
+        for head in (
+            NearestMeanClassifier(),
+            KSLDAClassifier(),
+            VonMisesFisherClassifier(),
+            AnaCPClassifier(branches=1, alpha=10.0, projection=features),
+        )
+    }
+
+    assert score[KSLDAClassifier] > score[NearestMeanClassifier] + 0.005
+    assert score[VonMisesFisherClassifier] > score[NearestMeanClassifier] - 0.005
+    assert score[AnaCPClassifier] > score[NearestMeanClassifier]

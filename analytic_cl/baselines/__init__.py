@@ -5,6 +5,7 @@ rows, is in ``docs/compared-with-public-code.md``. They come in by the entry poi
 """
 
 from analytic_cl.baselines.air import AIRClassifier as AIRClassifier
+from analytic_cl.baselines.anacp import AnaCPClassifier as AnaCPClassifier
 from analytic_cl.baselines.ds_al import DSALClassifier as DSALClassifier
 from analytic_cl.baselines.fecam import FeCAMClassifier as FeCAMClassifier
 from analytic_cl.baselines.fetril import FeTrILClassifier as FeTrILClassifier
@@ -89,5 +90,12 @@ ENTRIES: tuple[HeadEntry, ...] = (
         f"RanDumb, {FEATURES:,} Fourier features",
         # gamma "scale" of its public code, 1 / (columns * variance), is about 1 for rows of unit length
         lambda seed: LDAClassifier("oas", means="plain", projection=FourierFeatures(FEATURES, 1.0, seed)),
+    ),
+    HeadEntry(
+        "anacp",
+        "AnaCP, 6,000 random features",
+        lambda seed: AnaCPClassifier(projection=RandomProjection(6000, random_state=seed, keep_input=True)),
+        {"alpha": (100.0, 1.0, 10.0, 1000.0)},
+        examples=(AnaCPClassifier(branches=2, alpha=1.0, projection=RandomProjection(24, keep_input=True)),),
     ),
 )
