@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analytic_cl._integers import as_integer
 from analytic_cl._locks import reading
 from analytic_cl.baselines.class_targets import Targets, TargetScores, target_scores
-from analytic_cl.heads import LinearHead
+from analytic_cl.heads.solved import SolvedHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.learner import Learner
 from analytic_cl.ledger import Track
@@ -18,7 +18,7 @@ from analytic_cl.quantizers import FixedPoint, RandomFeatures, RandomProjection
 from analytic_cl.statistics import Moments
 
 
-class AnaCPClassifier(LinearHead):
+class AnaCPClassifier(SolvedHead):
     """Random features projected onto targets of classes that were spread apart; the nearest target by angle answers.
 
     AnaCP without its replay, so that it is a function of the state: learned and forgotten bit for bit. Class sizes have
@@ -127,14 +127,16 @@ class AnaCPClassifier(LinearHead):
         return target_scores(moments, self.targets, int(self.branches), float(self.alpha))
 
     @property
+    def moments_(self) -> Moments:
+        """The learned state."""
+        return cast(Moments, self.state_)
+
+    @property
     @reading
     def targets_(self) -> NDArray[np.float64]:
-        return np.array(self._scores().targets)
+        return np.array(self._prepared().targets)
 
     def _compare_rows(self, rows: NDArray[Any], scores: Any) -> NDArray[np.float64]:
         features = rows[:, self.n_features_in_ :].astype(np.float64)
         features *= self.quantizer_.step[-1]
         return np.asarray(scores.of(features))
-
-    def _score_rows(self, rows: NDArray[Any], scores: Any) -> NDArray[np.float64]:
-        return self._compare_rows(rows, scores)

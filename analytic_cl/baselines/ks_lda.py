@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from analytic_cl._locks import reading
 from analytic_cl.heads import LinearHead
-from analytic_cl.heads.prediction import posteriors
+from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import LinearScores, lda
 from analytic_cl.statistics import Moments
 
 
-class KSLDAClassifier(LinearHead):
+class KSLDAClassifier(LinearHead, PosteriorHead):
     """The closed-form classifier of "A hard-to-beat baseline", learned and forgotten bit for bit.
 
     Discriminant analysis whose covariance is shrunk by a ratio of columns to rows alone, with equal priors. Far better
@@ -95,13 +93,4 @@ class KSLDAClassifier(LinearHead):
 
     @property
     def shrinkage_(self) -> float:
-        return cast(float, self._scores().strength)
-
-    @reading
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Posterior of each class, shape (n_samples, n_classes), rows summing to 1: all classes are equally likely."""
-        return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
-
-    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
-        """Probabilities of the classes by scores as of `scores_of`."""
-        return posteriors(scores)
+        return cast(float, self._prepared().strength)

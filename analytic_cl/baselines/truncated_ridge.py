@@ -25,7 +25,7 @@ class TruncatedRidgeClassifier(LinearHead):
         shortest. 0 leaves only null directions out.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front, as in the paper; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -99,4 +99,4 @@ class TruncatedRidgeClassifier(LinearHead):
 
     @property
     def rank_(self) -> int:
-        return int(self._scores().strength)
+        return int(self._prepared().strength)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from analytic_cl._locks import reading
 from analytic_cl.heads import LinearHead
-from analytic_cl.heads.prediction import posteriors
+from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.learner import Learner
 from analytic_cl.ledger import Track
@@ -19,7 +17,7 @@ from analytic_cl.solvers.von_mises_fisher import von_mises_fisher
 from analytic_cl.statistics import Moments, State
 
 
-class VonMisesFisherClassifier(LinearHead):
+class VonMisesFisherClassifier(LinearHead, PosteriorHead):
     """Assign each unit row to the likeliest of von Mises-Fisher classes; learn and forget bit for bit.
 
     A nearest mean by angle that knows how wide each class is, from class sums alone, so that `forget_class` needs no
@@ -105,15 +103,6 @@ class VonMisesFisherClassifier(LinearHead):
 
     def _solve(self, moments: Moments) -> LinearScores:
         return von_mises_fisher(moments, float(self.prior_rows))
-
-    @reading
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Posterior of each class, shape (n_samples, n_classes), rows summing to 1. Far too sure of itself."""
-        return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
-
-    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities of the classes by scores as of `scores_of`."""
-        return posteriors(scores)
 
 
 def _check_unit(quantizer: Quantizer) -> None:
