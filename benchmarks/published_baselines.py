@@ -12,9 +12,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from sklearn.base import clone
 
 from analytic_cl import GaussianClassifier, LDAClassifier, NearestMeanClassifier, QuantizationWarning, RLSClassifier
-from analytic_cl.baselines import ENTRIES
+from analytic_cl.baselines import ENTRIES, VonMisesFisherClassifier
 from analytic_cl.datasets import load_clinc150
 from analytic_cl.heads import head_entries
 
@@ -50,7 +51,12 @@ def heads():
         "ridge-rp": head_entries()["ridge-rp"].make(0),
         "lda-rp": head_entries()["lda-rp"].make(0),
     }
-    return ours | {entry.name: entry.make(0) for entry in ENTRIES}
+    published = {entry.name: entry.make(0) for entry in ENTRIES}
+    variants = {
+        "von-mises-fisher, each alone": VonMisesFisherClassifier(0.0),
+        "anacp, the paper's targets": clone(published["anacp"]).set_params(targets="paper"),
+    }
+    return ours | published | variants
 
 
 wanted, table, columns = sys.argv[1:], {}, []
