@@ -18,8 +18,8 @@ class KSLDAClassifier(LinearHead, PosteriorHead):
     """The closed-form classifier of "A hard-to-beat baseline", learned and forgotten bit for bit.
 
     Discriminant analysis whose covariance is shrunk by a ratio of columns to rows alone, with equal priors. Where
-    classes have few rows it may be far better than a formula that looks at the covariance. The downside: with many rows it shrinks
-    hardly at all, and class sizes have no part in the answer.
+    classes have few rows it may be far better than a formula that looks at the covariance. The downside: with many rows
+    it shrinks hardly at all, and class sizes have no part in the answer.
 
     Parameters
     ----------
