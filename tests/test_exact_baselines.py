@@ -151,7 +151,10 @@ def test_anacp_gives_mean_cosines_to_its_targets(rows, targets):
     np.testing.assert_allclose(head.decision_function(T), expected, rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize("projection", [None, RandomProjection(9), RandomProjection(10, keep_input=True)])
+@pytest.mark.parametrize(
+    "projection",
+    [None, RandomProjection(9), RandomProjection(10, keep_input=True), RandomProjection(9, keep_input=True, tanh=True)],
+)
 def test_anacp_refuses_features_that_it_cannot_cut_into_branches(rows, projection):
     with pytest.raises(ValueError, match="multiple of branches=3"):
         AnaCPClassifier(projection=projection).fit(*rows[:2])

@@ -112,8 +112,8 @@ class AnaCPClassifier(SolvedHead):
 
     def _check_projection(self, projection: Any) -> None:
         branches = as_integer("branches", self.branches, 1)
-        kept = isinstance(projection, RandomProjection) and projection.keep_input
-        if not kept or projection.n_components % branches:
+        fits = isinstance(projection, RandomProjection) and projection.choices() == {"keep_input": True}
+        if not fits or projection.n_components % branches:
             raise ValueError(
                 "AnaCPClassifier needs projection=RandomProjection(n_components, keep_input=True), n_components a "
                 f"multiple of branches={branches}; got {projection!r}"
