@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from analytic_cl.learner import Receipt as Receipt
     from analytic_cl.ledger import NotLearnedError as NotLearnedError
     from analytic_cl.quantizers import FixedPoint as FixedPoint
+    from analytic_cl.quantizers import FourierFeatures as FourierFeatures
     from analytic_cl.quantizers import NearestKeys as NearestKeys
     from analytic_cl.quantizers import QuantizationWarning as QuantizationWarning
     from analytic_cl.quantizers import Quantizer as Quantizer
@@ -51,6 +52,7 @@ _HOMES = {
         "Quantizer",
         "QuantizationWarning",
         "FixedPoint",
+        "FourierFeatures",
         "NearestKeys",
         "RandomProjection",
         "resolve_quantizer",

@@ -78,7 +78,16 @@ def test_public_names_are_documented(name):
 
 @pytest.mark.parametrize(
     "name",
-    [*HEADS, "ContinualPipeline", "Moments", "FixedPoint", "NearestKeys", "OrientedGradients", "RandomProjection"],
+    [
+        *HEADS,
+        "ContinualPipeline",
+        "Moments",
+        "FixedPoint",
+        "FourierFeatures",
+        "NearestKeys",
+        "OrientedGradients",
+        "RandomProjection",
+    ],
 )
 def test_docstrings_state_cost_exactness_and_an_example(name):
     text = inspect.getdoc(getattr(analytic_cl, name))

@@ -178,6 +178,16 @@ CASES = {
             np.empty(4),
         ),
     ),
+    "quantizers.kernels.table_of_turns": (
+        lambda *a: module("quantizers.reference").table_of_turns(*a),
+        (
+            integers(6, 9, low=-(2**24) + 1, high=2**24).astype(np.float32),
+            2**31 + 3,
+            integers(9, low=0, high=2**32),
+            integers(4096, low=-127, high=128, dtype=np.int8),
+            np.empty((6, 9), dtype=np.int8),
+        ),
+    ),
     "quantizers.kernels.rectified_shift": (
         lambda *a: module("quantizers.reference").rectified_shift(*a),
         (integers(9, 4, low=-900, high=900, dtype=np.float32), 3, 127, np.zeros((9, 4), np.int8)),

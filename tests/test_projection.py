@@ -8,7 +8,7 @@ import pytest
 from analytic_cl import FixedPoint, LDAClassifier, RandomProjection, use_backend
 from analytic_cl._config import BACKENDS
 from analytic_cl.quantizers import Quantizer, resolve_quantizer
-from analytic_cl.quantizers.projection import MAX_FEATURES
+from analytic_cl.quantizers.random_features import MAX_FEATURES
 
 
 def signs_by_hand(seed, component, n_features):

@@ -5,16 +5,22 @@ rows, is in ``docs/compared-with-public-code.md``. They come in by the entry poi
 """
 
 from analytic_cl.baselines.air import AIRClassifier as AIRClassifier
+from analytic_cl.baselines.anacp import AnaCPClassifier as AnaCPClassifier
 from analytic_cl.baselines.ds_al import DSALClassifier as DSALClassifier
 from analytic_cl.baselines.fecam import FeCAMClassifier as FeCAMClassifier
 from analytic_cl.baselines.fetril import FeTrILClassifier as FeTrILClassifier
+from analytic_cl.baselines.ks_lda import KSLDAClassifier as KSLDAClassifier
 from analytic_cl.baselines.naive_bayes import NaiveBayesClassifier as NaiveBayesClassifier
 from analytic_cl.baselines.napa import NAPAClassifier as NAPAClassifier
 from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
 from analytic_cl.baselines.teen import TEENClassifier as TEENClassifier
-from analytic_cl.heads import HeadEntry
+from analytic_cl.baselines.truncated_ridge import TruncatedRidgeClassifier as TruncatedRidgeClassifier
+from analytic_cl.baselines.von_mises_fisher import VonMisesFisherClassifier as VonMisesFisherClassifier
+from analytic_cl.heads import HeadEntry, LDAClassifier
+from analytic_cl.quantizers import FourierFeatures, RandomProjection
 
 COMPONENTS = 1000  # random features of each stream of DS-AL
+FEATURES = 5000  # random features of the others, but for AnaCP's three branches of 2,000
 
 ENTRIES: tuple[HeadEntry, ...] = (
     HeadEntry(
@@ -53,5 +59,43 @@ ENTRIES: tuple[HeadEntry, ...] = (
         f"DS-AL, {COMPONENTS:,} random features",
         lambda seed: DSALClassifier(n_components=COMPONENTS, random_state=seed),
         examples=(DSALClassifier(n_components=10),),
+    ),
+    HeadEntry(
+        "ks-lda",
+        "LDA, Kubokawa-Srivastava",
+        lambda _: KSLDAClassifier(),
+        examples=(KSLDAClassifier(quantizer="embedding"),),
+    ),
+    HeadEntry(
+        "truncated-ridge-rp",
+        f"truncated least squares, {FEATURES:,} random features",
+        lambda seed: TruncatedRidgeClassifier(projection=RandomProjection(FEATURES, random_state=seed)),
+        {"discard": (0.25, 0.1, 0.5)},
+        examples=(TruncatedRidgeClassifier(projection=RandomProjection(24)),),
+    ),
+    HeadEntry(
+        "von-mises-fisher",
+        "von Mises-Fisher classes",
+        lambda _: VonMisesFisherClassifier(),
+        {"prior_rows": (32.0, 0.0, 128.0)},
+        examples=(VonMisesFisherClassifier(),),
+    ),
+    HeadEntry(
+        "klda",
+        f"KLDA, {FEATURES:,} Fourier features",
+        lambda seed: LDAClassifier(0.001, means="plain", projection=FourierFeatures(FEATURES, random_state=seed)),
+    ),
+    HeadEntry(
+        "randumb",
+        f"RanDumb, {FEATURES:,} Fourier features",
+        # gamma "scale" of its public code, 1 / (columns * variance), is about 1 for rows of unit length
+        lambda seed: LDAClassifier("oas", means="plain", projection=FourierFeatures(FEATURES, 1.0, seed)),
+    ),
+    HeadEntry(
+        "anacp",
+        "AnaCP, 6,000 random features",
+        lambda seed: AnaCPClassifier(projection=RandomProjection(6000, random_state=seed, keep_input=True)),
+        {"alpha": (100.0, 1.0, 10.0, 1000.0)},
+        examples=(AnaCPClassifier(branches=2, alpha=1.0, projection=RandomProjection(24, keep_input=True)),),
     ),
 )

@@ -8,7 +8,7 @@ from analytic_cl.heads.class_grams import ClassGramHead
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import LinearScores, air
 from analytic_cl.statistics import ClassGrams, Moments
 
@@ -25,7 +25,7 @@ class AIRClassifier(ClassGramHead, LinearHead):
         The penalty, in units of the dequantised rows.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -76,7 +76,7 @@ class AIRClassifier(ClassGramHead, LinearHead):
         alpha: float = 1.0,
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.alpha = alpha

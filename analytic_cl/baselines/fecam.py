@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analytic_cl.heads.class_grams import ClassGramHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import QuadraticScores, fecam
 from analytic_cl.statistics import ClassGrams
 
@@ -27,7 +27,7 @@ class FeCAMClassifier(ClassGramHead):
         The paper has 1 and 1 for convolutional networks trained from scratch, 1 and 0 for pre-trained transformers.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -78,7 +78,7 @@ class FeCAMClassifier(ClassGramHead):
         gamma2: float = 1.0,
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.gamma1 = gamma1

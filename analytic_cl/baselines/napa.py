@@ -9,7 +9,7 @@ from analytic_cl._integers import as_integer
 from analytic_cl.baselines.grouped import GroupedHead
 from analytic_cl.baselines.pseudo_classes import PseudoClasses
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import LinearScores, needs
 from analytic_cl.solvers.units import scatter_matrix
 from analytic_cl.statistics import CLASS_GRAMS, CLASS_GROUPS, CLASS_SUMS, ClassGroups
@@ -28,7 +28,7 @@ class NAPAClassifier(GroupedHead):
         How many similar classes an old class is spread to; all, where there are fewer.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -83,7 +83,7 @@ class NAPAClassifier(GroupedHead):
         n_neighbors: int = 15,
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.n_neighbors = n_neighbors

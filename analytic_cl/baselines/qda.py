@@ -11,7 +11,7 @@ from analytic_cl.heads.class_grams import ClassGramHead
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.validation import check_strength, prior_numbers
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import QuadraticScores, qda
 from analytic_cl.statistics import ClassGrams
 
@@ -30,7 +30,7 @@ class QDAClassifier(ClassGramHead, PosteriorHead):
         Class probabilities in the order of `classes_`; class frequencies by default.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -77,7 +77,7 @@ class QDAClassifier(ClassGramHead, PosteriorHead):
         priors: ArrayLike | None = None,
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.reg_param = reg_param

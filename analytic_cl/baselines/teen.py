@@ -12,7 +12,7 @@ from analytic_cl._blas import product
 from analytic_cl.baselines.grouped import GroupedHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import LinearScores, needs
 from analytic_cl.solvers.units import class_means
 from analytic_cl.statistics import CLASS_GROUPS, CLASS_SUMS, ClassGroups
@@ -35,7 +35,7 @@ class TEENClassifier(GroupedHead):
         Of the softmax over the base classes. Called tau in the paper.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -89,7 +89,7 @@ class TEENClassifier(GroupedHead):
         sharpness: float = 16.0,
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.calibration = calibration

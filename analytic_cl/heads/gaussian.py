@@ -14,7 +14,7 @@ from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.transform import DiscriminantTransform
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import (
     CANDIDATES,
     Discriminants,
@@ -52,7 +52,7 @@ class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
         keeps all rows.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer. It adds little here, and matrices are large behind
         it.
     track : {"auto", "rows", "digest", "none"}, default="auto"
@@ -117,7 +117,7 @@ class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
         *,
         temperature: Literal["folds"] | float = 1.0,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.covariance = covariance

@@ -13,7 +13,7 @@ from analytic_cl.heads.base import Head
 from analytic_cl.heads.prediction import posteriors, shares
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, NearestKeys, Quantizer, RandomProjection, SignKeys
+from analytic_cl.quantizers import FixedPoint, NearestKeys, Quantizer, RandomFeatures, SignKeys
 from analytic_cl.solvers import READ_OUTS, ReadOut, read_out
 from analytic_cl.statistics import KeyCounts
 
@@ -42,7 +42,7 @@ class KeyValueBottleneckClassifier(Head):
         `n_codebooks`, `bits` and `random_state`; rows that shaped the centres are outside what forgetting covers.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer. The keys rarely need one.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -95,7 +95,7 @@ class KeyValueBottleneckClassifier(Head):
         *,
         keys: Literal["signs"] | NearestKeys = "signs",
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.n_codebooks = n_codebooks

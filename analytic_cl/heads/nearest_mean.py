@@ -12,7 +12,7 @@ from analytic_cl._blas import product
 from analytic_cl._locks import reading
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.solvers import LinearScores, Normality, cosine_nearest_mean, euclidean_nearest_mean
 from analytic_cl.solvers.linear import centre
 from analytic_cl.solvers.units import class_means
@@ -32,7 +32,7 @@ class NearestMeanClassifier(LinearHead):
         quantizer, a projection), else "euclidean".
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -77,7 +77,7 @@ class NearestMeanClassifier(LinearHead):
         metric: Literal["auto", "cosine", "euclidean"] = "auto",
         *,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.metric = metric

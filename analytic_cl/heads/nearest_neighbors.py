@@ -29,7 +29,7 @@ from analytic_cl.memory import (
     make_index,
     nearest,
 )
-from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.statistics import ROWS, Targets
 
 Vote = Literal["softmax", "majority"]
@@ -80,7 +80,7 @@ class NearestNeighborsClassifier(Head):
         made, forgotten ones among them, until `rebuild`: that is outside the guarantee.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -139,7 +139,7 @@ class NearestNeighborsClassifier(Head):
         device: Device = "auto",
         n_probes: int | None = None,
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.n_neighbors = n_neighbors

@@ -22,7 +22,14 @@ from analytic_cl._files import replacing
 from analytic_cl.heads import tensor_file
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.learner import Learner
-from analytic_cl.quantizers import FixedPoint, NearestKeys, Quantizer, RandomProjection
+from analytic_cl.quantizers import (
+    FixedPoint,
+    FourierFeatures,
+    NearestKeys,
+    Quantizer,
+    RandomFeatures,
+    RandomProjection,
+)
 from analytic_cl.statistics import as_label
 
 FORMAT = "analytic-cl head"
@@ -226,9 +233,11 @@ def _encoded(name: str, value: Any) -> Any:
     """A constructor parameter as JSON. Raises ValueError for what would not come back as it was."""
     if isinstance(value, FixedPoint):
         return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
-    if isinstance(value, RandomProjection):
-        choices = [value.keep_input, value.tanh] if value.tanh else [True] if value.keep_input else []
-        return {"RandomProjection": [value.n_components, value.random_state, *choices]}
+    if isinstance(value, RandomFeatures):
+        drawn = list(value.get_params().values())
+        while drawn[-1] is False:  # what a projection does not do is left out, as before it could be done
+            drawn.pop()
+        return {type(value).__name__: drawn}
     if isinstance(value, NearestKeys):
         return {"NearestKeys": value.spec(), "quantizer": value.quantizer.spec()}  # the centres are among the arrays
     if isinstance(value, np.generic):  # an integer must stay one
@@ -242,7 +251,7 @@ def _encoded(name: str, value: Any) -> Any:
         shown = getattr(value, "__qualname__", None) or f"of type {type(value).__name__}"
         raise ValueError(
             f"the parameter {name} is {shown}, which can't be saved: parameters of a saved head are numbers, text, "
-            "None, lists of these, FixedPoint, RandomProjection or NearestKeys"
+            "None, lists of these, FixedPoint, RandomProjection, FourierFeatures or NearestKeys"
         )
     return numbers.astype(np.float64).tolist() if numbers.dtype.kind == "f" else numbers.tolist()
 
@@ -250,8 +259,9 @@ def _encoded(name: str, value: Any) -> Any:
 def _decoded(value: Any, arrays: Arrays) -> Any:
     if isinstance(value, dict) and value.keys() == {"FixedPoint"}:
         return FixedPoint(*value["FixedPoint"])
-    if isinstance(value, dict) and value.keys() == {"RandomProjection"}:
-        return RandomProjection(*value["RandomProjection"])
+    for kind in (RandomProjection, FourierFeatures):
+        if isinstance(value, dict) and value.keys() == {kind.__name__}:
+            return kind(*value[kind.__name__])
     if isinstance(value, dict) and value.keys() == {"NearestKeys", "quantizer"}:
         return NearestKeys.from_arrays(Quantizer.from_spec(value["quantizer"]), value["NearestKeys"], arrays)
     return value

@@ -19,7 +19,7 @@ from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.heads.validation import plain_rows, validated_rows
 from analytic_cl.learner import Learner, Listener
 from analytic_cl.ledger import Track, check_track
-from analytic_cl.quantizers import FixedPoint, Quantizer, RandomProjection
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.statistics import LabelledState, State
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
@@ -54,7 +54,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     """
 
     quantizer: str | FixedPoint
-    projection: RandomProjection | None
+    projection: RandomFeatures | None
     track: Track
     learner_: Learner
     n_features_in_: int
@@ -70,7 +70,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         for key in [key for key in params if "__" in key]:
             name, _, part = key.partition("__")
             whole = params.get(name, getattr(self, name, None))
-            if isinstance(whole, FixedPoint | RandomProjection):
+            if isinstance(whole, FixedPoint | RandomFeatures):
                 if part not in whole.get_params():
                     raise ValueError(
                         f"Invalid parameter {part!r} for {whole!r}. Valid parameters are: {[*whole.get_params()]}"

@@ -15,7 +15,7 @@ from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature
 from analytic_cl.learner import keeps_all_rows
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomProjection
+from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.recursive import RecursiveRidge
 from analytic_cl.solvers import CANDIDATES, LinearScores, Shrinkage, leverage, ridge
 from analytic_cl.statistics import Moments
@@ -51,7 +51,7 @@ class RLSClassifier(LinearHead):
         number above 0 as `alpha`, because the other choices move with every row.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
-    projection : RandomProjection, optional
+    projection : RandomProjection or FourierFeatures, optional
         Random features in front; implies the embedding quantizer.
     track : {"auto", "rows", "digest", "none"}, default="auto"
         What the ledger keeps of learned rows. "auto": the integers of rows with a `sample_id`, a keyed digest of
@@ -119,7 +119,7 @@ class RLSClassifier(LinearHead):
         temperature: Literal["folds"] | float = "folds",
         solver: Literal["cholesky", "recursive"] = "cholesky",
         quantizer: str | FixedPoint = "auto",
-        projection: RandomProjection | None = None,
+        projection: RandomFeatures | None = None,
         track: Track = "auto",
     ) -> None:
         self.alpha = alpha

@@ -112,6 +112,20 @@ def affine_rows(
 
 
 @kernel
+def table_of_turns(
+    v: NDArray[Any], turns: int, phases: NDArray[np.int64], table: NDArray[np.int8], z: NDArray[np.int8]
+) -> None:
+    """Z = table at the angle v * turns + phase, in parts of a turn of 2^32, for integers v held in float32.
+
+    The table has 4,096 entries for one turn.
+    """
+    for i in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            angle = np.int64(v[i, j]) * turns + phases[j]
+            z[i, j] = table[(angle & 0xFFFFFFFF) >> 20]
+
+
+@kernel
 def rectified_shift(v: NDArray[Any], shift: int, limit: int, z: NDArray[np.int8]) -> None:
     """Z = min(max(v, 0) / 2^shift, halves up, limit) for integers v held in float32."""
     half = (1 << shift) >> 1

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._integers import as_integer
 from analytic_cl.quantizers import kernels, reference
-
-MAX_FEATURES = 2**24 // 127  # beyond it, a float32 product of int8 rows and signs would round
+from analytic_cl.quantizers.random_features import RandomFeatures
 
 _PREFIX = b"analytic-cl random projection 1\0"
 
 
 @dataclass(frozen=True)
-class RandomProjection:
+class RandomProjection(RandomFeatures):
     """Lift int8 rows to ``n_components`` random features: signs, sum, ReLU, rounded shift, int8 again.
 
     Parameters
@@ -89,7 +88,6 @@ class RandomProjection:
             object.__setattr__(self, name, bool(getattr(self, name)))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name, as scikit-learn's estimators give them: for searches over ``projection__...``."""
         return {
             "n_components": self.n_components,
             "random_state": self.random_state,
@@ -101,15 +99,14 @@ class RandomProjection:
         """What else than random features there is, by name: nothing for most, so that they keep their digests."""
         return {name: True for name in ("keep_input", "tanh") if getattr(self, name)}
 
-    def __sklearn_clone__(self) -> Self:
-        return self  # it never changes
+    def describe(self) -> str:
+        more = ", beside the row" * self.keep_input + ", with tangents" * self.tanh
+        return f"projection to {self.n_components}, seed {self.random_state}{more}"
 
     def width(self, n_features: int) -> int:
-        """How many integers a row of so many features becomes."""
         return self.n_components * (2 if self.tanh else 1) + (n_features if self.keep_input else 0)
 
     def steps(self, n_features: int, scale: float) -> NDArray[np.float64]:
-        """What one integer step stands for, by column, behind rows quantised at `scale`."""
         features = np.full(self.n_components, 2.0 ** self.shift(scale) / scale)
         kept = [np.full(n_features, 1.0 / scale)] if self.keep_input else []
         return np.concatenate([*kept, features, *([np.full(self.n_components, 1 / 127)] if self.tanh else [])])
@@ -132,6 +129,19 @@ class RandomProjection:
             table = _tangents(2.0 ** self.shift(scale) / scale)
             parts.append(table[z] - table[self._features(-q, scale)])
         return np.hstack(parts)
+
+    def spec(self, n_features: int) -> dict[str, Any]:
+        return {
+            "n_components": self.n_components,
+            "random_state": self.random_state,
+            "fingerprint": self.fingerprint(n_features),
+            **self.choices(),
+        }
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> Self:
+        """The map that `spec` describes, but for its fingerprint."""
+        return cls(spec["n_components"], spec["random_state"], spec.get("keep_input", False), spec.get("tanh", False))
 
     def _features(self, q: NDArray[np.int8], scale: float) -> NDArray[np.int8]:
         z = np.empty((q.shape[0], self.n_components), dtype=np.int8)

@@ -17,7 +17,9 @@ from analytic_cl._json import canonical
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.quantizers import kernels, reference
 from analytic_cl.quantizers.fixed_point import LIMITS, Column, FixedPoint
-from analytic_cl.quantizers.projection import MAX_FEATURES, RandomProjection
+from analytic_cl.quantizers.fourier import FourierFeatures
+from analytic_cl.quantizers.projection import RandomProjection
+from analytic_cl.quantizers.random_features import MAX_FEATURES, RandomFeatures
 
 TABULAR_FEATURES = 256  # up to this width "auto" means the tabular quantizer
 
@@ -41,7 +43,7 @@ class Quantizer:
     rule: FixedPoint
     n_features: int
     takes_integers: bool = False
-    projection: RandomProjection | None = None
+    projection: RandomFeatures | None = None
     source: str | None = None
 
     @property
@@ -147,10 +149,7 @@ class Quantizer:
             rule = "bounds"
         else:
             rule = f"{'l2, ' if self.rule.norm else ''}scale {self._scale:g}"
-        lift = self.projection
-        lifted = f", projection to {lift.n_components}, seed {lift.random_state}" if lift else ""
-        lifted += ", beside the row" if lift and lift.keep_input else ""
-        lifted += ", with tangents" if lift and lift.tanh else ""
+        lifted = f", {self.projection.describe()}" if self.projection else ""
         source = "" if self.source is None else f", from {self.source}"
         return f"{self.n_features} features, {self.bits} bits, {rule}{lifted}{source}"
 
@@ -160,7 +159,7 @@ class Quantizer:
         Raises ValueError unless a projection keeps its input.
         """
         lift = self.projection
-        if lift is None or not lift.keep_input:
+        if not isinstance(lift, RandomProjection) or not lift.keep_input:
             raise ValueError(f"only RandomProjection(keep_input=True) has parts; the quantizer is {self.describe()}")
         if which == "input":
             return replace(self, projection=None), slice(0, self.n_features)
@@ -180,14 +179,7 @@ class Quantizer:
             "scale": None if bounds is not None else self._scale.hex(),
             "bounds": None if bounds is None else [[value.hex() for value in np.ravel(b).tolist()] for b in bounds],
             "as_is": self.takes_integers,
-            "projection": None
-            if self.projection is None
-            else {
-                "n_components": self.projection.n_components,
-                "random_state": self.projection.random_state,
-                "fingerprint": self.projection.fingerprint(self.n_features),
-                **self.projection.choices(),
-            },
+            "projection": None if self.projection is None else self.projection.spec(self.n_features),
         }
 
     @classmethod
@@ -201,13 +193,8 @@ class Quantizer:
                 None if scale is None else float.fromhex(scale),
                 None if bounds is None else (_column(bounds[0]), _column(bounds[1])),
             )
-            projection = (
-                None
-                if lift is None
-                else RandomProjection(
-                    lift["n_components"], lift["random_state"], lift.get("keep_input", False), lift.get("tanh", False)
-                )
-            )
+            kind = FourierFeatures if lift and lift.get("kind") == "fourier" else RandomProjection
+            projection = None if lift is None else kind.from_spec(lift)
             quantizer = cls(rule, int(spec["n_features"]), bool(spec["as_is"]), projection, spec.get("source"))
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"not the description of a quantizer: {error!r}") from error
@@ -227,12 +214,14 @@ def _column(values: list[str]) -> Column:
 
 
 def resolve_quantizer(
-    quantizer: str | FixedPoint, projection: RandomProjection | None, n_features: int, source: str | None = None
+    quantizer: str | FixedPoint, projection: RandomFeatures | None, n_features: int, source: str | None = None
 ) -> Quantizer:
     """The quantizer that a head's parameters mean for rows of this width, from this extractor."""
     if projection is not None:
-        if not isinstance(projection, RandomProjection):
-            raise TypeError(f"projection must be a RandomProjection or None, got {type(projection).__name__}")
+        if not isinstance(projection, RandomFeatures):
+            raise TypeError(
+                f"projection must be a RandomProjection, FourierFeatures or None, got {type(projection).__name__}"
+            )
         if not isinstance(quantizer, str) or quantizer not in ("auto", "embedding"):
             raise ValueError(
                 f'a projection implies quantizer="embedding"; leave quantizer at "auto", got {quantizer!r}'

@@ -65,3 +65,10 @@ def affine_rows(
 def rectified_shift(v: NDArray[Any], shift: int, limit: int, z: NDArray[np.int8]) -> None:
     half = (1 << shift) >> 1
     z[:] = np.minimum((np.maximum(v.astype(np.int32), 0) + half) >> shift, limit)
+
+
+def table_of_turns(
+    v: NDArray[Any], turns: int, phases: NDArray[np.int64], table: NDArray[np.int8], z: NDArray[np.int8]
+) -> None:
+    angle = v.astype(np.int64) * turns + phases
+    z[:] = table[(angle & 0xFFFFFFFF) >> 20]
