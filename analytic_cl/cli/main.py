@@ -10,6 +10,7 @@ from analytic_cl.cli import (
     ablation_commands,
     compare_command,
     evidence_commands,
+    graph_command,
     learning_commands,
     request_commands,
     verify_command,
@@ -60,6 +61,7 @@ for module in (
     evidence_commands,
     compare_command,
     ablation_commands,
+    graph_command,
 ):
     for command in module.COMMANDS:
         main.add_command(command)

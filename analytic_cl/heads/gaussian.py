@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_grams import ClassGramHead
+from analytic_cl.heads.discriminant_space import DiscriminantSpace
 from analytic_cl.heads.posteriors import PosteriorHead
-from analytic_cl.heads.transform import DiscriminantTransform
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
@@ -22,6 +22,7 @@ from analytic_cl.solvers import (
     GaussianScores,
     Shrinkage,
     class_gaussian,
+    class_widths,
     own_class_odds,
 )
 from analytic_cl.statistics import ClassGrams
@@ -29,7 +30,7 @@ from analytic_cl.statistics import ClassGrams
 Solved = GaussianScores | DiscriminantScores
 
 
-class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
+class GaussianClassifier(DiscriminantSpace, ClassGramHead, PosteriorHead):
     """Discriminant analysis with a covariance for every class, held in check by the one that all share.
 
     Mostly the most accurate head without a projection where classes have 50 rows or more, and no worse than
@@ -165,6 +166,10 @@ class GaussianClassifier(DiscriminantTransform, ClassGramHead, PosteriorHead):
     def _space(self) -> Discriminants:
         solved = self._prepared()
         return solved.pooled.space if isinstance(solved, GaussianScores) else cast(DiscriminantScores, solved).space
+
+    def _widths(self) -> NDArray[np.float64]:
+        own = cast(ClassGrams, self.state_) if isinstance(self._prepared(), GaussianScores) else None
+        return class_widths(self._space(), own)
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
+from analytic_cl.heads.discriminant_space import DiscriminantSpace
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.posteriors import PosteriorHead
-from analytic_cl.heads.transform import DiscriminantTransform
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
@@ -21,6 +21,7 @@ from analytic_cl.solvers import (
     DiscriminantScores,
     LinearScores,
     Shrinkage,
+    class_widths,
     discriminants,
     known_class_odds,
     lda,
@@ -29,7 +30,7 @@ from analytic_cl.solvers import (
 from analytic_cl.statistics import Moments
 
 
-class LDAClassifier(DiscriminantTransform, LinearHead, PosteriorHead):
+class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
     """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
 
     Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for
@@ -191,6 +192,9 @@ class LDAClassifier(DiscriminantTransform, LinearHead, PosteriorHead):
             return scores.space
         found = self._once("space", lambda: discriminants(self.moments_, self._chosen(CANDIDATES, self.shrinkage)))
         return cast(Discriminants, found)
+
+    def _widths(self) -> NDArray[np.float64]:
+        return self.temperature_ * class_widths(self._space())  # what scores are divided by is how wide classes are
 
     @property
     @reading

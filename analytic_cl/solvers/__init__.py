@@ -3,6 +3,8 @@
 from analytic_cl.solvers.air import air as air
 from analytic_cl.solvers.class_gaussian import GaussianScores as GaussianScores
 from analytic_cl.solvers.class_gaussian import class_gaussian as class_gaussian
+from analytic_cl.solvers.class_pairs import class_widths as class_widths
+from analytic_cl.solvers.class_pairs import log_pair_errors as log_pair_errors
 from analytic_cl.solvers.discriminant import Discriminants as Discriminants
 from analytic_cl.solvers.discriminant import DiscriminantScores as DiscriminantScores
 from analytic_cl.solvers.discriminant import discriminants as discriminants

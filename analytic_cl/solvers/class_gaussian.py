@@ -18,7 +18,7 @@ from analytic_cl._blas import product
 from analytic_cl.solvers.discriminant import Discriminants, DiscriminantScores, shrunk_means_lda
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import Shrinkage
-from analytic_cl.solvers.spd import Floats, whitener
+from analytic_cl.solvers.spd import Floats, symmetric_product, whitener
 from analytic_cl.solvers.units import mean_in_parts, scatter_matrix
 from analytic_cl.solvers.within import within_covariance
 from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, GRAM, ClassGrams, Int64s
@@ -206,7 +206,7 @@ def _discriminant(
 
     def own(c: int) -> Floats:
         scatter = scatter_matrix(state.moments_of(labels[c]), "class means")
-        return product(directions.T, _symmetric_product(scatter, directions))
+        return product(directions.T, symmetric_product(scatter, directions))
 
     return own_classes(pooled.space, own, log_priors)
 
@@ -242,7 +242,7 @@ def _whitened(
     _, _, middle = mean_in_parts(state.moments())
     # R^-1 U = Sigma R^T U leads from coordinates back to rows
     typical = len(state.labels) / float((1 / state.counts).sum())
-    means = middle + product(_symmetric_product(sigma, space.directions), space.contrasted.T).T
+    means = middle + product(symmetric_product(sigma, space.directions), space.contrasted.T).T
     classes, chance = [], _Chance(n_live)  # columns that are constant within all classes differ by no chance
     for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
         root = _root(scatter_matrix(state.moments_of(label), "class means"), n)
@@ -298,10 +298,3 @@ def _root(scatter: Floats, n: int) -> Floats:
     root = np.zeros((len(scatter), rank))
     root[pivots - 1] = np.tril(factor[:, :rank])
     return root
-
-
-def _symmetric_product(a: Floats, v: Floats) -> Floats:
-    """A @ v from the upper triangle of A."""
-    upper = np.triu(a)
-    upper += np.triu(a, 1).T
-    return product(upper, v)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning, eigh, lapack
 
+from analytic_cl._blas import product
 from analytic_cl._warnings import warn
 
 Floats = NDArray[np.float64]
@@ -122,3 +123,10 @@ def _eigenpairs(a: Floats) -> tuple[Floats, Floats]:
 def unit_scale(diagonal: Floats) -> Floats:
     """Square roots of a diagonal, with 1 in place of 0: what divides a covariance to a correlation."""
     return np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+
+def symmetric_product(a: Floats, v: Floats) -> Floats:
+    """A @ v from the upper triangle of A."""
+    upper = np.triu(a)
+    upper += np.triu(a, 1).T
+    return product(upper, v)
