@@ -37,6 +37,8 @@ FORMAT_VERSION = 2
 
 _MOST_SIGNS = 2**33  # of a projection, a byte each
 
+_VECTORS = ("prior_coef", "embeddings")  # parameters that may be vectors by label
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -231,15 +233,9 @@ def _checksum(text: str, arrays: Arrays) -> str:
 
 def _encoded(name: str, value: Any) -> Any:
     """A constructor parameter as JSON. Raises ValueError for what would not come back as it was."""
-    if isinstance(value, FixedPoint):
-        return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
-    if isinstance(value, RandomFeatures):
-        drawn = list(value.get_params().values())
-        while drawn[-1] is False:  # what a projection does not do is left out, as before it could be done
-            drawn.pop()
-        return {type(value).__name__: drawn}
-    if isinstance(value, NearestKeys):
-        return {"NearestKeys": value.spec(), "quantizer": value.quantizer.spec()}  # the centres are among the arrays
+    known = _encoded_object(name, value)
+    if known is not None:
+        return known
     if isinstance(value, np.generic):  # an integer must stay one
         value = value.item()
     if isinstance(value, bool | int | float | str | None):
@@ -251,9 +247,25 @@ def _encoded(name: str, value: Any) -> Any:
         shown = getattr(value, "__qualname__", None) or f"of type {type(value).__name__}"
         raise ValueError(
             f"the parameter {name} is {shown}, which can't be saved: parameters of a saved head are numbers, text, "
-            "None, lists of these, FixedPoint, RandomProjection, FourierFeatures or NearestKeys"
+            "None, lists of these, vectors by label, FixedPoint, RandomProjection, FourierFeatures or NearestKeys"
         )
     return numbers.astype(np.float64).tolist() if numbers.dtype.kind == "f" else numbers.tolist()
+
+
+def _encoded_object(name: str, value: Any) -> dict[str, Any] | None:
+    """What is more than numbers and text; None for anything else."""
+    if isinstance(value, FixedPoint):
+        return {"FixedPoint": [value.bits, value.norm, value.scale, value.bounds]}
+    if isinstance(value, RandomFeatures):
+        drawn = list(value.get_params().values())
+        while drawn[-1] is False:  # what a projection does not do is left out, as before it could be done
+            drawn.pop()
+        return {type(value).__name__: drawn}
+    if isinstance(value, NearestKeys):
+        return {"NearestKeys": value.spec(), "quantizer": value.quantizer.spec()}  # the centres are among the arrays
+    if name in _VECTORS and isinstance(value, Mapping):
+        return {"vectors": [[as_label(label), _encoded(name, np.asarray(value[label]))] for label in value]}
+    return None
 
 
 def _decoded(value: Any, arrays: Arrays) -> Any:
@@ -264,4 +276,6 @@ def _decoded(value: Any, arrays: Arrays) -> Any:
             return kind(*value[kind.__name__])
     if isinstance(value, dict) and value.keys() == {"NearestKeys", "quantizer"}:
         return NearestKeys.from_arrays(Quantizer.from_spec(value["quantizer"]), value["NearestKeys"], arrays)
+    if isinstance(value, dict) and value.keys() == {"vectors"}:
+        return {as_label(label): np.asarray(vector) for label, vector in value["vectors"]}
     return value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Mapping
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,15 +11,16 @@ from sklearn.utils.metaestimators import available_if
 
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
+from analytic_cl.heads.class_vectors import class_vectors, stacked
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature
 from analytic_cl.learner import keeps_all_rows
 from analytic_cl.ledger import Track
-from analytic_cl.quantizers import FixedPoint, RandomFeatures
+from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.recursive import RecursiveRidge
 from analytic_cl.solvers import CANDIDATES, LinearScores, Shrinkage, leverage, ridge
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import Moments, State
 
 
 class RLSClassifier(LinearHead):
@@ -42,6 +44,11 @@ class RLSClassifier(LinearHead):
     balance : float in [0, 1], default=0.0
         Classes count as if they had n_c^(1 - balance) rows, with the scatter within all classes: 1 makes them of one
         size. For long tails, where plain ridge hardly answers with small classes; also see `LDAClassifier`.
+    prior_coef : mapping of label to array-like of shape (n_features,), optional
+        Weights that a class is pulled towards, in place of 0, in the units of `coef_`: of an older head, of another
+        site's, or made from texts. Strong regularisation gives back these weights, weak the data's. Classes without
+        any are pulled to 0, vectors of classes without rows wait for them; of two classes, half the difference counts.
+        Behind a projection they are weights of its features.
     temperature : "folds" or float > 0, default="folds"
         What scores are divided by for probabilities. "folds" takes the one of least negative log-likelihood of held-out
         rows. There is `predict_proba` with a number, or where the ledger keeps all rows.
@@ -116,6 +123,7 @@ class RLSClassifier(LinearHead):
         fit_intercept: bool = True,
         *,
         balance: float = 0.0,
+        prior_coef: Mapping[Any, ArrayLike] | None = None,
         temperature: Literal["folds"] | float = "folds",
         solver: Literal["cholesky", "recursive"] = "cholesky",
         quantizer: str | FixedPoint = "auto",
@@ -125,6 +133,7 @@ class RLSClassifier(LinearHead):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.balance = balance
+        self.prior_coef = prior_coef
         self.temperature = temperature
         self.solver = solver
         self.quantizer = quantizer
@@ -137,6 +146,8 @@ class RLSClassifier(LinearHead):
         if not isinstance(self.fit_intercept, bool | np.bool_ | int) or self.fit_intercept not in (0, 1):
             raise ValueError(f"fit_intercept must be True or False, got {self.fit_intercept!r}")
         check_strength("balance", self.balance, (), high=1)
+        if self.prior_coef is not None:
+            class_vectors("prior_coef", self.prior_coef)
         check_temperature(self.temperature)
         if self.solver not in ("cholesky", "recursive"):
             raise ValueError(f'solver must be "cholesky" or "recursive", got {self.solver!r}')
@@ -150,6 +161,16 @@ class RLSClassifier(LinearHead):
                 f'solver="recursive" needs balance=0, got {self.balance!r}: with weights of classes, one row changes '
                 "all of its class"
             )
+        if self.solver == "recursive" and self.prior_coef is not None:
+            raise ValueError(
+                'solver="recursive" needs prior_coef=None: given weights change the targets of all rows at once; use '
+                'solver="cholesky"'
+            )
+
+    def empty_state(self, quantizer: Quantizer) -> State:
+        if self.prior_coef is not None:  # refused before a row is learned
+            stacked("prior_coef", self.prior_coef, [], quantizer.width)
+        return super().empty_state(quantizer)
 
     def _solve(self, moments: Moments) -> LinearScores:
         if self.solver == "cholesky":
@@ -162,7 +183,10 @@ class RLSClassifier(LinearHead):
         return cast(LinearScores, follower.scores(moments))
 
     def _solve_by(self, moments: Moments, strength: Shrinkage) -> LinearScores:
-        return ridge(moments, strength, bool(self.fit_intercept), float(self.balance))
+        towards = None
+        if self.prior_coef is not None:
+            towards = stacked("prior_coef", self.prior_coef, moments.labels, moments.quantizer.width)
+        return ridge(moments, strength, bool(self.fit_intercept), float(self.balance), towards)
 
     @reading
     def _has_temperature(self) -> bool:

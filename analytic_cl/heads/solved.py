@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from inspect import signature
 from typing import Any, cast
@@ -23,6 +23,12 @@ def _solver_parameters(kind: type) -> tuple[str, ...]:
     return tuple(
         name for name in signature(kind).parameters if name not in ("quantizer", "projection", "track", "temperature")
     )
+
+
+def _by_value(parameter: Any) -> Any:
+    if isinstance(parameter, Mapping):
+        return tuple((label, _by_value(vector)) for label, vector in parameter.items())
+    return parameter if isinstance(parameter, str | None) else np.asarray(parameter, dtype=np.float64).tobytes()
 
 
 class SolvedHead(Head):
@@ -51,7 +57,7 @@ class SolvedHead(Head):
     def _solver_key(self) -> tuple[Any, ...]:
         """The parameters that weights depend on, by value."""
         values = [getattr(self, name) for name in _solver_parameters(cast(Any, type(self)))]
-        return tuple(v if isinstance(v, str | None) else np.asarray(v, dtype=np.float64).tobytes() for v in values)
+        return tuple(map(_by_value, values))
 
     def _once(self, name: str, find: Callable[[], Any]) -> Any:
         """What `find` finds: once per change of state or parameters."""

@@ -21,8 +21,14 @@ from analytic_cl.solvers.shrinkage import (
     shrink_correlations,
     shrink_within,
 )
-from analytic_cl.solvers.spd import Floats, solve_spd, tridiagonal
-from analytic_cl.solvers.units import centred_class_sums, class_means, mean_in_parts, scatter_matrix
+from analytic_cl.solvers.spd import Floats, solve_spd, symmetric_product, tridiagonal
+from analytic_cl.solvers.units import (
+    centred_class_sums,
+    class_means,
+    mean_in_parts,
+    scatter_matrix,
+    scatter_matrix_product,
+)
 from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
 
 GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
@@ -42,10 +48,21 @@ class NormalEquations:
             return self
         return NormalEquations(self.a, self.cross[:, 1:], self.target_squares[1:])
 
+    def beyond(self, w0: Floats | None, explained: Floats | None) -> NormalEquations:
+        """For what the weights `w0` leave of the targets; `explained` is the scatter times w0."""
+        if w0 is None or explained is None:
+            return self
+        squares = self.target_squares + np.einsum("ij,ij->j", w0, explained - 2 * self.cross)
+        return NormalEquations(self.a, self.cross - explained, squares)
+
 
 @needs(CLASS_SUMS, GRAM)
 def ridge(
-    moments: Moments, alpha: Shrinkage = "auto", fit_intercept: bool = True, balance: float = 0.0
+    moments: Moments,
+    alpha: Shrinkage = "auto",
+    fit_intercept: bool = True,
+    balance: float = 0.0,
+    towards: Floats | None = None,
 ) -> LinearScores:
     """Minimise sum |X w + b - y|^2 + penalty, y = +1 for the class and -1 for all others.
 
@@ -54,39 +71,53 @@ def ridge(
     cross-validation error; for "auto" see `_auto`. With two classes one column is solved, for the second. `balance`:
     see `WeightedClasses`; "auto" then is the same rule, of the scatter with these weights.
 
+    `towards`, W_0 of shape (n_classes, width), is what weights are pulled towards in place of 0. The deviation D from
+    it is what is penalised, and is ridge's answer to what W_0 leaves of the targets: A D = cross - G W_0, G the scatter
+    without the penalty. For a numeric alpha that is (G + alpha I) W = cross + alpha W_0.
+
     Cost: d^3 / 3 + 2 d^2 n_classes multiply-adds and one float64 square; "gcv" 2/3 d^3 of which half wait for memory.
     """
+    w0 = None if towards is None else (towards[1:] - towards[:1]).T / 2 if len(towards) == 2 else towards.T
     if balance:
-        return _balanced(WeightedClasses.balanced(moments, balance, fit_intercept), alpha, fit_intercept)
+        return _balanced(WeightedClasses.balanced(moments, balance, fit_intercept), alpha, fit_intercept, w0)
+    about: Literal["mean", "origin"] = "mean" if fit_intercept else "origin"
+    explained = None if w0 is None else scatter_matrix_product(moments, about, w0)
     if alpha == "gcv":
-        w, strength = _solve_by_gcv(
-            normal_equations(moments, fit_intercept).of_second_class(), moments.n_rows, fit_intercept
-        )
+        problem = normal_equations(moments, fit_intercept).of_second_class()
+        w, strength = _solve_by_gcv(problem.beyond(w0, explained), moments.n_rows, fit_intercept)
     else:
         cross = cross_products(moments, fit_intercept)
         right = np.asfortranarray((cross[1:] if len(cross) == 2 else cross).T)
+        if explained is not None:
+            right -= explained
         a, strength = regularised(moments, alpha, fit_intercept)
         w = solve_spd(a, right, lambda: regularised(moments, alpha, fit_intercept)[0])
         if _by_rows(alpha):
             w /= moments.n_rows
+    if w0 is not None:
+        w = w + w0
     return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
 
 
-def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool) -> LinearScores:
+def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool, w0: Floats | None) -> LinearScores:
     moments, n = classes.moments, classes.moments.n_rows
     last = slice(1, None) if len(classes.weights) == 2 else slice(None)
     right = np.asfortranarray(classes.cross[last].T)
+    explained = None if w0 is None else symmetric_product(classes.scatter(), w0)
     if alpha == "gcv":
         squares = n * (1 - classes.target_means**2) if centred else np.full(len(classes.weights), float(n))
-        w, strength = _solve_by_gcv(NormalEquations(classes.scatter(), right, squares[last]), n, centred)
+        problem = NormalEquations(classes.scatter(), right, squares[last])
+        w, strength = _solve_by_gcv(problem.beyond(w0, explained), n, centred)
     else:
+        if explained is not None:
+            right -= explained
 
         def matrix() -> tuple[Floats, float]:
             return _strengthened(moments, alpha, classes.scatter, classes.between)
 
         a, strength = matrix()
         w = solve_spd(a, right / n if _by_rows(alpha) else right, lambda: matrix()[0])
-    coef = np.ascontiguousarray(w.T)
+    coef = np.ascontiguousarray(w.T if w0 is None else (w + w0).T)
     if not centred:
         return ridge_scores(moments, coef, False, strength)
     bias = classes.target_means[last] - product(coef, classes.mean[:, None])[:, 0]
