@@ -22,7 +22,18 @@ from hypothesis.stateful import (
 from sklearn.base import clone
 
 import analytic_cl
+from analytic_cl.baselines import FeTrILClassifier
 from analytic_cl.statistics import EMPTY
+
+STATES_OF_THEIR_OWN = (
+    analytic_cl.NearestMeanClassifier,
+    analytic_cl.LDAClassifier,
+    analytic_cl.RLSClassifier,
+    analytic_cl.GaussianClassifier,
+    analytic_cl.KeyValueBottleneckClassifier,
+    analytic_cl.NearestNeighborsClassifier,
+    FeTrILClassifier,
+)
 
 POOL, LABELS = blobs(30, 4, 5, seed=7)
 POOL = np.concatenate([POOL, POOL[:10]])  # identical rows of different people are normal
@@ -166,4 +177,5 @@ class Life(RuleBasedStateMachine):
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
 def test_any_life_of_a_head_ends_in_the_state_of_a_plain_fit(head):
     machine = type("LifeOfOne", (Life,), {"template": head})
-    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20))
+    lives = 25 if type(head) in STATES_OF_THEIR_OWN else 5  # the others learn a state that has lived much already
+    run_state_machine_as_test(machine, settings=settings(max_examples=lives, stateful_step_count=20))

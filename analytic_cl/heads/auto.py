@@ -25,6 +25,7 @@ from analytic_cl.solvers import known_class_odds
 from analytic_cl.statistics import ROWS
 
 HELD_OUT = 6000  # rows that are enough to choose by; whole folds are looked at until they are together
+ENOUGH = 1000  # random features that are made however few the rows
 _BLOCK = 2048  # rows that are scored at a time
 
 Floats = NDArray[np.float64]
@@ -76,18 +77,18 @@ class AutoClassifier(PosteriorHead):
     Usually as accurate as the best single head, or more so, without a parameter to tune, and with calibrated
     probabilities. The downside: it keeps all rows, and solves for all candidates again after a change.
 
-    Candidates are `GaussianClassifier`, `LDAClassifier` and `RLSClassifier` on the rows and, for unit rows of 8 bits
-    (more than 256 features), on the rows beside `n_components` random features. Where classes have few rows (less than
-    60 on average), stronger shrinkage is a candidate too. Held-out rows come from the learned ones, by folds, with all
-    of a candidate solved without them; a row counts half for itself and half for its class. Where the largest class has
-    more than 10 times the rows of the smallest, it is the classes that count, all alike: then LDA with equal priors is
-    a candidate, and ridge is balanced.
+    Candidates are `GaussianClassifier`, `LDAClassifier`, `RLSClassifier` and `NearestMeanClassifier` on the rows and,
+    for unit rows of 8 bits (more than 256 features), on the rows beside `n_components` random features. Where classes
+    have few rows (less than 60 on average), stronger shrinkage is a candidate too. Held-out rows come from the learned
+    ones, by folds, with all of a candidate solved without them; a row counts half for itself and half for its class.
+    Where the largest class has more than 10 times the rows of the smallest, it is the classes that count, all alike:
+    then LDA with equal priors is a candidate, and ridge is balanced.
 
     Parameters
     ----------
     n_components : int, default=2500
         Random features beside the row, as by ``RandomProjection(n_components, keep_input=True)``, but not more than
-        rows; 0 leaves them out.
+        rows where these are more than 1,000; 0 leaves them out.
     random_state : int, default=0
         Seed of the random features.
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
@@ -113,7 +114,7 @@ class AutoClassifier(PosteriorHead):
     (by half a standard error) and log-loss get better.
 
     Cost: learning and forgetting a copy of the rows. A change, then predict: d' = d + n_components columns, n d'^2
-    operations for the Gram matrix, and two to six solves of each of 6 candidates, or up to 35 with few rows: 10 s for
+    operations for the Gram matrix, and two to six solves of each of 8 candidates, or up to 37 with few rows: 10 s for
     15,000 rows of 384 features and 150 classes, two minutes for 50,000 of 1280 and 100 classes, two cores. Memory n d
     bytes for the rows, n d' more and a few matrices of 8 d'^2 bytes while choosing.
 
@@ -214,8 +215,8 @@ class AutoClassifier(PosteriorHead):
         rows, codes = rows[order], codes[order]
         samples = [Sample(quantizer, rows, labels, codes)]
         if self.n_components and quantizer.rule.norm == "l2" and quantizer.bits == 8:
-            # more features than rows cost time, and overfit
-            lift = replace(self._projection(), n_components=min(self.n_components, len(rows)))
+            # many more features than rows cost time, and overfit
+            lift = replace(self._projection(), n_components=min(self.n_components, max(ENOUGH, len(rows))))
             both = replace(quantizer, projection=lift)
             samples.append(Sample(both, both.lift(rows), labels, codes))
         return samples, fold_of
