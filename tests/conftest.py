@@ -3,6 +3,8 @@
 import os
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips one of its checks
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of BLAS that wait for a core take it from the other workers
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from hypothesis import HealthCheck, settings
 
