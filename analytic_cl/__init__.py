@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
     from analytic_cl.heads import NearestNeighborsClassifier as NearestNeighborsClassifier
     from analytic_cl.heads import RLSClassifier as RLSClassifier
+    from analytic_cl.heads import SemanticRidgeClassifier as SemanticRidgeClassifier
     from analytic_cl.heads import conformal_threshold as conformal_threshold
     from analytic_cl.heads import load as load
     from analytic_cl.heads import prediction_sets as prediction_sets
@@ -68,6 +69,7 @@ _HOMES = {
         "NearestMeanClassifier",
         "NearestNeighborsClassifier",
         "RLSClassifier",
+        "SemanticRidgeClassifier",
         "conformal_threshold",
         "load",
         "prediction_sets",

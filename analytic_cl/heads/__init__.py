@@ -20,6 +20,7 @@ from analytic_cl.heads.registry import HeadEntry as HeadEntry
 from analytic_cl.heads.registry import head_classes as head_classes
 from analytic_cl.heads.registry import head_entries as head_entries
 from analytic_cl.heads.rls import RLSClassifier as RLSClassifier
+from analytic_cl.heads.semantic_ridge import SemanticRidgeClassifier as SemanticRidgeClassifier
 
 
 def load(path: str | os.PathLike[str]) -> Head:

@@ -43,17 +43,25 @@ class DeclaredClasses:
         used = [label for each in (self, other) if "learner_" in each.__dict__ for label in each._labelled.labels]
         return declared_after((*self._declared, *other.declared), None, used)
 
+    def _scored_classes(self) -> NDArray[Any]:
+        """Labels that scores have columns for, sorted: those with rows, unless a head knows of others."""
+        return self._labelled.classes
+
+    def _scored_labels(self) -> list[Label]:
+        """`_scored_classes` as values."""
+        return self._labelled.labels
+
     def _all_labels(self) -> list[Label]:
-        return sorted({*self._labelled.labels, *self._declared})
+        return sorted({*self._scored_labels(), *self._declared})
 
     def _all_classes(self) -> NDArray[Any]:
-        return label_array(self._all_labels()) if self._declared else self._labelled.classes
+        return label_array(self._all_labels()) if self._declared else self._scored_classes()
 
     def _with_rows(self) -> NDArray[np.intp] | None:
-        """Places in `classes_` of the classes that have rows; None where all have."""
+        """Places in `classes_` of the classes that have scores; None where all have."""
         if not self._declared:
             return None
-        labels, known = self._labelled.labels, self._all_labels()
+        labels, known = self._scored_labels(), self._all_labels()
         return np.array([known.index(label) for label in labels]) if len(known) > len(labels) else None
 
     def _of_all_classes(self, found: NDArray[np.float64], rest: float = 0.0) -> NDArray[np.float64]:

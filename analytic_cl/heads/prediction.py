@@ -163,7 +163,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """Classes that scores as of `scores_of` name."""
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return np.asarray(self._labelled.classes[places])  # never one without rows
+        return np.asarray(self._scored_classes()[places])  # never one that is declared alone
 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         prepared = self._prepared()
@@ -202,7 +202,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
 
     def _in_shape(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores as `decision_function` shapes them: one number a row for two classes."""
-        return scores.ravel() if len(self._labelled.labels) == 2 else scores
+        return scores.ravel() if len(self._scored_labels()) == 2 else scores
 
     def _deviations(self, rows: NDArray[Any], centre: NDArray[np.int64]) -> NDArray[np.float64]:
         """Rows less the centre, subtracted as integers, in dequantised units."""

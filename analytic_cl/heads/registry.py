@@ -22,6 +22,7 @@ from analytic_cl.heads.lda import LDAClassifier
 from analytic_cl.heads.nearest_mean import NearestMeanClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
 from analytic_cl.heads.rls import RLSClassifier
+from analytic_cl.heads.semantic_ridge import SemanticRidgeClassifier
 from analytic_cl.quantizers import FixedPoint, RandomProjection
 
 GROUP = "analytic_cl.heads"
@@ -43,6 +44,8 @@ class HeadEntry:
     store : bool, default=False
         Whether ``analytic-cl init --head NAME`` offers it, with those of the command's options that are parameters of
         its constructor; a store takes any registered head's class.
+    compared : bool, default=True
+        Whether comparisons offer it: not where default parameters leave out what the head is for.
     examples : sequence of Head, optional
         Heads that the tables of tests run: small ones, so that all parameters have their turn.
     """
@@ -52,6 +55,7 @@ class HeadEntry:
     make: Callable[[int], Head]
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     store: bool = False
+    compared: bool = True
     examples: tuple[Head, ...] = ()
 
     @property
@@ -114,6 +118,13 @@ _OURS = (
             RLSClassifier(alpha=1.0, solver="recursive"),
             RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, quantizer="embedding"),
         ),
+    ),
+    HeadEntry(
+        "semantic-ridge",
+        "ridge onto class embeddings",
+        lambda _: SemanticRidgeClassifier(),
+        compared=False,
+        examples=(SemanticRidgeClassifier(),),
     ),
     HeadEntry(
         "ridge-gcv", "ridge, GCV", lambda _: RLSClassifier("gcv"), examples=(RLSClassifier("gcv", track="digest"),)
