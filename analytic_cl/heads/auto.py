@@ -121,6 +121,11 @@ class AutoClassifier(PosteriorHead):
     Exactness: state bit for bit; choice and weights a pure function of it, bit for bit on one machine and number of
     threads; scores algebraic.
 
+    References
+    ----------
+    Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble selection from libraries of models, ICML 2004. There: one split
+    into held-out rows; here the folds are a function of the rows.
+
     Examples
     --------
     >>> import numpy as np
