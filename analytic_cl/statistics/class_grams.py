@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
-from analytic_cl.statistics.class_gram import NEVER_LEARNED, ClassGram, Plan, plane_type
+from analytic_cl.statistics.class_gram import NEVER_LEARNED, impossible_planes, plane_type
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.digest import EMPTY, plane_bytes, sized
+from analytic_cl.statistics.gram_table import GramTable, Plan
 from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import contradiction
 from analytic_cl.statistics.labelled_state import MAX_ROWS, labels_from_array, labels_to_array
@@ -79,7 +81,7 @@ class ClassGrams(ClassState):
         super().__init__(quantizer)
         self.order = 2
         self._sums = np.zeros((0, quantizer.width), dtype=np.int64)
-        self._grams: dict[Label, ClassGram] = {}
+        self._grams = GramTable(quantizer)
         self._derived: tuple[int, Moments] | None = None  # the moments of one revision
 
     def __repr__(self) -> str:
@@ -108,7 +110,7 @@ class ClassGrams(ClassState):
     @property
     def nbytes(self) -> int:
         """Bytes of the matrices, and of the rows that wait to enter them."""
-        return sum(held.bytes_with(0) for held in self._grams.values())
+        return self._grams.nbytes
 
     def moments(self) -> Moments:
         """What all classes have in common, at order 2: to be read, and made once a change."""
@@ -119,13 +121,8 @@ class ClassGrams(ClassState):
 
     def moments_of(self, *labels: Label) -> Moments:
         """Those of the rows of some classes, given sorted, at order 2."""
-        planes = gram.empty_planes(self.quantizer.width, self.quantizer.bits)
-        held = [self._grams[label] for label in labels]
-        for one in held:
-            one.add_entered(planes)
-        for rows in _in_batches([one.waiting for one in held]):
-            gram.accumulate(planes, rows, self.quantizer.bits, +1)
         places = [self._place[label] for label in labels]
+        planes = self._grams.total(places)
         return Moments.of_classes(self.quantizer, list(labels), self._counts[places], self._sums[places], planes)
 
     @property
@@ -142,7 +139,7 @@ class ClassGrams(ClassState):
         h = hashlib.sha256(MAGIC + bytes.fromhex(self.moments().digest()))
         for label in sorted(self._place, key=label_bytes):
             h.update(sized(label_bytes(label)))
-            for part in plane_bytes(self._grams[label].planes(), self.quantizer.bits):
+            for part in plane_bytes(self._grams[self._place[label]].planes(), self.quantizer.bits):
                 h.update(part)
         return h.hexdigest()
 
@@ -150,90 +147,104 @@ class ClassGrams(ClassState):
 
     def check_learnable(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
         super().check_learnable(rows, targets)
-        encoded = encode_labels(targets).used()
-        self._check_memory(dict(zip(encoded.values, np.bincount(encoded.codes).tolist(), strict=True)))
+        labels, codes = encode_labels(targets).used()
+        self._check_memory(labels, np.bincount(codes))
 
     def add(self, rows: NDArray[Any], targets: Iterable[Any], *, from_quantizer: bool = False) -> None:
         encoded = (self._encoded(rows, targets) if from_quantizer else self._checked(rows, targets)).used()
         self._check_room(rows.shape[0])
-        self._check_memory(dict(zip(encoded.values, np.bincount(encoded.codes).tolist(), strict=True)))
-        self._change(rows, encoded, +1)
+        self._check_memory(encoded.values, np.bincount(encoded.codes))
+        self._change(rows, encoded, class_sums(rows, encoded.codes, len(encoded.values)), +1)
 
     def subtract(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
         encoded = self._checked(rows, targets).used()
         counts = np.bincount(encoded.codes, minlength=len(encoded.values))
         left = self._check_forgettable(encoded.values, counts)
-        places = [self._place[label] for label in encoded.values]
-        sums = self._sums[places] - class_sums(rows, encoded.codes, len(places))
-        wrong = contradiction(self.quantizer.limit, left, sums)
+        sums = class_sums(rows, encoded.codes, len(encoded.values))
+        wrong = contradiction(self.quantizer.limit, left, self._sums[self._places_of(encoded.values)] - sums)
         if wrong:
             raise ValueError(f"{NEVER_LEARNED}: {wrong}")
-        self._change(rows, encoded, -1)
+        self._change(rows, encoded, sums, -1)
 
     def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
-        self._change(rows, encode_labels(targets).used(), -sign, interruptible=False)
+        encoded = encode_labels(targets).used()
+        self._change(rows, encoded, class_sums(rows, encoded.codes, len(encoded.values)), -sign, interruptible=False)
 
-    def _change(self, rows: NDArray[Any], encoded: Targets, sign: int, interruptible: bool = True) -> None:
+    def _change(
+        self, rows: NDArray[Any], encoded: Targets, sums: Int64s, sign: int, interruptible: bool = True
+    ) -> None:
         labels, codes = encoded
         counts = np.bincount(codes, minlength=len(labels))
-        sums = class_sums(rows, codes, len(labels))
         self._reserve(labels)
+        places = self._places_of(labels)
+        after = self._sums[places] + sums if sign > 0 else self._sums[places] - sums
         with deferred_interrupts() as guard:
-            check: Callable[[], None] = guard.check if interruptible else lambda: None
-            plans = {}
             try:
-                for label, own in zip(labels, _by_class(rows, codes, counts), strict=True):
-                    check()
-                    if sign > 0:
-                        plans[label] = self._grams.get(label, ClassGram(self.quantizer)).plan_add(own, check)
-                    else:
-                        plans[label] = self._grams[label].plan_subtract(own, self._sums[self._place[label]])
-                check()
+                if sign > 0:
+                    plan = self._grams.plan_add(rows, codes, places, counts, interruptible=interruptible)
+                else:
+                    plan = self._grams.plan_subtract(rows, codes, places, counts, after, interruptible=interruptible)
+                if interruptible:
+                    guard.check()
             except BaseException:
-                for label in labels:
-                    if label in self._grams:
-                        self._grams[label].discard()
+                self._grams.discard()
                 raise
-            self._carry_out(plans, counts, sums, sign)
+            self._carry_out(plan, labels, counts, after, sign)
 
-    def _carry_out(self, plans: dict[Label, Plan], counts: Int64s, sums: Int64s, sign: int) -> None:
+    def _carry_out(self, plan: Plan, labels: list[Label], counts: Int64s, sums: Int64s, sign: int) -> None:
         self.revision += 1  # what another thread derives from here on is not of a whole state
-        for label, plan in plans.items():
-            self._grams.setdefault(label, ClassGram(self.quantizer)).carry_out(plan)
-        labels = list(plans)
-        for place, total in zip(self._shift_counts(labels, counts, sign), sums, strict=True):
-            self._sums[place] += sign * total
+        self._grams.carry_out(plan)
+        self._shift_counts(labels, counts, sign)
+        self._sums[plan.places] = sums
         self._drop_empty_classes(labels)
         self.revision += 1
 
+    def _places_of(self, labels: list[Label]) -> Int64s:
+        """Places of classes, and those that new ones will have."""
+        after = itertools.count(len(self._place))
+        found = [self._place[label] if label in self._place else next(after) for label in labels]
+        return np.array(found, dtype=np.int64)
+
+    def _reserve(self, labels: list[Label]) -> None:
+        super()._reserve(labels)
+        self._grams.reserve(len(self._counts))
+
     def make_writable(self) -> None:
         super().make_writable()
-        for held in self._grams.values():
-            held.make_writable()
+        self._grams.make_writable()
 
     def _remove_class(self, label: Label) -> None:
+        self._grams.remove(self._place[label], len(self._place) - 1)
         super()._remove_class(label)
-        del self._grams[label]
         self._derived = None
 
     def _check_compatible(self, other: ClassGrams) -> None:
         super()._check_compatible(other)
-        self._check_memory(dict(zip(other.labels, other.counts.tolist(), strict=True)))
+        self._check_memory(other.labels, other.counts)
 
     def _absorb(self, other: ClassGrams) -> None:
-        labels, counts, sums = other.labels, other.counts, other.sums
+        labels = other.labels
         self._reserve(labels)
-        plans = {c: self._grams.get(c, ClassGram(self.quantizer)).plan_merge(other._grams[c]) for c in labels}
-        self._carry_out(plans, counts, sums, +1)
+        places, theirs = self._places_of(labels), other._places_of(labels)
+        code_of = np.zeros(len(other._counts), dtype=np.int64)
+        code_of[theirs] = np.arange(len(labels))
+        held = other._grams
+        plan = self._grams.plan_add(
+            held.rows.rows,
+            code_of[held.rows.places],
+            places,
+            held.waiting[theirs],
+            interruptible=False,
+            other={code: held.matrix(place) for code, place in enumerate(theirs.tolist()) if held.entered[place]},
+        )
+        self._carry_out(plan, labels, other.counts, self._sums[places] + other.sums, +1)
 
-    def _check_memory(self, more: Mapping[Label, int]) -> None:
+    def _check_memory(self, labels: list[Label], more: Int64s) -> None:
         """Refuse what would need too much."""
-        new = ClassGram(self.quantizer)
-        need = sum(held.bytes_with(0) for label, held in self._grams.items() if label not in more)
-        need += sum(self._grams.get(label, new).bytes_with(count) for label, count in more.items())
+        need = self._grams.bytes_with(self._places_of(labels), more)
         if need > MEMORY_LIMIT:
             raise ValueError(
-                f"Gram matrices of {len(self._grams.keys() | more.keys())} classes of {self.quantizer.width} columns "
+                f"Gram matrices of {len(self._place.keys() | set(labels))} classes of {self.quantizer.width} columns "
                 f"would take {need / 2**30:.1f} GiB, more than {MEMORY_LIMIT / 2**30:.1f}: use a head with one matrix "
                 "for all classes, such as LDAClassifier, or rows of fewer columns"
             )
@@ -254,10 +265,10 @@ class ClassGrams(ClassState):
             "labels": labels_to_array(labels),
             "counts": self.counts,
             "sums": self.sums,
-            "matrices": np.array([bool(self._grams[label].entered) for label in labels], dtype=np.uint8),
+            "matrices": (self._grams.entered[self._sorted_places()] > 0).astype(np.uint8),
         }
         for place, label in enumerate(labels):
-            held = self._grams[label]
+            held = self._grams[self._place[label]]
             if not held.entered:
                 arrays[f"rows_{place}"] = held.sorted_rows()
                 continue
@@ -271,32 +282,48 @@ class ClassGrams(ClassState):
         cls, quantizer: Quantizer, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     ) -> Self:
         labels = labels_from_array(arrays.get("labels"))
-        k, packed = len(labels), (quantizer.width * (quantizer.width + 1) // 2,)
+        k = len(labels)
         counts = _array(arrays, "counts", np.int64, (k,))
         sums = _array(arrays, "sums", np.int64, (k, quantizer.width))
         matrices = _array(arrays, "matrices", np.uint8, (k,)).tolist()
         wrong = contradiction(quantizer.limit, counts, sums)
         if wrong or (counts <= 0).any() or sum(counts.tolist()) > MAX_ROWS[quantizer.bits]:
             raise ValueError(f"not a possible state: {wrong or 'class counts out of range'}")
-        state = cls(quantizer)
+        waiting, planes = [], {}
         for place, (label, n) in enumerate(zip(labels, counts.tolist(), strict=True)):
             if matrices[place]:
-                kind, names = (
-                    plane_type(quantizer, n),
-                    [f"gram_{place}_{shift}" for shift in gram.PLANE_SHIFTS[quantizer.bits]],
-                )
-                planes = [_array(arrays, name, kind, packed) for name in names]
-                state._grams[label] = ClassGram.of_planes(quantizer, n, sums[place], planes)
-                continue
-            rows = _array(arrays, f"rows_{place}", quantizer.dtype, (n, quantizer.width))
-            if (np.abs(rows.astype(np.int64)) > quantizer.limit).any():
-                raise ValueError(f"not a possible state: rows must lie within +-{quantizer.limit}")
-            if (rows.sum(axis=0, dtype=np.int64) != sums[place]).any():
+                planes[place] = n, _planes(quantizer, arrays, place, n, sums[place])
+            waiting.append(_rows(quantizer, arrays, place, 0 if matrices[place] else n))
+            if not matrices[place] and (waiting[place].sum(axis=0, dtype=np.int64) != sums[place]).any():
                 raise ValueError(f"not a possible state: the rows of class {label!r} don't have the sum of the class")
-            state._grams[label] = ClassGram.of_rows(quantizer, rows)
+        state = cls(quantizer)
+        state._grams = GramTable.of(quantizer, waiting, planes)
         state._place = {label: place for place, label in enumerate(labels)}
         state._counts, state._sums = counts.copy(), sums.copy()
         return state
+
+
+def _rows(quantizer: Quantizer, arrays: Mapping[str, NDArray[Any]], place: int, n: int) -> NDArray[Any]:
+    if not n:
+        return np.zeros((0, quantizer.width), dtype=quantizer.dtype)
+    rows = _array(arrays, f"rows_{place}", quantizer.dtype, (n, quantizer.width))
+    if (np.abs(rows.astype(np.int64)) > quantizer.limit).any():
+        raise ValueError(f"not a possible state: rows must lie within +-{quantizer.limit}")
+    return rows
+
+
+def _planes(
+    quantizer: Quantizer, arrays: Mapping[str, NDArray[Any]], place: int, n: int, total: Int64s
+) -> list[NDArray[Any]]:
+    packed = (quantizer.width * (quantizer.width + 1) // 2,)
+    kind, shifts = plane_type(quantizer, n), gram.PLANE_SHIFTS[quantizer.bits]
+    planes = [_array(arrays, f"gram_{place}_{shift}", kind, packed) for shift in shifts]
+    wide = [plane.astype(np.int64)[None] for plane in planes]
+    largest = np.array([max(max(int(plane.max()), -int(plane.min())) for plane in wide)])
+    wrong = impossible_planes(quantizer, np.array([n]), total[None], wide, largest)
+    if wrong:
+        raise ValueError(f"not a possible state: {wrong}")
+    return planes
 
 
 def _array(arrays: Mapping[str, NDArray[Any]], name: str, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -304,25 +331,3 @@ def _array(arrays: Mapping[str, NDArray[Any]], name: str, kind: Any, shape: tupl
     if found is None or found.dtype != kind or found.shape != shape:
         raise ValueError(f"array {name!r} is missing, or not {np.dtype(kind)} of shape {shape}")
     return found
-
-
-def _by_class(rows: NDArray[Any], codes: Int64s, counts: Int64s) -> Iterator[NDArray[Any]]:
-    """The rows of each class: views where they are sorted by class already."""
-    if (codes[1:] < codes[:-1]).any():
-        rows = rows[np.argsort(codes, kind="stable")]
-    stop = 0
-    for count in counts.tolist():
-        start, stop = stop, stop + count
-        yield rows[start:stop]
-
-
-def _in_batches(parts: list[NDArray[Any]], size: int = 2**13) -> Iterator[NDArray[Any]]:
-    """Arrays of rows joined, some at a time: many small products cost more than few large ones."""
-    batch: list[NDArray[Any]] = []
-    for part in parts:
-        batch.append(part)
-        if sum(map(len, batch)) >= size:
-            yield np.concatenate(batch)
-            batch = []
-    if batch:
-        yield np.concatenate(batch)

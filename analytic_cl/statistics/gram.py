@@ -50,30 +50,46 @@ def square_part(planes: Planes, width: int, columns: slice) -> Planes:
     return [np.concatenate([p[starts[i] : starts[i] + last - i] for i in range(first, last)]) for p in planes]
 
 
-def accumulate(planes: Planes, rows: NDArray[Any], bits: int, sign: int, interruptible: bool = True) -> None:
+def accumulate(
+    planes: Planes,
+    rows: NDArray[Any],
+    bits: int,
+    sign: int,
+    interruptible: bool = True,
+    stops: NDArray[np.int64] | None = None,
+) -> None:
     """Planes += sign * rows.T @ rows, whole or not at all.
 
     All memory is taken before the first write. On Ctrl-C, or an error in a product, the finished blocks are taken
     back, without stopping again, before the exception goes on. `interruptible=False` is for taking something back.
+
+    With `stops`, planes have a row for each of several matrices, and the rows of each end there.
     """
     n, d = rows.shape
-    block = _block(n, d, bits)
+    each = [(planes, 0, n)]
+    if stops is not None:
+        ends = stops.tolist()
+        each = [(list(own), *ends) for own, *ends in zip(zip(*planes, strict=True), [0, *ends[:-1]], ends, strict=True)]
+    block = _block(max((last - first for _, first, last in each), default=0), d, bits)
     step = block.rows_at_once
+    pieces = [
+        (own, slice(start, min(start + step, last))) for own, first, last in each for start in range(first, last, step)
+    ]
     done = 0
     with deferred_interrupts() as guard:
         try:
-            for start in range(0, n, step):
+            for own, piece in pieces:
                 if interruptible:
                     guard.check()
-                block.multiply(rows[start : start + step])
-                block.add_to(planes, sign)
-                done = start + step
+                block.multiply(rows[piece])
+                block.add_to(own, sign)
+                done += 1
             if interruptible:
                 guard.check()
         except BaseException:
-            for start in range(0, done, step):
-                block.multiply(rows[start : start + step])
-                block.add_to(planes, -sign)
+            for own, piece in pieces[:done]:
+                block.multiply(rows[piece])
+                block.add_to(own, -sign)
             raise
 
 

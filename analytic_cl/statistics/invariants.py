@@ -15,9 +15,9 @@ Diagonal = NDArray[Any]
 
 
 def gram_diagonal(planes: gram.Planes, quantizer: Quantizer) -> Diagonal:
-    """Diagonal of the Gram matrix, exactly."""
+    """Diagonal of the Gram matrix, exactly; of several, where planes have a row for each."""
     starts = gram.row_starts(quantizer.width)
-    return _joined([plane[starts] for plane in planes], quantizer.bits)
+    return _joined([plane[..., starts] for plane in planes], quantizer.bits)
 
 
 def squares(rows: NDArray[Any]) -> Diagonal:
@@ -56,15 +56,21 @@ def contradiction(limit: int, counts: NDArray[np.int64], sums: NDArray[np.int64]
     return ""
 
 
-def diagonal_contradiction(limit: int, n: int, total: NDArray[np.int64], diagonal: Diagonal) -> str:
+def diagonal_contradiction(limit: int, n: int | NDArray[np.int64], total: NDArray[np.int64], diagonal: Diagonal) -> str:
     """Why no n rows with entries of at most `limit` and this sum have this Gram diagonal; empty if nothing shows it.
 
     With sum S and sum of squares g in one column: S^2 <= n g (Cauchy-Schwarz), g <= n limit^2, and g = S modulo 2.
+    Of several sets of rows at once, where `n` has their numbers, and `total` and `diagonal` a row for each.
     """
-    if (diagonal < 0).any() or (diagonal > n * limit**2).any() or ((diagonal - total) % 2 != 0).any():
+    rows = np.asarray(n, dtype=diagonal.dtype)[..., None]
+    if (diagonal < 0).any() or (diagonal > rows * limit**2).any() or ((diagonal - total) % 2 != 0).any():
         return "the diagonal of the Gram matrix is out of range"
     # In floats first, generously, because the exact comparison needs integers of any size.
-    close = np.flatnonzero(total.astype(np.float64) ** 2 > 0.999 * n * diagonal.astype(np.float64))
-    if any(int(total[j]) ** 2 > n * int(diagonal[j]) for j in close):
+    rows = np.broadcast_to(rows, total.shape)
+    close = total.astype(np.float64) ** 2 > 0.999 * rows.astype(np.float64) * diagonal.astype(np.float64)
+    if close.any() and any(
+        s**2 > k * g
+        for s, k, g in zip(total[close].tolist(), rows[close].tolist(), diagonal[close].tolist(), strict=True)
+    ):
         return "the diagonal of the Gram matrix is too small for the class sums"
     return ""
