@@ -229,6 +229,22 @@ CASES = {
         reference("statistics.class_sums", "_add_rows"),
         (integers(30, 7, dtype=np.int8), integers(30, low=0, high=4), 2, 6, np.zeros((4, 7), np.int32)),
     ),
+    "statistics.class_gram._add_plane": (
+        reference("statistics.class_gram", "_add_plane"),
+        (integers(15), integers(15, dtype=np.int32, seed=1), np.zeros(15, np.int32)),
+    ),
+    "statistics.row_match._match": (
+        reference("statistics.row_match", "_match"),
+        (
+            integers(30, 2, low=0, high=3, dtype=np.uint16),  # many are equal, within classes and across
+            np.arange(2, 30),
+            integers(28, low=0, high=2),
+            integers(20, 2, low=0, high=3, dtype=np.uint16, seed=1),
+            integers(20, low=0, high=2, seed=1),
+            np.zeros(28, bool),
+            np.zeros(20, bool),
+        ),
+    ),
     "ledger.siphash._sip_round": (round_of_words, tuple(WORDS)),
     "ledger.siphash._hash_rows": (
         reference("ledger.siphash", "_hash_rows"),

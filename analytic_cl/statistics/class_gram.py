@@ -100,14 +100,15 @@ def add_held(
     """
     run = _add_plane_reference if get_backend() == "numpy" else _add_plane
     made, largest = [], []
-    for before, n, *own in zip(held, counts, *products, strict=True):
-        kind = plane_type(quantizer, n)
+    kinds = {n: plane_type(quantizer, n) for n in set(counts)}
+    for before, n, own in zip(held, counts, zip(*products, strict=True), strict=True):
+        kind = kinds[n]
         if before is None:
             made.append([plane.astype(kind) for plane in own])
             largest.append(0)
             continue
-        out: Planes = [np.empty(plane.shape, dtype=kind) for plane in own]
-        largest.append(max([run(*planes) for planes in zip(own, before, out, strict=True)]))
+        out: Planes = [np.empty(plane.size, dtype=kind) for plane in own]
+        largest.append(max(map(run, own, before, out)))
         made.append(out)
     return made, np.array(largest, dtype=np.int64)
 

@@ -142,12 +142,13 @@ class GramTable:
         leaving = np.zeros(0, dtype=np.int64)
         if enters.any():
             leaving = self.rows.positions(places[enters], len(self.waiting))
-            own = enters[codes]
-            parts = [
-                _Grouped.of(rows, codes, len(places))
-                if enters.all()
-                else _Grouped.of(rows[own], codes[own], len(places))
-            ]
+            more, more_codes = rows, codes
+            if enters.all():
+                rows, codes = rows[:0], codes[:0]
+            else:
+                own = enters[codes]
+                more, more_codes, rows, codes = rows[own], codes[own], rows[~own], codes[~own]
+            parts = [_Grouped.of(more, more_codes, len(places))]
             if len(leaving):
                 parts.append(_Grouped.of(self.rows.rows[leaving], self._codes(leaving, places), len(places)))
             entered = entered + np.where(enters, waiting, 0)
@@ -161,7 +162,6 @@ class GramTable:
                 held = [self._matrices.get(place) for place in places[some].tolist()]
                 made, _ = add_held(self._quantizer, products, held, entered[some].tolist())
                 changed.update(zip(places[some].tolist(), made, strict=True))
-            rows, codes = rows[~own], codes[~own]
         return Plan(places, waiting, entered, changed, self.rows.plan(leaving, rows, places[codes]))
 
     def plan_subtract(

@@ -63,7 +63,7 @@ def diagonal_contradiction(limit: int, n: int | NDArray[np.int64], total: NDArra
     Of several sets of rows at once, where `n` has their numbers, and `total` and `diagonal` a row for each.
     """
     rows = np.asarray(n, dtype=diagonal.dtype)[..., None]
-    if (diagonal < 0).any() or (diagonal > rows * limit**2).any() or ((diagonal - total) % 2 != 0).any():
+    if (diagonal < 0).any() or (diagonal > rows * limit**2).any() or ((diagonal - total) & 1 != 0).any():
         return "the diagonal of the Gram matrix is out of range"
     # In floats first, generously, because the exact comparison needs integers of any size.
     rows = np.broadcast_to(rows, total.shape)
