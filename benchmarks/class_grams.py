@@ -1,8 +1,9 @@
 """Claim: a Gram matrix for every class costs no more than one and a half times the one for all, to learn and to forget.
 
 20,000 rows of 100 classes, sorted by class; 2,000 are forgotten, a tenth of each class. 64 columns, where every class
-has a matrix; 384 and 1280, where the rows of a class wait as they are; and the same rows as two classes, with matrices
-again; and 20 rows of each of 100 classes. Then what a solver waits for after a change: the matrix of all classes, which is made afresh. In one run.
+has a matrix; 384 and 1280, where the rows of a class wait as they are; the same rows as two classes, with matrices
+again; and 20 rows of each of 100 classes. Then what a solver waits for after a change: the matrix of all classes, which
+is made afresh. In one run.
 """
 
 import time
