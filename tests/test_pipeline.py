@@ -277,7 +277,8 @@ def test_bad_arguments_are_refused_before_anything_is_extracted(arguments, error
         (StandardScaler, TypeError, "not the class StandardScaler"),
         (np.asarray, TypeError, "CallableExtractor"),
         ("resnet18", TypeError, "got str"),
-        (LDAClassifier().fit(X, Y), TypeError, "got LDAClassifier"),
+        (RLSClassifier().fit(X, Y), TypeError, "got RLSClassifier"),
+        (LDAClassifier().fit(X, Y), TypeError, r"LDAClassifier.learner_, which holds a Learner: .*CallableExtractor"),
         (FunctionTransformer(lambda rows: rows), TypeError, "FunctionTransformer.func, which holds a function"),
         (
             PCA(2, random_state=np.random.RandomState(0)).fit(X),

@@ -42,7 +42,7 @@ folder then holds results.csv and, with the extra plots, report.html.
     default="nearest-mean,lda,ridge,neighbors",
     show_default=True,
     metavar="NAMES",
-    help="Names with commas between, all, or none.",
+    help="Names with commas between, default, all, or none.",
 )
 @click.option(
     "--peers",

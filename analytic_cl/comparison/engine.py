@@ -38,7 +38,7 @@ from analytic_cl.scenarios import parse
 def compare(
     features: Any,
     scenario: str = "class-incremental:10",
-    heads: str | Iterable[str] = "all",
+    heads: str | Iterable[str] = "default",
     peers: str | Iterable[str] = "default",
     seeds: int = 3,
     out: str | Path | None = None,
@@ -59,9 +59,10 @@ def compare(
     scenario : str, default="class-incremental:10"
         See `scenarios.parse`. Seeds 0, 1, ... order its classes and draw its rows, unless it sets ``seed=``; they also
         seed the random features and keys of the heads.
-    heads : str or list of str, default="all"
-        "all", "none", or names: nearest-mean, nearest-mean-euclidean, lda, ridge, ridge-gcv, lda-rp, ridge-rp (with
-        5,000 random features), key-value, neighbors, and published baselines such as teen.
+    heads : str or list of str, default="default"
+        "default" (nearest-mean, nearest-mean-euclidean, lda, gaussian, ridge, ridge-gcv, lda-rp, ridge-rp with 5,000
+        random features, key-value, neighbors), "all", "none", or names; there are also auto, which takes minutes where
+        sessions are many, and published baselines such as teen.
     peers : str or list of str, default="default"
         "default" (the cheap ones: sgd, sgd-replay, nearest-centroid-joint, ridge-joint), "all", "none", or names; there
         are also gaussian-nb, lda-joint and torch-probe (needs the extra ``torch``).
@@ -124,7 +125,7 @@ def compare(
 def run(
     features: Any,
     scenario: str = "class-incremental:10",
-    heads: str | Iterable[str] = "all",
+    heads: str | Iterable[str] = "default",
     peers: str | Iterable[str] = "default",
     seeds: int = 3,
     out: str | Path | None = None,

@@ -28,7 +28,7 @@ class Method:
     grid : dict
         What tuning chooses from, by parameter; the first of each is the default.
     default : bool
-        Whether a peer runs unless others are named.
+        Whether it runs unless others are named.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Method:
 def head_methods() -> dict[str, Method]:
     """All registered heads that are to be compared, as methods, by name."""
     return {
-        entry.name: Method(entry.name, entry.label, "state", entry.make, dict(entry.grid))
+        entry.name: Method(entry.name, entry.label, "state", entry.make, dict(entry.grid), entry.by_default)
         for entry in head_entries().values()
         if entry.compared
     }

@@ -46,6 +46,8 @@ class HeadEntry:
         its constructor; a store takes any registered head's class.
     compared : bool, default=True
         Whether comparisons offer it: not where default parameters leave out what the head is for.
+    by_default : bool, default=True
+        Whether a comparison runs it where no heads are named: not what is published for comparison, or takes minutes.
     examples : sequence of Head, optional
         Heads that the tables of tests run: small ones, so that all parameters have their turn.
     """
@@ -56,6 +58,7 @@ class HeadEntry:
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     store: bool = False
     compared: bool = True
+    by_default: bool = True
     examples: tuple[Head, ...] = ()
 
     @property
@@ -103,6 +106,7 @@ _OURS = (
         "chosen and mixed",
         lambda seed: AutoClassifier(random_state=seed),
         store=True,
+        by_default=False,
         examples=(AutoClassifier(20, quantizer="embedding"),),
     ),
     HeadEntry(
