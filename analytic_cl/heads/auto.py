@@ -77,12 +77,12 @@ class AutoClassifier(PosteriorHead):
     Usually as accurate as the best single head, or more so, without a parameter to tune, and with calibrated
     probabilities. The downside: it keeps all rows, and solves for all candidates again after a change.
 
-    Candidates are `GaussianClassifier`, `LDAClassifier`, `RLSClassifier` and `NearestMeanClassifier` on the rows and,
-    for unit rows of 8 bits (more than 256 features), on the rows beside `n_components` random features. Where classes
-    have few rows (less than 60 on average), stronger shrinkage is a candidate too. Held-out rows come from the learned
-    ones, by folds, with all of a candidate solved without them; a row counts half for itself and half for its class.
-    Where the largest class has more than 10 times the rows of the smallest, it is the classes that count, all alike:
-    then LDA with equal priors is a candidate, and ridge is balanced.
+    Candidates are `GaussianClassifier`, `LDAClassifier` and `RLSClassifier` on the rows and, for unit rows of 8 bits
+    (more than 256 features), on the rows beside `n_components` random features. Where classes have few rows (less than
+    60 on average), stronger shrinkage is a candidate too. Held-out rows come from the learned ones, by folds, with all
+    of a candidate solved without them; a row counts half for itself and half for its class. Where the largest class has
+    more than 10 times the rows of the smallest, it is the classes that count, all alike: then LDA with equal priors is
+    a candidate, and ridge is balanced.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ class AutoClassifier(PosteriorHead):
     (by half a standard error) and log-loss get better.
 
     Cost: learning and forgetting a copy of the rows. A change, then predict: d' = d + n_components columns, n d'^2
-    operations for the Gram matrix, and two to six solves of each of 8 candidates, or up to 37 with few rows: 10 s for
-    15,000 rows of 384 features and 150 classes, two minutes for 50,000 of 1280 and 100 classes, two cores. Memory n d
+    operations for the Gram matrix, and two to six solves of each of 6 candidates, or up to 35 with few rows: 7 s for
+    15,000 rows of 384 features and 150 classes, 18 s for 20,000 of 1280 and 100 classes, two cores. Memory n d
     bytes for the rows, n d' more and a few matrices of 8 d'^2 bytes while choosing.
 
     Exactness: state bit for bit; choice and weights a pure function of it, bit for bit on one machine and number of

@@ -15,8 +15,6 @@ from analytic_cl.solvers import (
     DiscriminantScores,
     Shrinkage,
     class_gaussian,
-    cosine_nearest_mean,
-    euclidean_nearest_mean,
     ridge,
     row_gaussian,
 )
@@ -66,7 +64,6 @@ def candidates(counts: NDArray[np.int64], has_features: bool) -> list[Candidate]
             found.append(Candidate(f"LDA{_shown(strength)}", lifted, _lda(strength)))
             if tail:
                 found.append(Candidate(f"LDA, equal priors{_shown(strength)}", lifted, _equal_lda(strength)))
-        found.append(Candidate("nearest mean", lifted, _nearest_mean))
         for strength in ("oas" if lifted else "auto", *((CANDIDATES[1], CANDIDATES[3]) if few else ())):
             name = "balanced ridge" if tail else "ridge"
             found.append(Candidate(f"{name}{_shown(strength)}", lifted, _ridge(strength, float(tail))))
@@ -91,11 +88,6 @@ def _equal_lda(strength: Shrinkage) -> Callable[[Sample], Scores]:
 
 def _ridge(strength: Shrinkage, balance: float) -> Callable[[Sample], Scores]:
     return lambda sample: ridge(sample.moments, strength, True, balance)
-
-
-def _nearest_mean(sample: Sample) -> Scores:
-    by_angle = sample.quantizer.rule.norm == "l2"
-    return cosine_nearest_mean(sample.moments) if by_angle else euclidean_nearest_mean(sample.moments)
 
 
 def _gaussian_of_rows(sample: Sample) -> Any:
