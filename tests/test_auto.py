@@ -75,11 +75,11 @@ def test_gaussian_classes_from_rows_are_those_from_gram_matrices():
     codes = np.sort(y)
     quantizer = resolve_quantizer("embedding", None, 20)
     sample = Sample(quantizer, quantizer.quantise(X[np.argsort(y, kind="stable")]), [0, 1, 2, 3, 4], codes)
-    by_rows = row_gaussian(sample.lda("oas"), sample.rows, codes, quantizer.step)
+    by_rows = row_gaussian(sample.lda("oas"), quantizer, sample.rows, codes)
     by_grams = class_gaussian(sample.class_grams, "class")
 
     assert by_grams.space == "discriminant"  # else the data of this test are no use
-    deviations = sample.deviations(sample.rows, by_rows.centre)
+    deviations = quantizer.deviations(sample.rows, by_rows.centre)
     np.testing.assert_allclose(by_rows.of(deviations), by_grams.of(deviations), rtol=1e-9, atol=1e-9)
 
 

@@ -15,7 +15,7 @@ from analytic_cl.heads.auto_candidates import Candidate, Scores, candidates, has
 from analytic_cl.heads.auto_mixing import Judge, Judged
 from analytic_cl.heads.auto_samples import Sample
 from analytic_cl.heads.calibration import Calibration
-from analytic_cl.heads.held_out import two_columns
+from analytic_cl.heads.held_out import in_all_columns
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.learner import N_FOLDS, deal
 from analytic_cl.ledger import Track
@@ -26,7 +26,6 @@ from analytic_cl.statistics import ROWS
 
 HELD_OUT = 6000  # rows that are enough to choose by; whole folds are looked at until they are together
 ENOUGH = 1000  # random features that are made however few the rows
-_BLOCK = 2048  # rows that are scored at a time
 
 Floats = NDArray[np.float64]
 
@@ -65,9 +64,7 @@ class _Mixture:
         total: Any = 0.0
         for member in self.members:
             quantizer, own = (self.quantizers[-1], lifted) if member.lifted else (self.quantizers[0], rows)
-            deviations = np.subtract(own, member.scores.centre, dtype=np.float64)
-            deviations *= quantizer.step
-            total = total + member.factor * member.scores.of(deviations)
+            total = total + member.factor * member.scores.of(quantizer.deviations(own, member.scores.centre))
         return cast(Floats, total)
 
 
@@ -200,34 +197,32 @@ class AutoClassifier(PosteriorHead):
     @reading
     def score_samples(self, X: ArrayLike) -> Floats:
         """How normal each row is, shape (n_samples,): as of `LDAClassifier` on the same rows. Needs two classes."""
-        self._check_fitted()
-        if len(self._labelled.labels) < 2:
-            raise ValueError("score_samples needs two classes with rows: one class has no directions to look along")
-        return self._normality_of(X, lambda: known_class_odds(self._samples()[0][0].lda("oas").space))
+        self._check_has_directions()
+        return self._normality_of(X, lambda: known_class_odds(self._sample()[0].lda("oas").space))
 
     def _compare_rows(self, rows: NDArray[Any], solved: _Mixture) -> Floats:
         return solved.of(rows)
 
     # ---- the choice
 
-    def _samples(self) -> tuple[list[Sample], NDArray[np.int64]]:
-        """Learned rows in an order of their own, alone and beside their features, and the fold of each."""
-        ledger, labels, quantizer = self.learner_.ledger, self._labelled.labels, self.quantizer_
-        rows, targets = ledger.rows_of(ledger.find_all())
-        place = {value: at for at, value in enumerate(labels)}
-        codes = np.array([place[value] for value in targets.values])[targets.codes]
-        order, fold_of = deal(rows, codes)
-        rows, codes = rows[order], codes[order]
-        samples = [Sample(quantizer, rows, labels, codes)]
-        if self.n_components and quantizer.rule.norm == "l2" and quantizer.bits == 8:
-            # many more features than rows cost time, and overfit
-            lift = replace(self._projection(), n_components=min(self.n_components, max(ENOUGH, len(rows))))
-            both = replace(quantizer, projection=lift)
-            samples.append(Sample(both, both.lift(rows), labels, codes))
-        return samples, fold_of
+    def _sample(self) -> tuple[Sample, NDArray[np.int64]]:
+        """Learned rows in an order of their own, and the fold of each."""
+        rows, codes, order, fold_of = deal(self.learner_)
+        return Sample(self.quantizer_, rows[order], self._labelled.labels, codes[order]), fold_of
+
+    def _samples_of(self, sample: Sample) -> list[Sample]:
+        """The rows alone and, where they have random features, beside these."""
+        quantizer, n = sample.quantizer, len(sample.rows)
+        if not self.n_components or quantizer.rule.norm != "l2" or quantizer.bits != 8:
+            return [sample]
+        # many more features than rows cost time, and overfit
+        lift = replace(self._projection(), n_components=min(self.n_components, max(ENOUGH, n)))
+        both = replace(quantizer, projection=lift)
+        return [sample, Sample(both, both.lift(sample.rows), sample.labels, sample.codes)]
 
     def _solve(self, state: LearnedRows) -> _Mixture:
-        samples, fold_of = self._samples()
+        sample, fold_of = self._sample()
+        samples = self._samples_of(sample)
         tried = candidates(state.counts, len(samples) > 1)
         judge, judged = _judged(samples, fold_of, tried, has_long_tail(state.counts))
         chosen = judge.mixture(judged) if len(judge.places) else [0]
@@ -271,13 +266,12 @@ def _judged(
         others = [sample.without(held) for sample in samples]
         for number, candidate in enumerate(tried):
             solved = candidate.solve(others[candidate.lifted])
-            found = np.full((len(judged_rows), k), -np.inf)
-            rows = samples[candidate.lifted].rows
-            for start in range(0, len(judged_rows), _BLOCK):
-                part = judged_rows[start : start + _BLOCK]
-                got = solved.of(samples[candidate.lifted].deviations(rows[part], solved.centre))
-                found[start : start + _BLOCK, known] = two_columns(got) if len(known) == 2 else got
-            scores[number].append(found)
+            sample = samples[candidate.lifted]
+
+            def score(rows: NDArray[Any], solved: Scores = solved, sample: Sample = sample) -> Floats:
+                return solved.of(sample.quantizer.deviations(rows, solved.centre))
+
+            scores[number].append(in_all_columns(score, sample.rows[judged_rows], known, k))
     judge = Judge(np.concatenate(places) if places else np.zeros(0, dtype=np.int64), classes_alike)
     if not len(judge.places):
         return judge, [Judged(np.zeros((0, k)), 1.0, math.nan, math.nan, math.nan) for _ in tried]

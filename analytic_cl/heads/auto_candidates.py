@@ -91,4 +91,4 @@ def _ridge(strength: Shrinkage, balance: float) -> Callable[[Sample], Scores]:
 
 
 def _gaussian_of_rows(sample: Sample) -> Any:
-    return row_gaussian(sample.lda("oas"), sample.rows, sample.codes, sample.quantizer.step)
+    return row_gaussian(sample.lda("oas"), sample.quantizer, sample.rows, sample.codes)

@@ -12,8 +12,6 @@ from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers import DiscriminantScores, Shrinkage, shrunk_means_lda
 from analytic_cl.statistics import ClassGrams, Label, Moments, Targets
 
-Floats = NDArray[np.float64]
-
 
 class Sample:
     """Integer rows sorted by class, with the states that solvers take; each is made when it is first asked for.
@@ -39,11 +37,15 @@ class Sample:
         moments: Moments | None = None,
     ) -> None:
         self.quantizer, self.rows, self.labels, self.codes = quantizer, rows, labels, codes
-        if moments is None:
-            moments = Moments(quantizer)
-            moments.add(rows, Targets(labels, codes))
-        self.moments = moments
+        if moments is not None:
+            self.moments = moments
         self._pooled: dict[Shrinkage, DiscriminantScores] = {}
+
+    @cached_property
+    def moments(self) -> Moments:
+        moments = Moments(self.quantizer)
+        moments.add(self.rows, Targets(self.labels, self.codes))
+        return moments
 
     @cached_property
     def class_grams(self) -> ClassGrams:
@@ -63,7 +65,3 @@ class Sample:
         moments.subtract(self.rows[held], Targets(self.labels, self.codes[held]).used())
         left, codes = np.unique(self.codes[~held], return_inverse=True)
         return Sample(self.quantizer, self.rows[~held], [self.labels[c] for c in left.tolist()], codes, moments)
-
-    def deviations(self, rows: NDArray[Any], centre: NDArray[np.int64]) -> Floats:
-        """Integer rows less a centre, in dequantised units."""
-        return np.asarray(np.subtract(rows, centre, dtype=np.float64) * self.quantizer.step)

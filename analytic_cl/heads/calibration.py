@@ -64,6 +64,12 @@ class _Rows:
         return float(self.weights @ ((1 - self._rest) * own + self._rest * means))
 
 
+def _rows_of(held: Sequence[Held], weights: Floats | None) -> _Rows | None:
+    """None where there is nothing to find out."""
+    held = [part for part in held if len(part.places) and len(part.scores.T) > 1]
+    return _Rows(held, weights) if held else None
+
+
 def sharpness(held: Sequence[Held], weights: Floats | None = None) -> float:
     """The factor on scores whose softmax has the least negative log-likelihood of held-out rows: 1 / temperature.
 
@@ -73,10 +79,11 @@ def sharpness(held: Sequence[Held], weights: Floats | None = None) -> float:
     ----------
     Guo et al., On calibration of modern neural networks, ICML 2017. There: one set of rows kept apart.
     """
-    held = [part for part in held if len(part.places) and len(part.scores.T) > 1]
-    if not held:
-        return 1.0
-    rows = _Rows(held, weights)
+    rows = _rows_of(held, weights)
+    return 1.0 if rows is None else _best_factor(rows)
+
+
+def _best_factor(rows: _Rows) -> float:
     gain = rows.wanted(rows.scores)
 
     def loss(log_factor: float) -> float:
@@ -92,11 +99,10 @@ def calibration(held: Sequence[Held], weights: Floats | None = None) -> Calibrat
 
     Gaussian heads are wrong by much on a few rows; a temperature alone makes all others too unsure for their sake.
     """
-    factor = sharpness(held, weights)
-    held = [part for part in held if len(part.places) and len(part.scores.T) > 1]
-    if not held:
-        return Calibration(factor)
-    rows = _Rows(held, weights)
+    rows = _rows_of(held, weights)
+    if rows is None:
+        return Calibration()
+    factor = _best_factor(rows)
     low, high = math.log(_SOFTEST / rows.spread), math.log(_SHARPEST / rows.spread)
 
     def loss(logs: Floats) -> float:

@@ -178,7 +178,5 @@ class GaussianClassifier(DiscriminantSpace, ClassGramHead, PosteriorHead):
         With the classes' own covariances where these are in use in discriminant space, else as `LDAClassifier` has it.
         All classes count alike. Needs two classes: novelty is looked for along the directions in which classes differ.
         """
-        self._check_fitted()
-        if len(self._labelled.labels) < 2:
-            raise ValueError("score_samples needs two classes with rows: one class has no directions to look along")
+        self._check_has_directions()
         return self._normality_of(X, lambda: own_class_odds(self._prepared()))

@@ -45,16 +45,23 @@ def held_out(
         rows, own = fold.rows[known], own[known]
         for number, candidate in enumerate(candidates):
             solved = solve(fold.state, candidate)
-            scores = np.full((len(rows), len(labels)), -np.inf)
-            for start in range(0, len(rows), _BLOCK):
-                part = compare(rows[start : start + _BLOCK], solved)
-                scores[start : start + _BLOCK, columns] = two_columns(part) if len(columns) == 2 else part
-            yield number, Held(scores, own)
+
+            def score(part: NDArray[Any], solved: Any = solved) -> Floats:
+                return compare(part, solved)
+
+            yield number, Held(in_all_columns(score, rows, columns, len(labels)), own)
 
 
-def two_columns(scores: Floats) -> Floats:
-    """Columns of two classes from the second's score minus the first's."""
-    return np.hstack([-scores / 2, scores / 2])
+def in_all_columns(
+    score: Callable[[NDArray[Any]], Floats], rows: NDArray[Any], columns: NDArray[np.int64], n_classes: int
+) -> Floats:
+    """Scores of rows, some at a time, in the columns of the classes that there are scores of; -inf in the others."""
+    scores = np.full((len(rows), n_classes), -np.inf)
+    for start in range(0, len(rows), _BLOCK):
+        part = score(rows[start : start + _BLOCK])
+        two = len(columns) == 2  # then there is one column, the second's score minus the first's
+        scores[start : start + _BLOCK, columns] = np.hstack([-part / 2, part / 2]) if two else part
+    return scores
 
 
 def best_of(

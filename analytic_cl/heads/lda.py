@@ -181,9 +181,7 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
         Both as the model of shrunk means has them, whatever `means` is. Needs two classes: novelty is looked for along
         the directions in which classes differ, so it is sharper the more classes there are.
         """
-        self._check_fitted()
-        if len(self.moments_.labels) < 2:
-            raise ValueError("score_samples needs two classes with rows: one class has no directions to look along")
+        self._check_has_directions()
         return self._normality_of(X, lambda: known_class_odds(self._space()))
 
     def _space(self) -> Discriminants:

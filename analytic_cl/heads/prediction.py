@@ -206,9 +206,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
 
     def _deviations(self, rows: NDArray[Any], centre: NDArray[np.int64]) -> NDArray[np.float64]:
         """Rows less the centre, subtracted as integers, in dequantised units."""
-        deviations: NDArray[np.float64] = np.subtract(rows, centre, dtype=np.float64)
-        deviations *= self.quantizer_.step
-        return deviations
+        return self.quantizer_.deviations(rows, centre)
 
     def _prepared(self) -> Any:
         """What all rows of a call are scored with; raises where nothing was learned or parameters are invalid."""

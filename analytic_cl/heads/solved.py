@@ -90,6 +90,11 @@ class SolvedHead(Head):
 
         return cast(Calibration, self._once("calibration", find))
 
+    def _check_has_directions(self) -> None:
+        self._check_fitted()
+        if len(self._labelled.labels) < 2:
+            raise ValueError("score_samples needs two classes with rows: one class has no directions to look along")
+
     def _normality_of(self, X: ArrayLike, find: Callable[[], Normality]) -> NDArray[np.float64]:
         """Scores of rows by what `find` solves for, once per change of state or parameters."""
         self._check_fitted()

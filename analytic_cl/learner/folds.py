@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +52,7 @@ def folds(learner: Learner) -> Iterator[Fold]:
             'with track="rows", or with a sample_id for every row; or choose by a formula of the state, or a number'
         )
     whole = cast(LabelledState, learner.state)
-    rows, targets = ledger.rows_of(ledger.find_all())
-    place = {value: at for at, value in enumerate(whole.labels)}
-    codes = np.array([place[value] for value in targets.values])[targets.codes]
-    order, fold_of = deal(rows, codes)
+    rows, codes, order, fold_of = deal(learner)
     for number in range(N_FOLDS):
         held = order[fold_of == number]
         if 0 < held.size < len(rows):
@@ -64,17 +61,29 @@ def folds(learner: Learner) -> Iterator[Fold]:
             yield Fold(state, rows[held], out)
 
 
-def deal(rows: NDArray[Any], codes: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """The order of rows by class and hash, which is their own, and the fold of each in that order; -1 where a row is
-    never held out.
+class Dealt(NamedTuple):
+    """All learned rows and the place of each one's label among the sorted ones; an order of the rows by class and hash,
+    which is their own, and the fold of each in that order, -1 where a row is never held out.
     """
+
+    rows: NDArray[Any]
+    codes: NDArray[np.int64]
+    order: NDArray[np.intp]
+    fold_of: NDArray[np.int64]
+
+
+def deal(learner: Learner) -> Dealt:
+    """What a learner has learned, dealt out to folds; its ledger must keep all rows."""
+    rows, targets = learner.ledger.rows_of(learner.ledger.find_all())
+    place = {value: at for at, value in enumerate(cast(LabelledState, learner.state).labels)}
+    codes = np.array([place[value] for value in targets.values])[targets.codes]
     hashes = siphash_rows(rows.astype(rows.dtype.newbyteorder("<"), copy=False), np.zeros((len(rows), 2), np.uint64))
     order = np.lexsort((hashes[:, 0], hashes[:, 1], codes))
-    codes, hashes = codes[order], hashes[order]
-    held = np.sort(np.lexsort((codes, hashes[:, 0], hashes[:, 1]))[:MOST])
+    sorted_codes, hashes = codes[order], hashes[order]
+    held = np.sort(np.lexsort((sorted_codes, hashes[:, 0], hashes[:, 1]))[:MOST])
     fold_of = np.full(len(rows), -1)
-    fold_of[held] = (_ranks(codes[held], hashes[held]) + codes[held]) % N_FOLDS
-    return order, fold_of
+    fold_of[held] = (_ranks(sorted_codes[held], hashes[held]) + sorted_codes[held]) % N_FOLDS
+    return Dealt(rows, codes, order, fold_of)
 
 
 def _ranks(codes: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -91,6 +91,12 @@ class Quantizer:
         """Float64 rows that the integers stand for."""
         return q * self.step + self.offset
 
+    def deviations(self, q: NDArray[Any], centre: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What integer rows less a centre stand for, subtracted as integers."""
+        found: NDArray[np.float64] = np.subtract(q, centre, dtype=np.float64)
+        found *= self.step
+        return found
+
     def quantise(self, X: NDArray[Any], *, first_row: int = 0) -> NDArray[Any]:
         """Integer rows of X, shape (n, width).
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._blas import product
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers.class_gaussian import GaussianScores, own_classes
 from analytic_cl.solvers.discriminant import DiscriminantScores
 from analytic_cl.solvers.spd import Floats
@@ -13,10 +16,10 @@ from analytic_cl.statistics import Int64s
 
 
 def row_gaussian(
-    pooled: DiscriminantScores, rows: NDArray[np.signedinteger], codes: Int64s, step: Floats
+    pooled: DiscriminantScores, quantizer: Quantizer, rows: NDArray[Any], codes: Int64s
 ) -> GaussianScores | DiscriminantScores:
-    """As `class_gaussian` in discriminant space, from integer rows sorted by class and `pooled`, the scores of the
-    covariance that they share.
+    """As `class_gaussian` in discriminant space, from integer rows behind a quantizer, sorted by class, and `pooled`,
+    the scores of the covariance that they share.
 
     Cost: n d r + n r^2 + k r^3, in place of k d^2 r.
 
@@ -28,8 +31,7 @@ def row_gaussian(
     starts = np.searchsorted(codes, np.arange(len(space.counts) + 1))
 
     def scatter(c: int) -> Floats:
-        own = rows[starts[c] : starts[c + 1]]
-        y = space.coordinates(np.subtract(own, space.centre, dtype=np.float64) * step)
+        y = space.coordinates(quantizer.deviations(rows[starts[c] : starts[c + 1]], space.centre))
         y -= y.mean(axis=0)
         return product(y.T, y)
 
