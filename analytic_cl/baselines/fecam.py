@@ -12,6 +12,7 @@ from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import QuadraticScores, fecam
+from analytic_cl.solvers.units import lengths
 from analytic_cl.statistics import ClassGrams
 
 
@@ -97,5 +98,4 @@ class FeCAMClassifier(ClassGramHead):
 
     def _compare_rows(self, rows: NDArray[Any], scores: QuadraticScores) -> NDArray[np.float64]:
         x = self.quantizer_.dequantise(rows)
-        norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-        return scores.of(x / np.where(norms > 0, norms, 1.0)[:, None])
+        return scores.of(x / lengths(x))

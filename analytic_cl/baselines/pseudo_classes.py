@@ -12,7 +12,7 @@ from analytic_cl.solvers import LinearScores
 from analytic_cl.solvers.linear import centre
 from analytic_cl.solvers.shrinkage import shrink_within
 from analytic_cl.solvers.spd import solve_spd
-from analytic_cl.solvers.units import class_means
+from analytic_cl.solvers.units import class_means, lengths
 from analytic_cl.statistics import ClassGroups, Int64s
 
 Floats = NDArray[np.float64]
@@ -51,8 +51,7 @@ class PseudoClasses:
     def cosines(self) -> Floats:
         """Of the means of all classes, about what integers of zero stand for, shape (n_classes, n_classes)."""
         whole = self.means + self.state.quantizer.offset + self.state.quantizer.step * self.origin
-        norms = np.sqrt(np.einsum("ij,ij->i", whole, whole))
-        unit = whole / np.where(norms > 0, norms, 1.0)[:, None]
+        unit = whole / lengths(whole)
         return product(unit, np.ascontiguousarray(unit.T))
 
     def ridge(self, within: Floats) -> LinearScores:

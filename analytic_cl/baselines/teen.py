@@ -14,7 +14,7 @@ from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.solvers import LinearScores, needs
-from analytic_cl.solvers.units import class_means
+from analytic_cl.solvers.units import class_means, lengths
 from analytic_cl.statistics import CLASS_GROUPS, CLASS_SUMS, ClassGroups
 
 Floats = NDArray[np.float64]
@@ -108,8 +108,7 @@ class TEENClassifier(GroupedHead):
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> Floats:
         x = self.quantizer_.dequantise(rows)
-        norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-        return np.asarray(product(x, scores.coef.T) / np.where(norms > 0, norms, 1.0)[:, None])
+        return np.asarray(product(x, scores.coef.T) / lengths(x))
 
 
 @needs(CLASS_SUMS, CLASS_GROUPS)
@@ -126,5 +125,4 @@ def calibrated_prototypes(state: ClassGroups, calibration: float, sharpness: flo
 
 
 def _unit(vectors: Floats) -> Floats:
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return np.asarray(vectors / np.where(norms > 0, norms, 1.0)[:, None])
+    return np.asarray(vectors / lengths(vectors))

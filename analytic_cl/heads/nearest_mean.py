@@ -15,7 +15,7 @@ from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.solvers import LinearScores, Normality, cosine_nearest_mean, euclidean_nearest_mean
 from analytic_cl.solvers.linear import centre
-from analytic_cl.solvers.units import class_means
+from analytic_cl.solvers.units import class_means, lengths
 from analytic_cl.statistics import Moments
 
 
@@ -106,8 +106,7 @@ class NearestMeanClassifier(LinearHead):
         if not self._by_angle(self.quantizer_):
             return super()._compare_rows(rows, scores)
         x = self.quantizer_.dequantise(rows)
-        norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-        return np.asarray((x @ scores.coef.T) / np.where(norms > 0, norms, 1.0)[:, None])
+        return np.asarray((x @ scores.coef.T) / lengths(x))
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -120,7 +119,7 @@ class NearestMeanClassifier(LinearHead):
         origin = np.zeros(self.quantizer_.width, dtype=np.int64) if cosine else centre(moments)
         means = class_means(moments) if cosine else class_means(moments, origin)
         squares = np.einsum("ij,ij->i", means, means)
-        unit = means / np.where(squares > 0, np.sqrt(squares), 1.0)[:, None]
+        unit = means / lengths(means)
 
         def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
             x = rows + self.quantizer_.offset if cosine else rows

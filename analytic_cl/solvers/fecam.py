@@ -7,7 +7,7 @@ import numpy as np
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.quadratic import QuadraticScores
 from analytic_cl.solvers.spd import Floats, unit_scale, whitener
-from analytic_cl.solvers.units import class_means, scatter_matrix
+from analytic_cl.solvers.units import class_means, lengths, scatter_matrix
 from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, ClassGrams, Label
 
 
@@ -31,8 +31,7 @@ def fecam(state: ClassGrams, gamma1: float = 1.0, gamma2: float = 1.0) -> Quadra
         again = lambda label=label: _correlations(state, label, gamma1, gamma2)  # noqa: E731
         factors.append(whitener(correlations, again).T)
     means = class_means(state.moments())
-    norms = np.sqrt(np.einsum("ij,ij->i", means, means))
-    means /= np.where(norms > 0, norms, 1.0)[:, None]
+    means /= lengths(means)
     k, d = means.shape
     return QuadraticScores(np.zeros(d, dtype=np.int64), means, factors, np.zeros(k))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from analytic_cl.solvers.linear import LinearScores, centre
 from analytic_cl.solvers.needs import needs
-from analytic_cl.solvers.units import class_means
+from analytic_cl.solvers.units import class_means, lengths
 from analytic_cl.statistics import CLASS_SUMS, Moments
 
 
@@ -23,7 +23,6 @@ def euclidean_nearest_mean(moments: Moments) -> LinearScores:
 def cosine_nearest_mean(moments: Moments) -> LinearScores:
     """w_c = mu_c / |mu_c|, 0 for a mean of zero: ``x @ coef.T`` is |x| times the cosine to each mean."""
     means = class_means(moments)
-    norms = np.sqrt(np.einsum("ij,ij->i", means, means))
-    unit, zero = means / np.where(norms > 0, norms, 1.0)[:, None], np.zeros(len(means))
+    unit, zero = means / lengths(means), np.zeros(len(means))
     origin = np.zeros(moments.quantizer.width, dtype=np.int64)
     return LinearScores(origin, unit, unit @ moments.quantizer.offset, unit, zero).of_second_class()

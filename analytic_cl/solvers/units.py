@@ -21,6 +21,12 @@ def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
     return np.asarray(step * ((moments.sums - counts * origin) / counts))
 
 
+def lengths(x: Floats) -> Floats:
+    """What to divide rows by so that they have unit length, shape (n, 1): 1 for rows of zero, which stay."""
+    norms = np.sqrt(np.einsum("ij,ij->i", x, x))[:, None]
+    return np.where(norms > 0, norms, 1.0)
+
+
 def mean(moments: Moments) -> Floats:
     """Mean of all rows, shape (width,)."""
     return np.asarray(moments.quantizer.offset + moments.quantizer.step * (moments.total / moments.n_rows))
