@@ -98,11 +98,12 @@ def __getattr__(name: str) -> Any:
         "checks",
         "comparison",
         "datasets",
-        "quantizer",
+        "distributed",
         "extractors",
         "heads",
         "ledger",
         "metrics",
+        "quantizers",
         "scenarios",
         "solvers",
         "statistics",
@@ -113,4 +114,15 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "load", "__version__", "checks", "comparison", "datasets", "extractors", "metrics", "scenarios"]
+    return [
+        *__all__,
+        "load",
+        "__version__",
+        "checks",
+        "comparison",
+        "datasets",
+        "distributed",
+        "extractors",
+        "metrics",
+        "scenarios",
+    ]

@@ -17,6 +17,7 @@ ROOMS = [
     "studies",
     "report",
     "comparison",
+    "distributed",
     "store",
     "reading",
     "datasets",

@@ -68,15 +68,7 @@ def save(head: Saved, path: str | os.PathLike[str], extractor: Mapping[str, Any]
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a directory: give the name of a file")
-    head.check_parameters()
-    text, arrays = _described(head, extractor)
-    metadata = {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "head": text,
-        "checksum": _checksum(text, arrays),
-        "versions": json.dumps(package_versions()),
-    }
+    arrays, metadata = content(head, extractor)
     try:
         with replacing(target) as draft, draft.open("wb") as file:
             tensor_file.write(file, arrays, metadata)
@@ -84,6 +76,19 @@ def save(head: Saved, path: str | os.PathLike[str], extractor: Mapping[str, Any]
         if error.filename is not None:
             raise
         raise OSError(error.errno, f"could not write: {error.strerror}", str(target)) from error
+
+
+def content(head: Saved, extractor: Mapping[str, Any] | None = None) -> tuple[Arrays, dict[str, str]]:
+    """The tensors and the metadata of a head's file."""
+    head.check_parameters()
+    text, arrays = _described(head, extractor)
+    return arrays, {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "head": text,
+        "checksum": _checksum(text, arrays),
+        "versions": json.dumps(package_versions()),
+    }
 
 
 def _described(head: Saved, extractor: Mapping[str, Any] | None) -> tuple[str, Arrays]:
@@ -140,16 +145,23 @@ def load(path: str | os.PathLike[str], classes: Mapping[str, type[H]]) -> H:
 
 def load_described(path: str | os.PathLike[str], classes: Mapping[str, type[H]]) -> tuple[H, Mapping[str, Any] | None]:
     """As `load`, with what `save` was told about the extractor."""
-    text, arrays = _read(path)
+    return from_content(*_read(path), str(path), classes)
+
+
+def from_content(
+    arrays: Arrays, metadata: Mapping[str, str], name: str, classes: Mapping[str, type[H]]
+) -> tuple[H, Mapping[str, Any] | None]:
+    """The head of `content`, and what was said about its extractor; `name` says in errors where it comes from."""
+    text = _checked_text(arrays, metadata, name)
     try:
         about = json.loads(text, object_pairs_hook=_without_repeats)
         kind = about["class"]
         if kind in classes:
             return _built(classes[kind], about, arrays), about.get("extractor")
     except Exception as error:  # a file that was forged can be wrong in any way
-        raise ValueError(f"{path} does not describe a possible head: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{name} does not describe a possible head: {type(error).__name__}: {error}") from error
     raise ValueError(
-        f"{path} holds a {str(kind)[:50]}, not a {' or '.join(classes)}: analytic_cl.load finds the class by itself"
+        f"{name} holds a {str(kind)[:50]}, not a {' or '.join(classes)}: analytic_cl.load finds the class by itself"
     )
 
 
@@ -182,8 +194,8 @@ def _check_size(spec: Any, arrays: Arrays) -> None:
         raise ValueError("its projection is larger than its state")
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
-    """The head's JSON text and the arrays of a file that is what `save` wrote."""
+def _read(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
+    """The tensors and the metadata of a file."""
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a directory: give the name of a file")
     if Path(path).exists() and not Path(path).is_file():
@@ -191,20 +203,29 @@ def _read(path: str | os.PathLike[str]) -> tuple[str, Arrays]:
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ValueError(f"{path} is a safetensors file, but not a head saved by analytic-cl")
-            if metadata.get("format_version") != str(FORMAT_VERSION):
-                raise ValueError(
-                    f"{path} has format version {metadata.get('format_version')}, this analytic-cl reads "
-                    f"{FORMAT_VERSION}: files of 0.1, which was never published, are not read; learn the rows again"
-                )
-            arrays = _tensors(file, path)
+            _check_format(metadata, str(path))
+            return _tensors(file, path), metadata
     except SafetensorError as error:
         raise ValueError(f"{path} is truncated, or not a safetensors file: {error}") from error
+
+
+def _check_format(metadata: Mapping[str, str], name: str) -> None:
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{name} is a safetensors file, but not a head saved by analytic-cl")
+    if metadata.get("format_version") != str(FORMAT_VERSION):
+        raise ValueError(
+            f"{name} has format version {metadata.get('format_version')}, this analytic-cl reads "
+            f"{FORMAT_VERSION}: files of 0.1, which was never published, are not read; learn the rows again"
+        )
+
+
+def _checked_text(arrays: Arrays, metadata: Mapping[str, str], name: str) -> str:
+    """The head's JSON text, where it is what `content` made of these arrays."""
+    _check_format(metadata, name)
     text = metadata.get("head", "")
     if metadata.get("checksum") != _checksum(text, arrays):
-        raise ValueError(f"{path} is damaged or was altered: its checksum does not match its content")
-    return text, arrays
+        raise ValueError(f"{name} is damaged or was altered: its checksum does not match its content")
+    return text
 
 
 def _tensors(file: Any, path: str | os.PathLike[str]) -> Arrays:

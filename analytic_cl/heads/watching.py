@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,15 +16,20 @@ class Watched:
     """
 
     _losses: Losses
+    _tell: Callable[[str], object] | None = None
+
+    def tell_losses_to(self, tell: Callable[[str], object]) -> None:
+        """Call `tell` from now on where there would be a warning; for engines that learn where nobody sees one."""
+        self._tell = tell
 
     def _watch_afresh(self, quantizer: Quantizer) -> None:
-        self._losses = Losses(quantizer)
+        self._losses = Losses(quantizer, self._tell)
 
     def _watch(self, X: NDArray[Any], quantizer: Quantizer) -> None:
         """Say, once a stream, what rows lose that are about to be learned."""
         losses = self.__dict__.get("_losses")  # none: a head that was loaded, or made from moments or another head
         if losses is None or losses.quantizer != quantizer:
-            self._losses = Losses(quantizer)
+            self._watch_afresh(quantizer)
         self._losses.saw(X, self.__dict__.get("feature_names_in_"))
 
     @property
@@ -44,4 +50,5 @@ class Watched:
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]  # BaseEstimator's, not object's
         state.pop("_losses", None)  # it holds traces of rows
+        state.pop("_tell", None)
         return state

@@ -45,6 +45,12 @@ class Records:
     def n_rows(self) -> int:
         return self.kept.n_alive + self.hashed.n_alive + self.untracked
 
+    def begin_under(self, key: bytes) -> None:
+        """Make digests under this key, which other ledgers share that are to be merged. Only before the first row."""
+        if self.n_rows or len(key) != KEY_BYTES:
+            raise ValueError(f"only a ledger without rows takes another key, of {KEY_BYTES} bytes")
+        self.keys = [key]
+
     def targets(self, numbers: NDArray[Any]) -> Targets:
         """What entries with these numbers were learned with, among all targets that have rows, in no order."""
         used = {value: number for value, number in self.number_of.items() if self._n_of(number)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +26,8 @@ class QuantizationWarning(UserWarning):
 
 
 class Losses:
-    """Counts over one stream, for one warning. Neither part of the state nor of its digest.
+    """Counts over one stream, for one warning, or for whoever is to be told instead. Neither part of the state nor of
+    its digest.
 
     The first rows are all looked at, then ever fewer, at places that depend on nothing but their number in the stream:
     batches make no difference. Counts hold extremes and sketches of single rows, so they are never pickled or saved,
@@ -36,8 +38,9 @@ class Losses:
     Cost: a pass over a few hundred rows of a stream, however long. Memory 64 bytes a column.
     """
 
-    def __init__(self, quantizer: Quantizer) -> None:
+    def __init__(self, quantizer: Quantizer, tell: Callable[[str], object] | None = None) -> None:
         self.quantizer = quantizer
+        self._tell = tell or _warn
         self._said = quantizer.takes_integers  # integers that are taken as they are lose nothing
         self._places, self._weights = _sampled(min(max(_VALUES // quantizer.n_features, 32), 256))
         self.restart()
@@ -65,7 +68,7 @@ class Losses:
         self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
         message = self._verdict(names, X.dtype)
         if message:
-            warn(message, QuantizationWarning)
+            self._tell(message)
             self._said = True
             self.restart()
 
@@ -102,6 +105,10 @@ class Losses:
         return verdict(
             self.quantizer, Sample(columns, sizes, lost, weights, merged / self._n_seen, distinct, eps), names
         )
+
+
+def _warn(message: str) -> None:
+    warn(message, QuantizationWarning)
 
 
 @lru_cache
