@@ -68,7 +68,7 @@ def test_parts_of_any_size_combined_in_any_order_have_the_digest_of_one_fit(head
 
 @pytest.mark.parametrize("head", HEADS[:1], ids=["lda"])
 def test_parts_join_what_a_head_had_learned_and_their_digests_are_made_under_one_key(head):
-    X, y, ids = rows()
+    X, y, _ = rows()
     begun = copy.deepcopy(head).fit(X[:50], y[:50])
     start = states.template(begun, afresh=False)
     anonymous = [
@@ -83,7 +83,7 @@ def test_parts_join_what_a_head_had_learned_and_their_digests_are_made_under_one
 
 
 def test_reduce_states_leaves_its_heads_alone_and_takes_a_generator():
-    X, y, ids = rows()
+    X, y, _ = rows()
     heads = [LDAClassifier(), *(LDAClassifier().fit(X[at : at + 60], y[at : at + 60]) for at in range(0, 240, 60))]
     before = [head.state_digest() for head in heads]
 
@@ -120,7 +120,7 @@ def test_bad_rows_are_named_with_their_part():
 
 
 def test_no_rows_at_all_leave_the_head_as_it_was():
-    X, y, ids = rows()
+    X, y, _ = rows()
     head = LDAClassifier().fit(X, y)
     nothing = states.learn_part(states.template(head, afresh=True), [states.Rows("", X[:0], y[:0])])
     before = head.state_digest()
