@@ -60,6 +60,7 @@ class State(ABC):
     kind: ClassVar[str]
     provides: frozenset[str] = frozenset()
     can_drop_classes: bool = False
+    takes_device_rows: ClassVar[bool] = False
     revision: int = 0
 
     def __init__(self, quantizer: Quantizer) -> None:
