@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -79,14 +80,19 @@ def _checked(name: str) -> str:
     if name == "cpu":
         return name
     try:
-        import torch
+        torch = pytorch()
     except ImportError as error:
         raise ImportError(f"device {name!r} needs PyTorch: pip install 'analytic-cl[torch]' ({error})") from error
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            f"no CUDA device was found by PyTorch {torch.__version__}: use \"cpu\", or see what torch.cuda reports"
+            f'no CUDA device was found by PyTorch {torch.__version__}: use "cpu", or see what torch.cuda reports'
         )
     return name
+
+
+def pytorch() -> Any:
+    """The module torch, which the package does without until a device is asked for."""
+    return import_module("torch")
 
 
 def described_device() -> str:
@@ -94,7 +100,7 @@ def described_device() -> str:
     name = get_device()
     if name == "cpu":
         return name
-    import torch
+    torch = pytorch()
 
     card = f", {torch.cuda.get_device_name()}" if name == "cuda" else ""
     return f"{name}{card}, torch {torch.__version__}"
@@ -102,7 +108,7 @@ def described_device() -> str:
 
 def torch_device() -> Any:
     """PyTorch's name of the device in force, which must not be "cpu"."""
-    import torch
+    torch = pytorch()
 
     if get_device() == "cuda":
         return torch.device("cuda", torch.cuda.current_device())
@@ -111,7 +117,7 @@ def torch_device() -> Any:
 
 def sent(array: NDArray[Any], device: Any) -> Any:
     """An array as a tensor on a device."""
-    import torch
+    torch = pytorch()
 
     array = np.ascontiguousarray(array)
     return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
@@ -120,7 +126,7 @@ def sent(array: NDArray[Any], device: Any) -> Any:
 @contextmanager
 def device_memory(what: str) -> Iterator[None]:
     """Raise MemoryError, saying what for and what to do, where the device has too little in the body."""
-    import torch
+    torch = pytorch()
 
     try:
         yield
@@ -133,7 +139,7 @@ def device_memory(what: str) -> Iterator[None]:
 
 def padded(matrix: Any) -> Any:
     """A copy of an int8 matrix with zeros at its ends, as `product` needs it."""
-    import torch
+    torch = pytorch()
 
     n, k = matrix.shape
     out = torch.zeros([-(-side // _SIDE) * _SIDE for side in (n, k)], dtype=torch.int8, device=matrix.device)
@@ -142,11 +148,11 @@ def padded(matrix: Any) -> Any:
 
 
 def product(left: Any, right: Any) -> Any:
-    """left @ right.T in int32, for int8 matrices that are `padded`.
+    """Int32 product left @ right.T of int8 matrices that are `padded`.
 
     Both lie row by row, the one layout that every card's int8 product takes.
     """
-    import torch
+    torch = pytorch()
 
     return torch._int_mm(left, right.t())
 
@@ -175,7 +181,7 @@ class DeviceRows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if self._here is None:
-            import torch
+            torch = pytorch()
 
             here = np.empty(self.shape, dtype=self.dtype)  # memory of NumPy's own, which a ledger may keep
             torch.from_numpy(here).copy_(self.tensor)

@@ -266,7 +266,7 @@ class Head(Watched, Prediction):
         """
         self.check_learned_something()
         X, targets = self._validated_rows(X, y)
-        ids = as_ids(sample_id, len(X))
+        ids = as_ids(sample_id, len(targets.codes))
         self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
         rows = self.quantizer_.quantise(X)
         self._watch(X, self.quantizer_)

@@ -86,9 +86,7 @@ class Learner:
 
     # ---- learn
 
-    def learn(
-        self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None = None
-    ) -> None:
+    def learn(self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None = None) -> None:
         """Learn integer rows that came out of the quantizer, with a target and perhaps an id each.
 
         Rows in a device's memory stay there where the state takes them so, and neither ledger nor listener needs them.

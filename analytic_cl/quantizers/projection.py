@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend, get_threads, native
-from analytic_cl._device import padded, sent
+from analytic_cl._device import padded, pytorch, sent
 from analytic_cl._integers import as_integer
 from analytic_cl.quantizers import kernels, reference, torch_kernels
 from analytic_cl.quantizers.random_features import RandomFeatures
@@ -132,7 +132,7 @@ class RandomProjection(RandomFeatures):
         return np.hstack(parts)
 
     def project_on_device(self, q: Any, scale: float) -> Any:
-        import torch
+        torch = pytorch()
 
         signs = _signs_on_device(self.random_state, self.n_components, q.shape[1], q.device)
         v = torch_kernels.sums(q, signs)[:, : self.n_components]

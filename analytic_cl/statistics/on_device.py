@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._device import DeviceRows, device_memory, padded, product, sent, torch_device
+from analytic_cl._device import DeviceRows, device_memory, padded, product, pytorch, sent, torch_device
 from analytic_cl._parallel import row_blocks
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.interrupts import deferred_interrupts
@@ -63,20 +63,20 @@ class GramOnDevice:
 
     def settle(self) -> None:
         """Wait for the device, so that its errors are raised here, and threads may use streams of their own."""
-        import torch
+        torch = pytorch()
 
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def _empty(self) -> list[Any]:
-        import torch
+        torch = pytorch()
 
         side = len(padded(torch.empty((self._width, 0), dtype=torch.int8)))
         return [torch.zeros((side, side), dtype=torch.int64, device=self.device) for _ in _PRODUCTS[self._bits]]
 
     def _bytes(self, rows: NDArray[Any] | DeviceRows, part: slice) -> list[Any]:
         """The bytes of some rows, low to high, one column of them a row, padded."""
-        import torch
+        torch = pytorch()
 
         x = rows.tensor[part].to(self.device) if isinstance(rows, DeviceRows) else sent(rows[part], self.device)
         if self._bits == 8:
@@ -111,7 +111,7 @@ class GramOnDevice:
 
 def class_sums_on_device(rows: DeviceRows, codes: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
     """Row sums by class, shape (n_classes, width)."""
-    import torch
+    torch = pytorch()
 
     tensor = rows.tensor
     n, d = tensor.shape
