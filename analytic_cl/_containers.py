@@ -71,9 +71,8 @@ def _from_dlpack(values: Any, name: str) -> NDArray[Any]:
     try:
         return np.from_dlpack(values)
     except (BufferError, RuntimeError) as error:
-        raise TypeError(
-            f'{name} is not in memory that NumPy reads ({error}): copy it to the host, or use_device("cuda")'
-        ) from error
+        hint = ', or use_device("cuda")' if name == "X" else ""
+        raise TypeError(f"{name} is not in memory that NumPy reads ({error}): copy it to the host{hint}") from error
 
 
 def _tensor(tensor: Any, name: str) -> NDArray[Any]:

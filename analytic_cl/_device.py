@@ -124,12 +124,16 @@ def sent(array: NDArray[Any], device: Any) -> Any:
 
 
 @contextmanager
-def device_memory(what: str) -> Iterator[None]:
-    """Raise MemoryError, saying what for and what to do, where the device has too little in the body."""
+def device_work(what: str) -> Iterator[None]:
+    """Raise MemoryError, saying what for and what to do, where the device has too little memory for the body.
+
+    All of it is in inference mode, so that what one call made there another may change, whatever mode users are in.
+    """
     torch = pytorch()
 
     try:
-        yield
+        with torch.inference_mode():
+            yield
     except torch.cuda.OutOfMemoryError as error:
         raise MemoryError(
             f"the device has too little memory for {what}; nothing was changed. Learn fewer rows at a time by "

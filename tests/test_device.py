@@ -115,6 +115,21 @@ def test_a_life_on_a_device_leaves_the_state_of_the_rows_that_are_left(head, dev
     np.testing.assert_allclose(found.decision_function(X), expected.decision_function(X), atol=1e-9)
 
 
+def test_calls_in_and_out_of_inference_mode_follow_each_other(device):  # noqa: F811
+    torch = needs("torch", "ANALYTIC_CL_REQUIRE_TORCH")
+    head = LDAClassifier(projection=RandomProjection(40))
+    expected = clone(head).fit(X, Y).state_digest()
+    with use_device(device):
+        with torch.inference_mode():
+            head.partial_fit(tensor(X[:90], device), Y[:90])
+        head.partial_fit(tensor(X[90:], device).requires_grad_(), Y[90:])
+        with torch.inference_mode():
+            head.partial_fit(X[:20], Y[:20])
+            head.forget(X[:20], Y[:20])
+
+    assert head.state_digest() == expected
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda head: pickle.loads(pickle.dumps(head))])
 def test_copies_hold_what_waits_on_the_device(copied, device):  # noqa: F811
     with use_device(device):

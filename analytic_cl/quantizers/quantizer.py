@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
-from analytic_cl._device import FEW_ROWS, DeviceRows, device_memory, get_device, sent, torch_device
+from analytic_cl._device import FEW_ROWS, DeviceRows, device_work, get_device, sent, torch_device
 from analytic_cl._json import canonical
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.quantizers import kernels, reference, torch_kernels
@@ -138,7 +138,7 @@ class Quantizer:
     def _on_device(self, X: Any, first_row: int) -> DeviceRows:
         """Rows of an array, or of a tensor wherever it lies."""
         n, d = X.shape
-        with device_memory(f"{n} rows of {self.width} integers"):
+        with device_work(f"{n} rows of {self.width} integers"):
             q = torch_kernels.empty((n, self.width), self.dtype, torch_device())
             for part in row_blocks(n, max(1, torch_kernels.BLOCK // max(d, self.width))):
                 block = X[part]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._device import DeviceRows, device_memory, padded, product, pytorch, sent, torch_device
+from analytic_cl._device import DeviceRows, device_work, padded, product, pytorch, sent, torch_device
 from analytic_cl._parallel import row_blocks
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.interrupts import deferred_interrupts
@@ -45,7 +45,7 @@ class GramOnDevice:
 
     def change(self, rows: NDArray[Any] | DeviceRows, sign: int, interruptible: bool) -> None:
         """Add sign * rows.T @ rows, whole or not at all: the sums of one call are complete before they enter."""
-        with device_memory(f"a Gram matrix of {self._width} columns"), deferred_interrupts() as guard:
+        with device_work(f"a Gram matrix of {self._width} columns"), deferred_interrupts() as guard:
             fresh = self._empty()
             for part in row_blocks(len(rows), BLOCK_ROWS):
                 if interruptible:
@@ -115,7 +115,7 @@ def class_sums_on_device(rows: DeviceRows, codes: NDArray[np.int64], n_classes: 
 
     tensor = rows.tensor
     n, d = tensor.shape
-    with device_memory(f"sums of {n_classes} classes"):
+    with device_work(f"sums of {n_classes} classes"):
         places = sent(codes, tensor.device)
         sums = torch.zeros((n_classes, d), dtype=torch.int64, device=tensor.device)
         for part in row_blocks(n, max(1, _NUMBERS // d)):
