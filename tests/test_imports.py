@@ -47,6 +47,7 @@ ROOMS = [
     "_locks",
     "_config",
     "_containers",
+    "_device",
 ]
 
 

@@ -113,7 +113,7 @@ class Head(Watched, Prediction):
         called.
         """
         self.check_parameters()
-        return self._encode(X, y, sample_id, reset=not self.__sklearn_is_fitted__())
+        return self._encode(X, y, sample_id, reset=not self.__sklearn_is_fitted__()).on_host()
 
     def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool) -> Encoded:
         X, targets = self._validated_rows(X, y, reset)
@@ -124,7 +124,7 @@ class Head(Watched, Prediction):
                 "quantizer or projection changed since the first rows were learned behind "
                 f"{self.quantizer_.describe()}: fit a new head"
             )
-        rows = quantizer.quantise(X)
+        rows = quantizer.rows_to_learn(X)
         if reset:
             self._watch_afresh(quantizer)
         self._watch(X, quantizer)
@@ -266,7 +266,7 @@ class Head(Watched, Prediction):
         """
         self.check_learned_something()
         X, targets = self._validated_rows(X, y)
-        ids = as_ids(sample_id, len(X))
+        ids = as_ids(sample_id, len(targets.codes))
         self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
         rows = self.quantizer_.quantise(X)
         self._watch(X, self.quantizer_)
@@ -393,7 +393,7 @@ class Head(Watched, Prediction):
             raise
         return self
 
-    def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], Targets]:
+    def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[Any, Targets]:
         if not reset and plain_rows(self, X) and plain_labels(y, len(X)):
             return X, encode_labels(y)
         X, y = validated(self, X, y, reset)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._device import DeviceRows
 from analytic_cl.learner.receipt import Receipt, ReceiptDraft
 from analytic_cl.ledger import Draft, Ledger, RowState, SampleId, Selection, Track
 from analytic_cl.quantizers import Quantizer
@@ -85,19 +86,24 @@ class Learner:
 
     # ---- learn
 
-    def learn(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None) -> None:
+    def learn(self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None = None) -> None:
         """Learn integer rows that came out of the quantizer, with a target and perhaps an id each.
+
+        Rows in a device's memory stay there where the state takes them so, and neither ledger nor listener needs them.
 
         Raises ValueError, with nothing changed, for ids that the ledger has or can't keep, and for rows or targets that
         the state can't learn.
         """
         self.ledger.check_new(ids)
         with deferred_interrupts():
-            self.state.check_learnable(rows, targets)
+            # Such a state asks of rows what both kinds have.
+            own = cast("NDArray[Any]", rows) if self.state.takes_device_rows else np.asarray(rows)
+            self.state.check_learnable(own, targets)
             draft = self.ledger.draft(rows, targets, ids)
             before = self.state.revision
-            self._record([draft], lambda: self._add(rows, targets), lambda: self.state.undo(rows, targets, +1))
-            self._tell(before, [Change(rows, targets, +1)])
+            self._record([draft], lambda: self._add(own, targets), lambda: self.state.undo(own, targets, +1))
+            if self.listeners:
+                self._tell(before, [Change(np.asarray(rows), targets, +1)])
 
     def _add(self, rows: NDArray[Any], targets: Targets) -> None:
         self.state.add(rows, targets, from_quantizer=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._device import DeviceRows
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named, other_kind
 from analytic_cl.ledger.records import KEY_BYTES, Records
@@ -191,14 +192,15 @@ class Ledger(Records):
         self.kept.make_writable()
         self.hashed.make_writable()
 
-    def draft(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None) -> Draft:
+    def draft(self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None) -> Draft:
         """Prepare to record learned rows. Their array may be adopted, and is overwritten as rows are erased."""
         if self.track == "none" and not self.keep_rows:
             return Draft(len(rows))
         names: list[SampleId | None] = [None] * len(rows) if ids is None else list(ids)
         keeps_rows = self.keep_rows or self.track == "rows" or (self.track == "auto" and ids is not None)
         table = self.kept if keeps_rows else self.hashed
-        payload = rows if keeps_rows else row_digests(rows, targets, self.keys[0])
+        own = np.asarray(rows)
+        payload = own if keeps_rows else row_digests(own, targets, self.keys[0])
         entries = Entries(payload, self.numbers(targets), 0, names)
         table.reserve(entries)
         return Draft(len(rows), table, entries)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
 from analytic_cl._config import get_backend
+from analytic_cl._containers import local
 from analytic_cl._warnings import warn
 from analytic_cl.quantizers import loss_kernels, loss_reference
 from analytic_cl.quantizers.advice import Sample, verdict
@@ -52,7 +53,7 @@ class Losses:
         self._rows: list[NDArray[np.float64]] = []
         self._groups: dict[int, list[Any]] = {}
 
-    def saw(self, X: NDArray[Any], names: Any = None) -> None:
+    def saw(self, X: Any, names: Any = None) -> None:
         """Count rows that passed the quantizer; a QuantizationWarning says what they lose, with columns by name or
         number.
         """
@@ -61,12 +62,13 @@ class Losses:
             return
         stop = int(np.searchsorted(self._places, self._n_rows))
         taken = slice(self._n_seen, stop)
-        self._count(as_floats(X[self._places[taken] - start]), self._weights[taken])
+        rows = local(X[self._places[taken] - start])  # of a tensor on a GPU, these few come to the host
+        self._count(as_floats(rows), self._weights[taken])
         self._n_seen, self._next_place = stop, int(self._places[stop])
         if self._n_seen < self._next_verdict:
             return
         self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
-        message = self._verdict(names, X.dtype)
+        message = self._verdict(names, rows.dtype)
         if message:
             self._tell(message)
             self._said = True

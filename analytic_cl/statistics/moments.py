@@ -63,6 +63,7 @@ class Moments(ClassState):
     """
 
     kind = "moments"
+    takes_device_rows = True
     _BY_CLASS: ClassVar[dict[str, int]] = {"_sums": 0}
 
     def __init__(self, quantizer: Quantizer, order: int = 2) -> None:

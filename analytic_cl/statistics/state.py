@@ -46,6 +46,8 @@ class State(ABC):
         What solvers can ask of it.
     can_drop_classes : bool
         Whether `drop_class` needs no rows.
+    takes_device_rows : bool
+        Whether `add` and `undo` take `analytic_cl._device.DeviceRows` as well as arrays; false where not said.
     revision : int
         Counts changes, for caches of what is derived from the state.
 
@@ -60,6 +62,7 @@ class State(ABC):
     kind: ClassVar[str]
     provides: frozenset[str] = frozenset()
     can_drop_classes: bool = False
+    takes_device_rows: ClassVar[bool] = False
     revision: int = 0
 
     def __init__(self, quantizer: Quantizer) -> None:
