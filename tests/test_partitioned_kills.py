@@ -12,21 +12,25 @@ from pathlib import Path
 
 import pytest
 from soak_partitioned import Pool, carry_out, digest_of, life, rows_of
+from test_store_erasure import survivors
 
 from analytic_cl import LDAClassifier
 from analytic_cl.distributed import PartitionedStore
 
-KILLS = int(os.environ.get("ANALYTIC_CL_KILLS", "6"))
+KILLS = int(os.environ.get("ANALYTIC_CL_KILLS", "4"))
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
-# Forks a child for each line "first operation, event to be killed at, or 0"; the child says what it has done in a file.
+# Forks a child for each line "first operation, event to be killed at, or 0", where events are beginnings and ends of
+# commits in any of the databases; the child says what it has done in a file.
 NURSERY = f"""
 import os, signal, sys, tempfile, threading
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from soak_partitioned import carry_out, life
 from analytic_cl import LDAClassifier
 from analytic_cl.distributed import PartitionedStore
+from analytic_cl.store.database import Transaction
 
+commit = Transaction.__exit__.__code__
 with tempfile.TemporaryDirectory() as folder:
     with PartitionedStore.create(folder + "/warm", LDAClassifier(), n_parts=2) as store:
         for operation, _ in life(5):
@@ -35,11 +39,12 @@ path, log, operations = sys.argv[1], sys.argv[2], [step for step, _ in life(int(
 
 def child(first, event):
     acknowledged = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    def die(*_):
+    def die(frame, *_):
         nonlocal event
-        event -= 1
-        if event == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if frame.f_code is commit:
+            event -= 1
+            if event == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
     if event:
         threading.setprofile(die)  # operations run in a thread of the store
     store = PartitionedStore.open(path)
@@ -73,8 +78,8 @@ def test_killed_at_any_moment_the_store_opens_before_or_after_the_operation_and_
         assert nursery.stdout.readline() == "ready\n"
         for kill in range(KILLS):
             log.write_text("")
-            by_time = kill % 2
-            print(done + 1, 0 if by_time else chance.randint(1, 30_000), file=nursery.stdin, flush=True)
+            by_time = kill % 3 == 2
+            print(done + 1, 0 if by_time else chance.randint(1, 80), file=nursery.stdin, flush=True)
             pid = int(nursery.stdout.readline())
             if by_time:
                 time.sleep(chance.uniform(0, 0.6))
@@ -88,6 +93,9 @@ def test_killed_at_any_moment_the_store_opens_before_or_after_the_operation_and_
                 assert store.state_digest() in expected, f"after kill {kill}, within {steps[done + 1][0]}"
                 broken_off += store.audit()[-1]["event"] == "withdraw"
                 store.verify(retrain=True)
+                stay = steps[done + (store.state_digest() == expected[1])][1]
+                gone = {name for _, held in steps[: done + 2] for name in held}.difference(stay)
+                assert not survivors(path, [name.encode() + end for name in gone for end in (b'"', b'\\"')])
                 carry_out(store, steps[done + 1][0])  # the caller, who never heard, sends it again
                 done += 1
                 assert store.state_digest() == digest_of(steps[done][1])

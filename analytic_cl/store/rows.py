@@ -173,6 +173,12 @@ class Rows:
 
     # ---- read
 
+    def names(self) -> Iterator[tuple[SampleId | None, str | None]]:
+        """Id and subject of each row that has either."""
+        query = "SELECT sample, subject FROM rows WHERE sample NOT NULL OR subject NOT NULL"
+        for sample, subject in self._db.run(query):
+            yield None if sample is None else name_of(sample), None if subject is None else name_of(subject)
+
     def names_of_chosen(self) -> Iterator[tuple[int, SampleId | None, str | None, Label]]:
         """Number, id, subject and label of each chosen row."""
         labels = self.labels()

@@ -105,6 +105,16 @@ def try_out(register: Register, host: Host, merged: Merged, task: Forget) -> Sto
     return StoreReceipt(task.request, task.kind, **counts, time=register.audit.last()[2], dry_run=True)
 
 
+def brought_back(register: Register, host: Host) -> list[dict[str, Any]]:
+    """Requests for rows of people and ids that have a tombstone: a backup was restored."""
+    everywhere: dict[int, tuple[Any, ...]] = dict.fromkeys(range(register.n_parts), ())
+    names = [pair for part in host.run(work.names, everywhere).values() for pair in part]
+    people = set(register.tombstones.erased_subjects({subject for _, subject in names if subject is not None}))
+    others = [name for name, subject in names if name is not None and subject not in people]
+    ids = [{"sample_id": [name]} for name in register.tombstones.erased_ids(others)]
+    return [*({"subject": subject} for subject in sorted(people)), *ids]
+
+
 def execute(register: Register, host: Host, merged: Merged, tasks: Sequence[Forget]) -> list[Result]:
     """Carry out those requests that are new; what is refused does not stop the others."""
     first_of: dict[str, int] = {}

@@ -76,8 +76,8 @@ class Register:
             self.database.empty_log()
         else:
             warn(
-                f"a reader keeps the log of {self.path / DATABASE} from being emptied: what requests asked for stays in "
-                "it until the next operation",
+                f"a reader keeps the log of {self.path / DATABASE} from being emptied: what requests asked for stays "
+                "in it until the next operation",
                 LeftoverWarning,
             )
 
@@ -152,7 +152,8 @@ def open_register(path: Path) -> Register:
         with database.transaction():
             register.tombstones.expire()
         for draft in path.glob(".*.tmp"):  # of keys that a kill kept from being replaced
-            draft.unlink()
+            if draft.is_symlink() or not draft.is_dir():
+                draft.unlink()
     except BaseException:
         if database is not None:
             database.close()

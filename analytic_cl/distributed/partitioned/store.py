@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import NotFittedError
+from numpy.typing import ArrayLike
 
 from analytic_cl.distributed.partitioned import forgetting, learning
-from analytic_cl.distributed.partitioned.evidence import verify
-from analytic_cl.distributed.partitioned.hosts import Elsewhere, Executor, Here
-from analytic_cl.distributed.partitioned.line import Line, in_line
-from analytic_cl.distributed.partitioned.merged import Merged
-from analytic_cl.distributed.partitioned.register import Register, create_register, open_register
+from analytic_cl.distributed.partitioned.hosts import Executor
+from analytic_cl.distributed.partitioned.line import in_line
+from analytic_cl.distributed.partitioned.reading import PartitionedReading
+from analytic_cl.distributed.partitioned.register import create_register
 from analytic_cl.heads import Head
 from analytic_cl.ledger import as_name
-from analytic_cl.store import RefusedError, StoreError, StoreReceipt
-from analytic_cl.store.files import size_of
+from analytic_cl.store import RefusedError, StoreReceipt
 from analytic_cl.store.names import selection, spread
 from analytic_cl.store.rows import Batch
 from analytic_cl.store.tasks import Forget
-from analytic_cl.store.verification import Verification
+
+_KEYS = ("sample_id", "subject", "label", "session", "request_id", "skip_unknown")  # of a request, in this order
 
 
-class PartitionedStore:
+class PartitionedStore(PartitionedReading):
     """One store in n parts, each a `Store` that a worker can open: `PartitionedStore.create`, `PartitionedStore.open`.
 
     A row lies in the part that SHA-256 of its subject (else of its id, else of its integers) names. Every operation is
@@ -68,19 +65,6 @@ class PartitionedStore:
     (40, 40, 4, True)
     """
 
-    def __init__(self, path: Any, *, executor: Executor | None = None) -> None:
-        self.path = Path(path)
-        self._open: Register | None = open_register(self.path)
-        self._host = Here(self.path) if executor is None else Elsewhere(self.path, executor)
-        self._merged = Merged(self._host, self._open.n_parts)
-        self._encoder = learning.Encoder(self._open)
-        self.line = Line()
-        try:
-            self.line.do(self._settled)
-        except BaseException:
-            self.close()
-            raise
-
     @classmethod
     def create(
         cls,
@@ -112,47 +96,6 @@ class PartitionedStore:
         """
         create_register(Path(path), head, n_parts, tombstone_days)
         return cls(path, executor=executor)
-
-    @classmethod
-    def open(cls, path: Any, *, executor: Executor | None = None) -> Self:
-        """Open a store that is there, and end what a kill broke off: a learning is taken back, a request carried out.
-
-        Raises StoreError, or StoreLockedError naming the process that has it open.
-        """
-        return cls(path, executor=executor)
-
-    def close(self) -> None:
-        """Wait for what is being done, and let other processes open the store."""
-        if self.line.at_home:
-            self.line.end(self._close)
-
-    def _close(self) -> None:
-        if self._open is not None:
-            register, self._open = self._open, None
-            try:
-                self._host.close()
-            finally:
-                register.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _settled(self) -> Register:
-        """The record of the whole, after the end of what was broken off, if anything was."""
-        register = self._open
-        if register is None:
-            raise StoreError(f"the store {self.path} is closed")
-        if register.pending is not None:
-            self._merged.drop()
-            learning.take_back(register, self._host)
-            forgetting.finish(register, self._host, self._merged)
-        register.clean()
-        return register
 
     # ---- learn
 
@@ -248,117 +191,30 @@ class PartitionedStore:
         list of StoreReceipt or RefusedError
             One each, in order. What is refused does not stop the others.
         """
-        keys = ("sample_id", "subject", "label", "session", "request_id", "skip_unknown")
         tasks = []
         for number, request in enumerate(wanted):
-            if unknown := sorted(set(request) - set(keys)):
+            if unknown := sorted(set(request) - set(_KEYS)):
                 raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
-            tasks.append(Forget(*selection(*(request.get(key) for key in keys))))
+            tasks.append(Forget(*selection(*(request.get(key) for key in _KEYS))))
         return forgetting.execute(self._settled(), self._host, self._merged, tasks)
 
-    # ---- the model
-
-    @property
     @in_line
-    def head(self) -> Head:
-        """The head of all parts as it is now, merged. To read from: what changes it goes through the store."""
-        self._settled()
-        return self._merged.head()
-
-    @property
-    @in_line
-    def n_rows(self) -> int:
-        """Rows in the state."""
-        head = self.head
-        return head.state_.n_rows if head.__sklearn_is_fitted__() else 0
-
-    @in_line
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Class of each row, shape (n_samples,)."""
-        head = self.head
-        if not head.__sklearn_is_fitted__():
-            raise NotFittedError(f"the store {self.path} has no rows in use: its model is not fitted")
-        return head.predict(X)
-
-    @in_line
-    def state_digest(self) -> str:
-        """SHA-256 of the state of the whole: that of one head over all rows. Keep it to yourself."""
-        self._settled()
-        return self._merged.digest()
-
-    # ---- evidence
-
-    @in_line
-    def verify(
-        self, *, head: str | None = None, certificate: Mapping[str, Any] | None = None, retrain: bool = False
-    ) -> Verification:
-        """Check the log of the whole, every part, that they tell of the same, and a certificate.
+    def replay_tombstones(self, tombstones: Iterable[Any] = ()) -> list[StoreReceipt]:
+        """Erase again what a restored backup brought back: a request for each person, and each id of nobody.
 
         Parameters
         ----------
-        head : str, optional
-            A published `audit_head` that the log must still pass through.
-        certificate : mapping, optional
-            One of this store's certificates: its signature, its place in the log, those of its parts.
-        retrain : bool, default=False
-            Also learn again, part by part, from all rows.
+        tombstones : iterable, optional
+            From `export_tombstones`, taken after the backup, of which keys.json must be. Without them, the store's own.
 
         Returns
         -------
-        Verification
-
-        Raises
-        ------
-        VerificationError
-            Saying what does not hold.
+        list of StoreReceipt
         """
-        return verify(self._settled(), self._host, self._merged, head, certificate, retrain)
-
-    @in_line
-    def receipt(self, request_id: str) -> StoreReceipt | None:
-        """The receipt of an applied request."""
-        return self._settled().requests.receipt(as_name("request_id", request_id))
-
-    @in_line
-    def requests(self) -> list[dict[str, Any]]:
-        """Id, kind, status, times and reason of every request and named batch, oldest first."""
-        return self._settled().requests.all()
-
-    @in_line
-    def audit(self) -> list[dict[str, Any]]:
-        """The entries of the audit log of the whole, oldest first."""
-        return list(self._settled().audit.entries())
-
-    @property
-    @in_line
-    def audit_head(self) -> str:
-        """Number and hash of the last entry: publish it, and later pass it to `verify`."""
-        return self._settled().audit.head
-
-    @in_line
-    def public_keys(self) -> dict[str, str]:
-        """Public keys of the certificates by id: give them to everyone who checks one."""
-        return self._settled().keys.public_keys()
-
-    @in_line
-    def certificate_keys(self) -> dict[str, str]:
-        """Keys of the certificates' state hashes by id: give them to an auditor, over a private channel."""
-        return self._settled().keys.certificate_keys()
-
-    @in_line
-    def status(self) -> dict[str, Any]:
-        """What the store holds, in counts."""
-        register, head = self._settled(), self.head
-        states = [request["status"] for request in register.requests.all()]
-        return {
-            "path": str(self.path),
-            "head": repr(head),
-            "parts": register.n_parts,
-            "rows": self.n_rows,
-            "classes": len(head.classes_) if head.__sklearn_is_fitted__() else 0,
-            "requests": {state: states.count(state) for state in ("received", "applied", "refused")},
-            "cleaning_due": bool(register.database.about("cleaning")),
-            "tombstones": int(register.database.one("SELECT count(*) FROM tombstones")),
-            "audit_head": register.audit.head,
-            "size_bytes": size_of(self.path),
-        }
+        register = self._settled()
+        with register.database.transaction():
+            register.tombstones.bring(list(tombstones))
+        wanted = forgetting.brought_back(register, self._host)
+        tasks = [Forget(*selection(*(request.get(key) for key in _KEYS))) for request in wanted]
+        results = forgetting.execute(register, self._host, self._merged, tasks)
+        return [result for result in results if isinstance(result, StoreReceipt)]

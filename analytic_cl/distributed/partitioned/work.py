@@ -110,6 +110,12 @@ def _found(store: Store, selector: Selector) -> Found:
     )
 
 
+def names(store: Store) -> list[tuple[SampleId | None, str | None]]:
+    """Ids and subjects of all rows that have either."""
+    with store.turns.mine():
+        return list(store.parts.rows.names())
+
+
 def erase(store: Store, requests: Sequence[tuple[str, Selector]]) -> Erasure:
     """Carry out requests; those that were carried out before change nothing."""
     with store.turns.mine():
