@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -305,6 +306,22 @@ def test_a_part_that_was_put_back_exchanged_or_changed_by_itself_is_found(store,
     Store.create(whole / "part-00", LDAClassifier()).close()
     with pytest.raises(StoreError, match="part-00 is a part of another store"):
         PartitionedStore.open(whole)
+
+
+def test_a_certificate_of_a_part_that_is_signed_anew_is_not_the_one_that_the_whole_names(store):
+    receipt = store.forget(subject="patient 3", request_id="r")
+    store.close()
+    name = f"part-{receipt.certificate['parts'][0]['part']:02d}"
+    with Store.open(store.path / name) as part:
+        old = part.receipt("r")
+        document = {**old.certificate, "versions": {}}
+        del document["signature"]
+        forged = {**document, "signature": part.parts.keys.sign(document)}
+        with part.parts.database.transaction():
+            part.parts.requests.apply(replace(old, certificate=forged))
+        part.verify()
+    with PartitionedStore.open(store.path) as again, pytest.raises(VerificationError, match=f"on record in {name}"):
+        again.verify()
 
 
 # ---- nothing erased is left
