@@ -3,7 +3,9 @@
 import json
 import random
 import shutil
+import signal
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -11,11 +13,11 @@ import numpy as np
 import pytest
 from common import blobs
 from sklearn.base import clone
-from test_store_erasure import survivors
-from test_store_threads import together
+from stores import survivors, together
 
 from analytic_cl import LDAClassifier, NearestNeighborsClassifier, RandomProjection, RLSClassifier, Store
 from analytic_cl.distributed import PartitionedStore
+from analytic_cl.distributed.partitioned import work
 from analytic_cl.distributed.partitioned.routing import deal, part_of_subject
 from analytic_cl.statistics import encode_labels
 from analytic_cl.store import (
@@ -164,8 +166,6 @@ def test_where_a_part_fails_the_others_take_the_batch_back_and_erase_it(store, m
     store.forget(subject="patient 3")
     held, kept = store.state_digest(), [i for i in range(60) if SUBJECTS[i] != "patient 3"]
     assert held == plain(kept) != before
-    from analytic_cl.distributed.partitioned import work
-
     real, calls = work.learn, []
 
     def failing(part, *arguments):
@@ -197,8 +197,6 @@ def test_where_a_part_fails_the_others_take_the_batch_back_and_erase_it(store, m
 
 
 def test_a_request_that_one_part_could_not_carry_out_is_finished_by_the_next_operation(store, monkeypatch):
-    from analytic_cl.distributed.partitioned import work
-
     real, calls = work.erase, []
 
     def failing(part, *arguments):
@@ -243,6 +241,21 @@ def test_requests_come_between_the_batches_of_a_long_learning(store):
     learned = [(X[:5] + number, Y[:5]) for number in range(8)] + [(X[kept], Y[kept])]
     assert store.state_digest() == LDAClassifier().fit(*map(np.concatenate, zip(*learned, strict=True))).state_digest()
     assert store.verify(retrain=True).requests == 3
+
+
+def test_what_ctrl_c_takes_its_caller_from_is_carried_out_all_the_same(store, monkeypatch):
+    real = work.erase
+
+    def pressed(part, *arguments):
+        signal.raise_signal(signal.SIGINT)  # it reaches the main thread, which waits
+        time.sleep(0.1)
+        return real(part, *arguments)
+
+    monkeypatch.setattr(work, "erase", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        store.forget(subject="patient 3", request_id="r")
+    assert store.state_digest() == plain(i for i in range(60) if SUBJECTS[i] != "patient 3")
+    assert store.receipt("r").removed == 4
 
 
 def test_an_executor_does_the_same_as_this_process(store):

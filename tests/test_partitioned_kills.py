@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from soak_partitioned import Pool, carry_out, digest_of, life, rows_of
-from test_store_erasure import survivors
+from stores import survivors
 
 from analytic_cl import LDAClassifier
 from analytic_cl.distributed import PartitionedStore
