@@ -17,7 +17,7 @@ from stores import survivors
 from analytic_cl import LDAClassifier
 from analytic_cl.distributed import PartitionedStore
 
-KILLS = int(os.environ.get("ANALYTIC_CL_KILLS", "4"))
+KILLS = int(os.environ.get("ANALYTIC_CL_KILLS", "3"))
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 # Forks a child for each line "first operation, event to be killed at, or 0", where events are beginnings and ends of
