@@ -25,7 +25,7 @@ test-oldest: .venv-oldest/ready
 soak: .venv/ready-test
 	ANALYTIC_CL_UPDATES=1000000 $(BIN)/python -m pytest tests/test_recursive.py -k many_mixed_updates
 	ANALYTIC_CL_ATTACKS=200 $(BIN)/python -m pytest tests/test_attack_*.py -n auto
-	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py -n auto
+	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py tests/test_partitioned_kills.py -n auto
 	ANALYTIC_CL_THREAD_ROUNDS=1000 $(BIN)/python -m pytest tests/test_store_threads.py -k eight_threads
 
 lint: .venv/ready-lint
