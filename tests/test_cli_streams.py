@@ -172,7 +172,8 @@ def test_a_chunk_that_is_wrong_names_the_rows_that_are_in_and_start_goes_on(monk
     ("names", "message"),
     [
         (["a.npy", "b.parquet"], "files of .npy, .parquet: many files must be of one kind"),
-        ([], "there are no files of rows"),
+        (["a.npy", "b.csv"], "files of .csv, .npy: many files must be of one kind"),
+        (["a.json"], "there are no files of rows"),
         (["sub/a.npy"], "holds folders, such as sub"),
     ],
 )

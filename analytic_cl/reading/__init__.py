@@ -16,6 +16,7 @@ from analytic_cl.reading.features import FeatureStream as FeatureStream
 from analytic_cl.reading.features import feature_columns as feature_columns
 from analytic_cl.reading.features import open_features as open_features
 from analytic_cl.reading.features import read_features as read_features
+from analytic_cl.reading.streams import stream_batches as stream_batches
 from analytic_cl.reading.tables import open_table as open_table
 from analytic_cl.reading.text import integers_if_all as integers_if_all
 from analytic_cl.reading.text import is_integer as is_integer

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ARROW = (".parquet", ".feather", ".arrow", ".ipc")
 SHARDED = (".npy", ".safetensors", *ARROW)  # what may come in many files
+_ROWS = (*SHARDED, ".npz", ".csv")  # other files in a folder are taken for notes on these
 
 _NUMBERS = re.compile(r"(\d+)")
 
@@ -24,7 +25,7 @@ def shards(path: Path) -> list[Path]:
             raise ValueError(
                 f"{path} holds folders, such as {folder.name}: name its files by a pattern, {path}/*/*.npy"
             )
-        found = [each for each in found if each.suffix.lower() in SHARDED]
+        found = [each for each in found if each.suffix.lower() in _ROWS]
     elif path.exists() or not glob.has_magic(str(path)):
         return [path]
     else:
