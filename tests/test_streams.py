@@ -197,12 +197,14 @@ def test_ctrl_c_ends_a_stream_after_a_whole_batch_with_no_thread_left(monkeypatc
     assert head.state_digest() == looped(LDAClassifier(), PARTS[:5]).state_digest()
 
 
-def test_ctrl_c_while_the_stream_waits_for_a_batch_to_be_learned(monkeypatch):
+def test_ctrl_c_again_and_again_while_the_stream_waits_for_a_batch_to_be_learned(monkeypatch):
     waiting, learn = threading.Event(), LDAClassifier.learn_encoded
 
     def interrupted(self, *arguments):
         reaches(waiting)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        for _ in range(3):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.03)
         return learn(self, *arguments)
 
     def source():
@@ -211,13 +213,15 @@ def test_ctrl_c_while_the_stream_waits_for_a_batch_to_be_learned(monkeypatch):
         waiting.set()
 
     monkeypatch.setattr(LDAClassifier, "learn_encoded", interrupted)
-    head = LDAClassifier()
+    head, threads = LDAClassifier(), threading.active_count()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as raised:
             head.partial_fit_stream(source())
     finally:
         signal.signal(signal.SIGINT, before)
+    assert threading.active_count() == threads
+    assert "learned before it: 160 rows in 2 batches" in raised.value.__context__.__notes__[0]  # of the first
     assert head.state_digest() == LDAClassifier().fit(X[:160], Y[:160]).state_digest()
 
 

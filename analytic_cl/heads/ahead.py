@@ -60,16 +60,18 @@ def learn_ahead(
                 going.pop().result()
                 done(learned[-1])
     except BaseException as error:
-        with deferred_interrupts():
-            pool.shutdown()
-        earlier = going[0].exception() if going else None
-        cause = earlier if earlier is not None and isinstance(error, Exception) else error
-        cause.add_note(
-            f"This was in batch {len(learned) + 1} of the stream; learned before it: {sum(learned):,} rows in "
-            f"{len(learned)} batches, and nothing else"
-        )
-        if isinstance(iterator, GeneratorType):
-            iterator.close()
+        try:
+            with deferred_interrupts():  # a Ctrl-C after the first one waits for the batch, too
+                pool.shutdown()
+                earlier = going[0].exception() if going else None
+                cause = earlier if earlier is not None and isinstance(error, Exception) else error
+                cause.add_note(
+                    f"This was in batch {len(learned) + 1} of the stream; learned before it: {sum(learned):,} rows in "
+                    f"{len(learned)} batches, and nothing else"
+                )
+        finally:
+            if isinstance(iterator, GeneratorType):
+                iterator.close()
         if cause is not error:
             raise cause from None
         raise
