@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
+from analytic_cl._device import get_device
 from analytic_cl._locks import holding
 from analytic_cl.heads.ahead import Ready, has_no_rows, learn_ahead
 from analytic_cl.heads.declared import declared_after
@@ -27,7 +28,7 @@ class Streamed(Watched, Prediction):
     ) -> Self:
         raise NotImplementedError
 
-    def encode(self, X: Any, y: Any, sample_id: Any = None) -> Encoded:
+    def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool) -> Encoded:
         raise NotImplementedError
 
     def partial_fit_stream(
@@ -76,7 +77,8 @@ class Streamed(Watched, Prediction):
 
         Exactness: bit for bit as `partial_fit` with each batch in turn.
 
-        Other threads may use the head meanwhile, and see it after whole batches.
+        Other threads may use the head meanwhile, and see it after whole batches. On a GPU (`use_device`) the calling
+        thread does it all, as the GPU's queue works on by itself.
 
         Examples
         --------
@@ -112,6 +114,7 @@ class Streamed(Watched, Prediction):
 
     def _twin(self) -> Self:
         """A copy that encodes rows beside this head; what they lose on the way is counted here."""
+        self.check_parameters()
         if self.losses is None:
             self._watch_afresh(self.quantizer_)
         twin = copy(self)
@@ -125,7 +128,8 @@ class BatchReader:
     def __init__(self, head: Streamed, classes: Any = None) -> None:
         self.head = head
         self.classes = None if classes is None else declared_labels(classes)
-        self.at_once = not holding(changed=(head,)).wanted  # it is held here: another thread would wait for this one
+        # Another thread would wait for this one, which holds the head; on a GPU it would have another queue and card.
+        self.at_once = not holding(changed=(head,)).wanted or get_device() != "cpu"
         self._twin: Streamed | None = None
 
     def ready(self, X: Any, y: Any, sample_id: Any) -> Ready:
@@ -138,8 +142,8 @@ class BatchReader:
                 head.partial_fit(X, y, classes, sample_id=sample_id)
                 return Ready(head.state_.n_rows, None)
             self._twin = head._twin()
-        new, learner = self._twin.encode(X, y, sample_id), self._twin.learner_
-        return Ready(len(new.rows), lambda: head.learn_encoded(new, learner, classes))
+        new, learner = self._twin._encode(X, y, sample_id, reset=False), self._twin.learner_
+        return Ready(len(new.targets.codes), lambda: head.learn_encoded(new, learner, classes))
 
 
 def check_learned_rows(head: Streamed) -> None:
