@@ -13,9 +13,8 @@ from analytic_cl._locks import changing, holding, reading
 from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.encoded import Encoded
-from analytic_cl.heads.prediction import Prediction
+from analytic_cl.heads.streaming import Streamed
 from analytic_cl.heads.validation import check_known, check_same_names, plain_labels, plain_rows, validated
-from analytic_cl.heads.watching import Watched
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import as_ids
 from analytic_cl.quantizers import Quantizer, resolve_quantizer
@@ -25,7 +24,7 @@ from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_labe
 _FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved", "_losses")
 
 
-class Head(Watched, Prediction):
+class Head(Streamed):
     """Base of all heads. A subclass says what it needs of a state, and how its scores come out of that.
 
     It defines ``__init__`` with at least `quantizer`, `projection` and `track`, and
@@ -100,11 +99,7 @@ class Head(Watched, Prediction):
         self.adopt(learner)
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        new = self._encode(X, y, sample_id, reset=False)
-        declared = declared_after(self._declared, classes, new.targets.values)
-        with deferred_interrupts():
-            self.learner_.learn(new.rows, new.targets, new.ids)
-            self.declare(declared)
+        self._learn_encoded(self._encode(X, y, sample_id, reset=False), classes)
 
     def encode(self, X: Any, y: Any, sample_id: Any = None) -> Encoded:
         """Validate rows, labels and ids and quantise the rows, as if they were to be learned.
