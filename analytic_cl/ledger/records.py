@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,9 @@ class Records:
 
     def numbers(self, targets: Targets) -> NDArray[np.int64]:
         """Numbers of targets, new ones given out as needed."""
-        for value in targets.values:
-            if value not in self.number_of:
-                self.number_of[value] = max(self.number_of.values(), default=-1) + 1
+        new = [value for value in targets.values if value not in self.number_of]
+        if new:
+            self.number_of.update(zip(new, count(max(self.number_of.values(), default=-1) + 1)))
         table = np.array([self.number_of[value] for value in targets.values], dtype=np.int64)
         return table[targets.codes]
 
