@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analytic_cl._device import DeviceRows
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named, other_kind
+from analytic_cl.ledger.merged import find_merged
 from analytic_cl.ledger.records import KEY_BYTES, Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.search import NotLearnedError, find_rows
@@ -151,6 +152,21 @@ class Ledger(Records):
         number = self.number_of.get(value, -1)
         kept, hashed = (t.live()[t.codes[t.live()] == number] for t in (self.kept, self.hashed))
         return Selection(kept, hashed)
+
+    def find_merged(self, other: Ledger) -> Selection:
+        """All that another ledger holds, as `drafts_of` brought it here.
+
+        An id must be here with the same row and label, a row without an id as often as there, a digest under the same
+        key. Raises NotLearnedError otherwise, and where rows without a record are not as many here; of which classes
+        these are the ledgers don't know, and whoever asks must.
+        """
+        found = Selection(*find_merged(self, other), other.untracked)
+        if other.untracked > self.untracked:
+            raise NotLearnedError(
+                f"{other.untracked} rows were learned there without a record, and only {self.untracked} here: they "
+                "were not merged, or are forgotten already; nothing was forgotten"
+            )
+        return found
 
     def find_all(self) -> Selection:
         """All rows."""

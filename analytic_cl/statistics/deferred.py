@@ -109,13 +109,13 @@ class DeferredGram:
                     if rows.flags.writeable:
                         rows.fill(0)
 
-    def merge(self, other: DeferredGram) -> None:
-        """Add another matrix."""
+    def merge(self, other: DeferredGram, sign: int = +1) -> None:
+        """Add another matrix, or take it away."""
         theirs = other.planes
         with deferred_interrupts(), self._lock:
             self._diagonal = None
             for mine, plane in zip(self._planes, theirs, strict=True):
-                np.add(mine, plane, out=mine)
+                (np.add if sign > 0 else np.subtract)(mine, plane, out=mine)
 
     def __getstate__(self) -> tuple[Quantizer, gram.Planes]:
         return self._quantizer, self.planes

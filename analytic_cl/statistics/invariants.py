@@ -13,6 +13,9 @@ from analytic_cl.statistics import gram
 # Behind a 32-bit quantizer squares pass 2^63, so diagonals are Python integers in object arrays there.
 Diagonal = NDArray[Any]
 
+NEVER_LEARNED = "these rows were never all learned under these labels"
+NOT_THE_SAME = "these are as many rows as were learned, but not the same rows"
+
 
 def gram_diagonal(planes: gram.Planes, quantizer: Quantizer) -> Diagonal:
     """Diagonal of the Gram matrix, exactly; of several, where planes have a row for each."""
