@@ -11,7 +11,8 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client, LocalCluster, SchedulerPlugin
+from dask.callbacks import Callback
+from distributed import Client, LocalCluster
 
 from analytic_cl import (
     GaussianClassifier,
@@ -105,32 +106,6 @@ def test_a_worker_killed_in_the_middle_changes_no_bit(client, tmp_path):
     assert learned.forget(sample_id=ids[:30]).removed == 30
 
 
-class Counting(SchedulerPlugin):
-    """How many states the workers held at most."""
-
-    name = "counting"
-    now = most = made = 0
-
-    def transition(self, key, start, finish, *args, **kwargs):
-        if str(key).startswith(("learn-", "combine-")):
-            self.now += (finish == "memory") - (start == "memory")
-            self.most = max(self.most, self.now)
-            self.made += finish == "memory"
-
-
-def test_few_states_wait_on_workers_however_many_chunks_there_are(client):
-    client.register_plugin(Counting())
-    counting = client.cluster.scheduler.plugins["counting"]
-    X = da.random.default_rng(0).normal(size=(100 * 50, 4), chunks=(50, 4))
-    with client.as_current():
-        distributed.fit(NearestMeanClassifier(track="none"), X, np.arange(5000) % 3)
-    client.unregister_scheduler_plugin("counting")
-
-    assert counting.made >= 100
-    assert counting.most <= 50  # 14 to 25, the more the longer tasks wait for a core
-    assert counting.now == 0
-
-
 def test_an_error_on_a_worker_names_the_chunk_and_leaves_the_head(client, capsys):
     X, y, ids = rows()
     head = LDAClassifier().fit(X, y)
@@ -204,7 +179,7 @@ NAMED = ("dask frames", "frame, arrays with lengths", "pandas")
     ids=lambda head: type(head).__name__,
 )
 def test_more_chunks_join_what_was_learned(head):
-    X, y, ids = rows()
+    X, y, _ = rows()
     head.fit(X[:100], y[:100])
     distributed.partial_fit(head, da.from_array(X[100:], chunks=(70, D)), y[100:])
 
@@ -213,7 +188,6 @@ def test_more_chunks_join_what_was_learned(head):
 
 
 def test_what_rows_and_labels_are_both_made_from_is_read_once():
-    X, y, ids = rows()
     read = []
 
     def load(number):
@@ -230,7 +204,7 @@ def test_what_rows_and_labels_are_both_made_from_is_read_once():
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_predictions_are_lazy_and_have_the_shape_and_type_of_the_heads(method, n_classes, monkeypatch):
-    X, y, ids = rows()
+    X, y, _ = rows()
     names = np.array(["a", "bb", "ccc"])[y % n_classes]
     head, unpacked = LDAClassifier().fit(X, names), []
     monkeypatch.setattr(dask_engine, "unpack", lambda data: unpacked.append(1) or states.unpack(data))
@@ -267,6 +241,31 @@ def test_a_task_uses_one_thread_and_nothing_of_its_input_changes(monkeypatch):
     assert set(threads) == {1}
     assert first == again
     np.testing.assert_array_equal(X, before)
+
+
+class Counting(Callback):
+    """How many states are in memory at most."""
+
+    most = made = 0
+
+    def _posttask(self, key, result, dsk, state, worker_id):
+        held = [name for name in state["cache"] if str(name).startswith(("learn-", "combine-"))]
+        self.made += key in held
+        self.most = max(self.most, len(held))
+
+
+@pytest.mark.parametrize(("n_chunks", "most"), [(64, 10), (256, 13)])
+def test_few_states_wait_however_many_chunks_there_are(n_chunks, most):
+    X = da.zeros((n_chunks * 50, 4), chunks=(50, 4))
+    graph = dask_graph.learned(
+        states.template(NearestMeanClassifier(track="none"), afresh=True),
+        dask_rows.pieces_of(X + 1, np.arange(len(X)) % 3),
+    )
+    with Counting() as counting:
+        graph.compute(scheduler="synchronous")
+
+    assert counting.made > n_chunks
+    assert counting.most <= most  # 3 a level of the tree, and one that is made
 
 
 def test_consecutive_chunks_are_learned_together_and_large_ones_alone(monkeypatch):
@@ -337,7 +336,7 @@ def test_chunks_whose_lengths_differ_are_refused_while_learning():
 
 
 def test_predictions_that_a_head_has_not_are_refused_before_computing():
-    X, y, ids = rows()
+    X, y, _ = rows()
     with pytest.raises(ValueError, match="method must be"):
         distributed.predict(LDAClassifier().fit(X, y), X, "forget")
     with pytest.raises(ValueError, match="RLSClassifier has no predict_proba"):

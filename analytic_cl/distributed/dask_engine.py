@@ -28,8 +28,8 @@ def fit(head: H, X: Any, y: Any, sample_id: Any = None, *, progress: bool = Fals
     X : dask array or DataFrame of shape (n_samples, n_features), or list of delayed
         Chunks of rows; columns are brought into one chunk. A NumPy array or a frame in memory is cut.
     y, sample_id : dask array, series or list of delayed; or array-like of shape (n_samples,)
-        Labels and names of the same rows, cut as X is. Where X doesn't say how many rows its chunks have, as data frames
-        don't, these are paired with chunks of y: a chunk of different lengths is refused while learning.
+        Labels and names of the same rows, cut as X is. Where X doesn't say how many rows its chunks have, as frames
+        don't, its chunks are paired with those of y, and other lengths are refused while learning.
     progress : bool, default=False
         Show a bar. Tasks are called ``learn`` and ``combine`` in Dask's dashboard.
 
@@ -52,9 +52,10 @@ def fit(head: H, X: Any, y: Any, sample_id: Any = None, *, progress: bool = Fals
 
     Exactness: bit for bit equal to `Head.fit` on all rows, for any chunks, workers, and losses of workers.
 
-    Cost: n d^2 operations in all, on one thread a task. A task learns chunks of 8,192 rows together, of 4 d where that is
-    more, or one larger chunk; it sends a state of 4 d^2 bytes, and four states are added up at a time: some
-    3 log_4(n_chunks) of them wait, and two a thread are worked on. Heads that keep rows, and ledgers that do, send these too.
+    Cost: n d^2 operations, on one thread a task. A task learns some 8,192 rows, or 4 d where that is more, in one or
+    more chunks, or one larger chunk, and gives a state of 4 d^2 bytes. Four states are added up at a time; three wait
+    at each of the log_4(n_tasks) levels, and a few a worker while they are sent. Heads and ledgers that keep rows send
+    them, too.
 
     Examples
     --------
@@ -66,7 +67,7 @@ def fit(head: H, X: Any, y: Any, sample_id: Any = None, *, progress: bool = Fals
     >>> head.state_digest() == LDAClassifier().fit(X.compute(), y.compute()).state_digest()
     True
     """
-    return adopt_part(head, _learned(head, X, y, sample_id, progress, afresh=True))  # type: ignore[return-value]
+    return adopt_part(head, _learned(head, X, y, sample_id, progress, afresh=True))
 
 
 def partial_fit(head: H, X: Any, y: Any, sample_id: Any = None, *, progress: bool = False) -> H:
@@ -84,7 +85,7 @@ def partial_fit(head: H, X: Any, y: Any, sample_id: Any = None, *, progress: boo
     >>> distributed.partial_fit(head, X[100:], y[100:]).state_digest() == distributed.fit(head, X, y).state_digest()
     True
     """
-    return merge_part(head, _learned(head, X, y, sample_id, progress, afresh=False))  # type: ignore[return-value]
+    return merge_part(head, _learned(head, X, y, sample_id, progress, afresh=False))
 
 
 def _learned(head: Head, X: Any, y: Any, sample_id: Any, progress: bool, *, afresh: bool) -> Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from analytic_cl._config import use_threads
 from analytic_cl._parallel import row_blocks
@@ -53,19 +53,18 @@ def _combine(parts: list[Part]) -> Part:
 
 def computed(node: Any, progress: bool) -> Part:
     """The value of a delayed one, by the scheduler in force: a client's cluster, or threads of this process."""
-    dask = load_dask()
-    if not progress:
-        part: Part = node.compute()
-        return part
-    client = getattr(dask.base.get_scheduler(collections=[node]), "__self__", None)
+    return cast(Part, _computed_with_bar(node) if progress else node.compute())
+
+
+def _computed_with_bar(node: Any) -> Any:
+    client = getattr(load_dask().base.get_scheduler(collections=[node]), "__self__", None)
     if client is None:
         from dask.diagnostics import ProgressBar
 
         with ProgressBar():
-            return computed(node, False)
-    from distributed import progress as bar
+            return node.compute()
+    from distributed import progress
 
     future = client.compute(node)
-    bar(future)
-    part = future.result()
-    return part
+    progress(future)
+    return future.result()

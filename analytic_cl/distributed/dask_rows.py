@@ -71,7 +71,9 @@ def _in_memory(X: Any) -> Any:
 
 
 def _is_delayed_list(values: Any) -> bool:
-    return isinstance(values, list | tuple) and len(values) > 0 and all(is_a(v, "dask.delayed", "Delayed") for v in values)
+    return (
+        isinstance(values, list | tuple) and len(values) > 0 and all(is_a(v, "dask.delayed", "Delayed") for v in values)
+    )
 
 
 def _known(sizes: Sequence[float]) -> list[int | None]:
@@ -136,8 +138,8 @@ def _check_number(n: int, name: str, sizes: list[int | None]) -> None:
 def _check_partitions(n: int, name: str, sizes: list[int | None]) -> None:
     if n != len(sizes):
         raise ValueError(
-            f"X comes in {len(sizes)} chunks and {name} in {n}, and they don't say how many rows these have: repartition "
-            "one as the other"
+            f"X comes in {len(sizes)} chunks and {name} in {n}, and they don't say how many rows these have: "
+            "repartition one as the other"
         )
 
 
