@@ -23,6 +23,7 @@ from analytic_cl import (
     distributed,
 )
 from analytic_cl._config import get_threads
+from analytic_cl.comparison.engine import run
 from analytic_cl.distributed import dask_engine, dask_graph, dask_rows, states
 from analytic_cl.extractors import CallableExtractor, ContinualPipeline
 from analytic_cl.heads import head_entries
@@ -44,8 +45,8 @@ def client():
 @pytest.fixture(autouse=True)
 def small_tasks(monkeypatch):
     """Tasks of 50 rows, so that few rows make a tree."""
-    monkeypatch.setattr(dask_rows, "_ROWS", 50)
-    monkeypatch.setattr(dask_rows, "_ROWS_A_FEATURE", 0)
+    monkeypatch.setattr(dask_rows, "_LEAST_ROWS", 50)
+    monkeypatch.setattr(dask_rows, "_MOST_ROWS", 50)
 
 
 def rows(seed=0):
@@ -121,6 +122,28 @@ def test_an_error_on_a_worker_names_the_chunk_and_leaves_the_head(client, capsys
 
     assert head.state_digest() == before
     assert "Completed" in capsys.readouterr().out
+
+
+def test_a_comparison_whose_seeds_run_on_workers_finds_the_same(client, tmp_path):
+    X, y, _ = rows()
+    given = (X[:400], y[:400], X[400:], y[400:]), "class-incremental:2", "lda,nearest-mean", "ridge-joint", 2
+
+    def on_workers(run_seed, seeds):
+        return (future.result() for future in client.map(run_seed, seeds))
+
+    def without_times(runs):
+        return [
+            [
+                (run["method"], run["seed"]),
+                [{k: v for k, v in s.items() if "seconds" not in k} for s in run["sessions"]],
+            ]
+            for run in runs
+        ]
+
+    there = run(*given, tmp_path, map_seeds=on_workers)
+
+    assert without_times(there) == without_times(run(*given))
+    assert without_times(run(*given, tmp_path)) == without_times(there)  # from the files that were left
 
 
 # ---- without a client
@@ -278,7 +301,7 @@ def test_consecutive_chunks_are_learned_together_and_large_ones_alone(monkeypatc
     assert sizes(ones.rechunk((60, D)), y[:120]) == [[60], [60]]
     assert [len(group) for group in sizes(ones[ones[:, 0] > 0], ones[ones[:, 0] > 0, 1])] == [1] * 12
     assert sizes(X[:120], y[:120]) == [[40]] * 3
-    monkeypatch.setattr(dask_rows, "_BYTES", 20 * 8 * D)
+    monkeypatch.setattr(dask_rows, "_MOST_BYTES", 20 * 8 * D)
     assert sizes(ones, y[:120]) == [[10, 10]] * 6
 
 

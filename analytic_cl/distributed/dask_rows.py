@@ -13,9 +13,10 @@ from analytic_cl._containers import is_a, local, objects
 from analytic_cl.heads.validation import label_input
 from analytic_cl.ledger import as_ids
 
-_ROWS = 8192  # a state costs some d^2 operations to make, send and check, so it should stand for more rows than that
-_ROWS_A_FEATURE = 4  # then a state has a quarter of the bytes of its rows in float32
-_BYTES = 2**28  # of rows that a task holds at a time, unless a single chunk has more
+# A state costs some d^2 operations to make, send and check, so it should stand for many rows; but workers want a share.
+_TASKS = 64  # into which all rows are cut, within these bounds
+_LEAST_ROWS, _MOST_ROWS = 2**13, 2**16
+_MOST_BYTES = 2**28  # of rows that a task holds at a time, unless a single chunk has more
 
 
 class Piece(NamedTuple):
@@ -33,26 +34,27 @@ def pieces_of(X: Any, y: Any, sample_id: Any = None) -> list[list[Piece]]:
 
     Raises ValueError where X, y and ids can't be of the same rows, as far as this is known without computing them.
     """
+    rows = 0  # that a task learns; a chunk of unknown length is one
     # Graphs are not optimised one by one: what X and y are both made from would be read twice.
     if is_a(X, "dask.array", "Array"):
         X = whole_rows(X)
         sizes = _known(X.chunks[0])
+        rows = _rows_a_task(sum(size or 0 for size in sizes), X.shape[1] * X.dtype.itemsize)
         parts: list[Any] = X.to_delayed(optimize_graph=False).ravel().tolist()
-        width, item = X.shape[1], X.dtype.itemsize
     elif is_a(X, "dask.dataframe", "DataFrame"):
         parts = X.to_delayed(optimize_graph=False)
-        sizes, width, item = [None] * len(parts), len(X.columns), 8
+        sizes = [None] * len(parts)
     elif _is_delayed_list(X):
-        parts, sizes, width, item = list(X), [None] * len(X), 1, 8
+        parts, sizes = list(X), [None] * len(X)
     else:
         X = _in_memory(X)
-        width, item = X.shape[1], 4
-        sizes = _cut(len(X), _rows_a_task(width, item))
+        rows = _rows_a_task(len(X), X.shape[1] * 8)
+        sizes = _cut(len(X), rows)
         parts = _slices(X, sizes)
     labels = _aligned(y, "y", X, sizes)
     ids: list[Any] = [None] * len(parts) if sample_id is None else _aligned(sample_id, "sample_id", X, sizes)
     pieces = list(map(Piece, _places(sizes), sizes, parts, labels, ids))
-    return _grouped(pieces, _rows_a_task(width, item))
+    return _grouped(pieces, rows)
 
 
 def whole_rows(X: Any) -> Any:
@@ -150,8 +152,9 @@ def _places(sizes: list[int | None]) -> list[str]:
     return [f"chunk {i}, which is rows {a} to {b - 1}" for i, (a, b) in enumerate(pairwise(edges))]
 
 
-def _rows_a_task(width: int, item: int) -> int:
-    return max(1, min(max(_ROWS, _ROWS_A_FEATURE * width), _BYTES // max(1, width * item)))
+def _rows_a_task(n: int, bytes_a_row: int) -> int:
+    rows = min(max(n // _TASKS, _LEAST_ROWS), _MOST_ROWS)
+    return max(1, min(rows, _MOST_BYTES // max(1, bytes_a_row)))
 
 
 def _grouped(pieces: list[Piece], rows: int) -> list[list[Piece]]:
