@@ -53,7 +53,7 @@ def fit(head: H, X: Any, y: Any, sample_id: Any = None, *, progress: bool = Fals
     Exactness: bit for bit equal to `Head.fit` on all rows, for any chunks, workers, and losses of workers.
 
     Cost: n d^2 operations, on one thread a task. A task learns consecutive chunks, a 64th of all rows, but at least
-    8,192 and at most 65,536 or 256 MB, or one larger chunk, or one of a frame, and gives a state of 4 d^2 bytes. Four
+    16,384 and at most 65,536 or 256 MB, or one larger chunk, or one of a frame, and gives a state of 4 d^2 bytes. Four
     states are added up at a time; three wait at each of the log_4(n_tasks) levels, and a few a worker while they are
     sent. Heads and ledgers that keep rows send them, too.
 

@@ -15,7 +15,7 @@ from analytic_cl.ledger import as_ids
 
 # A state costs some d^2 operations to make, send and check, so it should stand for many rows; but workers want a share.
 _TASKS = 64  # into which all rows are cut, within these bounds
-_LEAST_ROWS, _MOST_ROWS = 2**13, 2**16
+_LEAST_ROWS, _MOST_ROWS = 2**14, 2**16
 _MOST_BYTES = 2**28  # of rows that a task holds at a time, unless a single chunk has more
 
 
