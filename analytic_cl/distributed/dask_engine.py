@@ -129,7 +129,7 @@ def predict(head: Head, X: Any, method: Method = "predict") -> Any:
     >>> y = (X[:, 0] > 0).astype(int)
     >>> head = distributed.fit(LDAClassifier(), X, y)
     >>> distributed.predict(head, X)
-    dask.array<predict, shape=(600,), dtype=int64, chunksize=(70,), chunktype=numpy.ndarray>
+    dask.array<predicted, shape=(600,), dtype=int64, chunksize=(70,), chunktype=numpy.ndarray>
     >>> bool((distributed.predict(head, X).compute() == head.predict(X)).all())
     True
     """
@@ -147,17 +147,15 @@ def predict(head: Head, X: Any, method: Method = "predict") -> Any:
     meta = np.empty((0, columns) if columns else 0, dtype)
     # Unpacked by a task, so that a worker has it as one object, whose weights all of its tasks share.
     on_worker = load_dask().delayed(unpack, pure=True)(pack(head))
-    answer = partial(_answer, method=method, meta=meta)
+    answer = partial(predicted, method=method, meta=meta)
     if not is_array:
         return X.map_partitions(answer, on_worker, meta=meta)
     X = whole_rows(X)
     chunks = (X.chunks[0], (columns,)) if columns else (X.chunks[0],)
-    return X.map_blocks(
-        answer, on_worker, token=method, dtype=dtype, chunks=chunks, drop_axis=None if columns else 1, meta=meta
-    )
+    return X.map_blocks(answer, on_worker, dtype=dtype, chunks=chunks, drop_axis=None if columns else 1, meta=meta)
 
 
-def _answer(rows: Any, head: Head, *, method: str, meta: Any) -> Any:
+def predicted(rows: Any, head: Head, *, method: str, meta: Any) -> Any:
     if not len(rows):
         return meta
     with use_threads(1):
