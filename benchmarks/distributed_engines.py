@@ -1,12 +1,16 @@
 """One fit by every engine against one process: the same digest, how many seconds, and what the engine costs.
 
 Rows are made chunk by chunk where they are learned, from small integers, so that nothing waits for a disk or a network.
-An engine is a function from `Made` to `Outcome`; those that are not installed are left out, with a word.
+An engine is a function from `Made` to `Outcome`; those that are not installed are left out, with a word. Overhead is
+against one process with all cores that makes and learns the same chunks in a loop, efficiency that of each core against
+such a loop on one.
 
     ROWS=200000 FEATURES=1024 WORKERS=1,2,7 python benchmarks/distributed_engines.py
 """
 
 import json
+import logging
+import math
 import os
 import signal
 import tempfile
@@ -43,12 +47,21 @@ class Made(NamedTuple):
         return np.random.default_rng([number, 1]).integers(0, CLASSES, self.sizes[number])
 
 
+class Engine(NamedTuple):
+    """What fits, what must be installed for it, and how many of its workers learn at a time."""
+
+    run: Callable[[Made], "Outcome"]
+    module: str = "numpy"
+    workers: int | None = None
+
+
 class Outcome(NamedTuple):
-    """Of a fit: its seconds, those until the engine was ready, and the digest of what was learned."""
+    """Of a fit: its seconds, those until the engine was ready, the digest of what was learned, processor seconds."""
 
     seconds: float
     start: float
     digest: str
+    cpu: float | None = None  # of all processes that learn; a busy machine stretches the others
     note: str = ""
 
 
@@ -65,18 +78,20 @@ def made(n, n_features):
 def in_memory(rows):
     numbers = range(len(rows.sizes))
     X, y = np.concatenate([*map(rows.X, numbers)]), np.concatenate([*map(rows.y, numbers)])
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     head = LDAClassifier().fit(X, y)
-    return Outcome(time.perf_counter() - start, 0.0, head.state_digest(), "without making the rows")
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    return Outcome(seconds, 0.0, head.state_digest(), cpu, "without making the rows")
 
 
 def in_a_loop(rows, threads):
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     head = LDAClassifier()
     with use_threads(threads):
         for number in range(len(rows.sizes)):
             head.partial_fit(rows.X(number), rows.y(number))
-    return Outcome(time.perf_counter() - start, 0.0, head.state_digest(), f"{threads} threads")
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    return Outcome(seconds, 0.0, head.state_digest(), cpu, f"{threads} threads")
 
 
 # ---- Dask
@@ -109,53 +124,51 @@ def with_dask(rows, workers, killed=False):
         chunks = rows.sizes, (rows.n_features,)
         return da.map_blocks(X, chunks=chunks, dtype=np.float32), da.map_blocks(y, chunks=chunks[:1], dtype=np.int64)
 
-    begun = time.perf_counter()
+    begun, quiet = time.perf_counter(), {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=workers, threads_per_worker=1, **quiet) as cluster,
         Client(cluster) as client,
     ):
         distributed.fit(LDAClassifier(), *arrays(Made((300,) * 4 * workers, rows.n_features)))  # imports, kernels
         client.register_plugin(Counting())
-        start = time.perf_counter()
+        start, before = time.perf_counter(), client.run(time.process_time)
         X, y = arrays(rows, Path(folder) / "killed" if killed else None)
         head = distributed.fit(LDAClassifier(), X, y)
         seconds = time.perf_counter() - start
+        cpu = None if killed else sum(client.run(time.process_time).values()) - sum(before.values())
         most = cluster.scheduler.plugins["counting"].most
-    return Outcome(seconds, start - begun, head.state_digest(), f"at most {most} states waited on all workers")
+    return Outcome(seconds, start - begun, head.state_digest(), cpu, f"at most {most} states on all workers")
 
 
-ENGINES: dict[str, tuple[str, Callable[[Made], Outcome]]] = {
-    "one process, all rows in memory": ("numpy", in_memory),
-    "one process, a loop over chunks": ("numpy", partial(in_a_loop, threads=get_threads())),
-    "one process, one thread, a loop over chunks": ("numpy", partial(in_a_loop, threads=1)),
-    **{f"Dask, {n} processes": ("distributed", partial(with_dask, workers=n)) for n in WORKERS},
-    "Dask, 2 processes, one killed": ("distributed", partial(with_dask, workers=2, killed=True)),
+LOOP, ALONE = "one process, a loop over chunks", "one process, one thread, a loop over chunks"
+ENGINES = {
+    "one process, all rows in memory": Engine(in_memory),
+    LOOP: Engine(partial(in_a_loop, threads=get_threads())),
+    ALONE: Engine(partial(in_a_loop, threads=1)),
+    **{f"Dask, {n} processes": Engine(partial(with_dask, workers=n), "distributed", n) for n in WORKERS},
+    "Dask, 2 processes, one killed": Engine(partial(with_dask, workers=2, killed=True), "distributed", 2),
 }
 
 
 def main():
     rows, cores = made(ROWS, FEATURES), get_threads()
     print(f"{ROWS} rows of {FEATURES} features in {len(rows.sizes)} chunks, {cores} cores\n")
-    print(f"{'':45s} {'fit':>8s} {'start':>8s} {'x bare':>8s} {'efficiency':>10s}")
+    print(f"{'seconds':45s} {'fit':>8s} {'start':>8s} {'cpu':>8s} {'overhead':>8s} {'efficiency':>10s}")
     found: dict[str, dict] = {}
-    for name, (module, run) in ENGINES.items():
-        if find_spec(module) is None:
-            print(f"{name:45s} left out: {module} is not installed")
+    for name, engine in ENGINES.items():
+        if find_spec(engine.module) is None:
+            print(f"{name:45s} left out: {engine.module} is not installed")
             continue
-        outcome = run(rows)
-        loop = found.get("one process, a loop over chunks", outcome._asdict())["seconds"]
-        one = found.get("one process, one thread, a loop over chunks", {}).get("seconds")
-        workers = min(cores, int(name.split(", ")[1].split()[0])) if one else None
-        ratios = {
-            "overhead": outcome.seconds / loop,  # against one process with all cores
-            "efficiency": one / workers / outcome.seconds if workers else None,  # of each core, against one alone
-        }
-        found[name] = outcome._asdict() | ratios
-        share = f"{ratios['efficiency']:10.2f}" if workers else f"{'':10s}"
-        print(
-            f"{name:45s} {outcome.seconds:8.2f} {outcome.start:8.2f} {ratios['overhead']:8.2f} {share}  {outcome.note}"
-        )
+        outcome = engine.run(rows)
+        found[name] = outcome._asdict() | {"overhead": None, "efficiency": None}
+        print(f"{name:45s} {outcome.seconds:8.2f} {outcome.start:8.2f} {outcome.cpu or math.nan:8.2f}", end=" ")
+        if engine.workers:
+            overhead = outcome.seconds / found[LOOP]["seconds"]
+            efficiency = found[ALONE]["seconds"] / min(cores, engine.workers) / outcome.seconds
+            found[name] |= {"overhead": overhead, "efficiency": efficiency}
+            print(f"{overhead:8.2f} {efficiency:10.2f}", end=" ")
+        print(f" {outcome.note}", flush=True)
     digests = {outcome["digest"] for outcome in found.values()}
     print(f"\n{'one digest' if len(digests) == 1 else 'DIGESTS DIFFER'}: {' '.join(sorted(digests))}")
     RESULTS.mkdir(exist_ok=True)
