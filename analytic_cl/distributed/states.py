@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from analytic_cl._locks import holding
 from analytic_cl._warnings import warn
+from analytic_cl.extractors import ContinualPipeline
 from analytic_cl.heads import Head, head_classes
 from analytic_cl.heads.packing import from_bytes, to_bytes
 from analytic_cl.learner import Learner
@@ -91,10 +92,20 @@ def reduce_states(heads: Iterable[Head]) -> Head:
     return total
 
 
-def check_mergeable(head: Any) -> None:
-    """Refuse what is no head, and heads whose parts can't be brought together again."""
+def check_head(head: Any) -> None:
+    """Refuse what is no head."""
+    if isinstance(head, ContinualPipeline):
+        raise TypeError(
+            "this needs a head, got a ContinualPipeline: extract features first, such as by "
+            "X.map_blocks(extractor.transform), and learn them with a head alone"
+        )
     if not isinstance(head, Head):
         raise TypeError(f"this needs a head, such as LDAClassifier(), got {type(head).__name__}")
+
+
+def check_mergeable(head: Any) -> None:
+    """Refuse what is no head, and heads whose parts can't be brought together again."""
+    check_head(head)
     if head.depends_on_order:
         raise ValueError(
             f"what {type(head).__name__} learns depends on the order of its rows, and parts of them have none: fit it "
