@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from dask.callbacks import Callback
 from distributed import Client, LocalCluster
+from sklearn.exceptions import NotFittedError
 
 from analytic_cl import (
     GaussianClassifier,
@@ -208,6 +209,33 @@ def test_more_chunks_join_what_was_learned(head):
 
     assert head.state_digest() == type(head)(**head.get_params(deep=False)).fit(X, y).state_digest()
     assert head.forget(X[:300], y[:300]).removed == 300
+
+
+@pytest.mark.parametrize("track", ["auto", "rows", "none"])
+@pytest.mark.parametrize("named", [True, False])
+def test_rows_in_chunks_are_forgotten_and_the_rest_is_left(track, named):
+    X, y, ids = rows()
+    gone = ids % 3 == 0
+    given = (ids if named and track != "none" else None,)
+    of = [None if each is None else each[gone] for each in given]
+    head = distributed.fit(LDAClassifier(track=track), da.from_array(X, chunks=(77, D)), y, *given)
+    lazy = da.from_array(X[gone], chunks=(60, D))
+
+    receipt = distributed.forget(head, lazy, y[gone], *of)
+
+    left = LDAClassifier().fit(X[~gone], y[~gone]).state_digest()
+    assert receipt.removed == 200
+    assert head.state_digest() == left
+    with pytest.raises(ValueError, match=r".") as refusal:
+        distributed.forget(head, lazy + 1, y[gone], *of)
+    assert "rows" in str(refusal.value) or "id" in str(refusal.value)
+    assert head.state_digest() == left
+
+
+def test_nothing_is_forgotten_of_a_head_that_learned_nothing():
+    X, y, _ = rows()
+    with pytest.raises(NotFittedError):
+        distributed.forget(LDAClassifier(), X, y)
 
 
 def test_what_rows_and_labels_are_both_made_from_is_read_once():

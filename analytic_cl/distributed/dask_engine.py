@@ -11,8 +11,9 @@ from analytic_cl._config import use_threads
 from analytic_cl._containers import is_a
 from analytic_cl.distributed.dask_graph import computed, learned, load_dask
 from analytic_cl.distributed.dask_rows import pieces_of, whole_rows
-from analytic_cl.distributed.states import Part, adopt_part, check_head, merge_part, pack, template, unpack
+from analytic_cl.distributed.states import Part, adopt_part, check_head, forget_part, merge_part, pack, template, unpack
 from analytic_cl.heads import Head
+from analytic_cl.learner import Receipt
 
 H = TypeVar("H", bound=Head)
 Method = Literal["predict", "predict_proba", "decision_function"]
@@ -86,6 +87,49 @@ def partial_fit(head: H, X: Any, y: Any, sample_id: Any = None, *, progress: boo
     True
     """
     return merge_part(head, _learned(head, X, y, sample_id, progress, afresh=False))
+
+
+def forget(head: Head, X: Any, y: Any, sample_id: Any = None, *, progress: bool = False) -> Receipt:
+    """Unlearn rows in the chunks of Dask collections, as `Head.unmerge` does what other workers learned of them.
+
+    Parameters
+    ----------
+    head : Head
+        Changed once all rows were read: an error leaves it as it was. Where ids are enough to find rows, as in a ledger
+        that keeps rows, ``head.forget(sample_id=...)`` needs none of this.
+    X, y, sample_id : as in `fit`
+        The rows as they were learned: with their ids, if they had any.
+
+    Returns
+    -------
+    Receipt
+
+    Raises
+    ------
+    ValueError, NotLearnedError
+        As `fit` and `Head.unmerge` do: for a row that was never learned, or under another id. Nothing is changed.
+
+    Notes
+    -----
+    Exactness: bit for bit the state of a head that never saw the rows.
+
+    Cost: that of learning the rows, with `fit`'s.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from analytic_cl import LDAClassifier, distributed
+    >>> X = da.random.default_rng(0).normal(size=(600, 5), chunks=(70, 5))
+    >>> y = (X[:, 0] > 0).astype(int)
+    >>> head = distributed.fit(LDAClassifier(), X, y)
+    >>> distributed.forget(head, X[:140], y[:140]).removed
+    140
+    >>> head.state_digest() == distributed.fit(LDAClassifier(), X[140:], y[140:]).state_digest()
+    True
+    """
+    check_head(head)
+    head.check_learned_something()
+    return forget_part(head, _learned(head, X, y, sample_id, progress, afresh=False))
 
 
 def _learned(head: Head, X: Any, y: Any, sample_id: Any, progress: bool, *, afresh: bool) -> Part:

@@ -19,7 +19,7 @@ from analytic_cl._warnings import warn
 from analytic_cl.extractors import ContinualPipeline
 from analytic_cl.heads import Head, head_classes
 from analytic_cl.heads.packing import from_bytes, to_bytes
-from analytic_cl.learner import Learner
+from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import KEY_BYTES
 from analytic_cl.quantizers import QuantizationWarning
 
@@ -192,6 +192,13 @@ def merge_part(head: Head, part: Part) -> Head:
         return adopt_part(head, part)
     head.merge(_unpacked(part))
     return head
+
+
+def forget_part(head: Head, part: Part) -> Receipt:
+    """Let the caller's head unlearn what was learned here, as `Head.unmerge` does. Returns the receipt."""
+    if not part.n_rows:
+        raise ValueError("there are no rows to forget: all parts are empty")
+    return head.unmerge(unpack(part.head))
 
 
 def _unpacked(part: Part) -> Head:
