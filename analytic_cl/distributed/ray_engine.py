@@ -80,9 +80,7 @@ def fit_ray(head: H, dataset: Any, *, features: str | list[str], label: str, sam
     return adopt_part(head, _learned(head, dataset, columns, afresh=True))  # type: ignore[return-value]
 
 
-def partial_fit_ray(
-    head: H, dataset: Any, *, features: str | list[str], label: str, sample_id: str | None = None
-) -> H:
+def partial_fit_ray(head: H, dataset: Any, *, features: str | list[str], label: str, sample_id: str | None = None) -> H:
     """Learn more rows from the blocks of a Ray data set.
 
     Parameters, result, errors, cost and exactness as in `fit_ray`. Ids that were learned already are refused.
@@ -234,5 +232,5 @@ def _answer(model: Any, names: list[str], output: str, table: Any) -> Any:
     if output in table.column_names:
         raise ValueError(f"the data set has a column {output!r} already: give another name as output")
     with use_threads(_cpus()):
-        classes = predicted(ray.get(model), table.select(names)) if len(table) else []
+        classes = predicted(ray.get(model), table.select(names))
     return table.append_column(output, pa.array(classes))

@@ -86,9 +86,7 @@ def fit_spark(head: H, frame: Any, *, features: str | list[str], label: str, sam
     return adopt_part(head, learned)  # type: ignore[return-value]
 
 
-def partial_fit_spark(
-    head: H, frame: Any, *, features: str | list[str], label: str, sample_id: str | None = None
-) -> H:
+def partial_fit_spark(head: H, frame: Any, *, features: str | list[str], label: str, sample_id: str | None = None) -> H:
     """Learn more rows from the partitions of a Spark data frame.
 
     Parameters, result, errors, cost and exactness as in `fit_spark`. Ids that were learned already are refused.
@@ -159,9 +157,7 @@ def _spark(frame: Any) -> Any:
     return functions
 
 
-def _learned(
-    head: Head, frame: Any, names: list[str], label: str, sample_id: str | None, *, afresh: bool
-) -> Part:
+def _learned(head: Head, frame: Any, names: list[str], label: str, sample_id: str | None, *, afresh: bool) -> Part:
     _spark(frame)
     start = template_of(head, afresh=afresh)
     others = [label] if sample_id is None else [label, sample_id]
@@ -209,8 +205,8 @@ def _feature_columns(frame: Any, names: list[str]) -> list[Any]:
         number = kind.elementType if isinstance(kind, ArrayType) and len(names) == 1 else kind
         if not isinstance(number, NumericType | BooleanType):
             raise TypeError(
-                f"column {name!r} is of type {kind.simpleString()}: features must be one column of arrays of numbers or "
-                "of vectors, or columns of numbers"
+                f"column {name!r} is of type {kind.simpleString()}: features must be one column of arrays of numbers "
+                "or of vectors, or columns of numbers"
             )
         columns.append(column)
     return columns
@@ -292,7 +288,7 @@ def _answering(model: bytes, names: list[str]) -> Callable[[Iterator[Any]], Iter
             rows = pa.table([pa.array(batch[column]) for column in batch], names=names)
             try:
                 with use_threads(context.cpus()):
-                    classes = predicted(model, rows) if len(batch) else []
+                    classes = predicted(model, rows)
             except ValueError as error:
                 raise ValueError(f"{place}: {error}") from error
             yield pd.Series(classes)
