@@ -77,7 +77,7 @@ def fit_ray(head: H, dataset: Any, *, features: str | list[str], label: str, sam
     array(['a'], dtype='<U1')
     """
     columns = Columns(names_of(features), label, sample_id)
-    return adopt_part(head, _learned(head, dataset, columns, afresh=True))  # type: ignore[return-value]
+    return adopt_part(head, _learned(head, dataset, columns, afresh=True))
 
 
 def partial_fit_ray(head: H, dataset: Any, *, features: str | list[str], label: str, sample_id: str | None = None) -> H:
@@ -87,7 +87,7 @@ def partial_fit_ray(head: H, dataset: Any, *, features: str | list[str], label: 
     """
     columns = Columns(names_of(features), label, sample_id)
     check_order(head, columns.features)
-    return merge_part(head, _learned(head, dataset, columns, afresh=False))  # type: ignore[return-value]
+    return merge_part(head, _learned(head, dataset, columns, afresh=False))
 
 
 def predict_ray(head: Head, dataset: Any, *, features: str | list[str], output: str = "prediction") -> Any:
@@ -199,6 +199,8 @@ def _check_present(table: Any, names: list[str]) -> None:
 
 
 def _combine(*tables: Any) -> Any:
+    if not any(table.num_rows for table in tables):  # of empty blocks Ray learns nothing
+        return tables[0]
     with refusals_marked():
         return _as_table(combine(_parts(tables)))
 

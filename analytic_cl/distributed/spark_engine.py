@@ -83,7 +83,7 @@ def fit_spark(head: H, frame: Any, *, features: str | list[str], label: str, sam
     array(['a'], dtype='<U1')
     """
     learned = _learned(head, frame, names_of(features), label, sample_id, afresh=True)
-    return adopt_part(head, learned)  # type: ignore[return-value]
+    return adopt_part(head, learned)
 
 
 def partial_fit_spark(head: H, frame: Any, *, features: str | list[str], label: str, sample_id: str | None = None) -> H:
@@ -94,7 +94,7 @@ def partial_fit_spark(head: H, frame: Any, *, features: str | list[str], label: 
     names = names_of(features)
     check_order(head, names)
     learned = _learned(head, frame, names, label, sample_id, afresh=False)
-    return merge_part(head, learned)  # type: ignore[return-value]
+    return merge_part(head, learned)
 
 
 def predict_spark(head: Head, frame: Any, *, features: str | list[str], output: str = "prediction") -> Any:
@@ -171,7 +171,7 @@ def _learned(head: Head, frame: Any, names: list[str], label: str, sample_id: st
         groups = pieces.map(lambda piece: (piece.part // FAN_IN, piece)).partitionBy(n_parts, int)
         pieces = groups.mapPartitionsWithIndex(_combine)
     with refusals_found():
-        return next(_whole(pieces.collect()), Part(b"", 0))
+        return next(parts_of(pieces.collect()), Part(b"", 0))
 
 
 def _quoted(name: str) -> str:
@@ -222,7 +222,7 @@ def _learn(start: Template, names: list[str], batches: Iterable[Any]) -> Iterato
     number = context.partitionId()
     with use_threads(context.cpus()), refusals_marked():
         part = learn_part(start, _rows(number, names, batches))
-    for piece in _pieces(number, part):
+    for piece in pieces_of(number, part):
         yield _as_batch(piece)
 
 
@@ -245,18 +245,19 @@ def _placed(number: int, batches: Iterable[Any], rows: Callable[[Any], int]) -> 
 
 def _combine(number: int, grouped: Iterable[tuple[int, Piece]]) -> Iterator[Piece]:
     with refusals_marked():
-        part = combine(_whole(piece for _, piece in grouped))
-    yield from _pieces(number, part)
+        part = combine(parts_of(piece for _, piece in grouped))
+    yield from pieces_of(number, part)
 
 
-def _pieces(number: int, part: Part) -> Iterator[Piece]:
+def pieces_of(number: int, part: Part) -> Iterator[Piece]:
+    """A part cut into rows."""
     pieces = max(1, math.ceil(len(part.head) / PIECE_BYTES))
     for place in range(pieces):
         data = part.head[place * PIECE_BYTES : (place + 1) * PIECE_BYTES]
         yield Piece(number, place, pieces, part.n_rows, part.losses, data)
 
 
-def _whole(pieces: Iterable[Piece]) -> Iterator[Part]:
+def parts_of(pieces: Iterable[Piece]) -> Iterator[Part]:
     """Parts, as soon as their pieces are there, which come in any order."""
     waiting: dict[int, dict[int, bytes]] = {}
     for piece in pieces:
