@@ -16,7 +16,7 @@ def random_rows(n=1200):
 
 def clinc():
     rows = pack("clinc150_minilm")
-    X, y = rows["X_train"], rows["y_train"]
+    X, y = rows["X_train"].astype(np.float32), rows["y_train"]
     return X, y, np.array([f"row {number}" for number in range(len(X))])
 
 

@@ -39,7 +39,7 @@ def spark():
 
 
 def frame_of(spark, rows, n_parts=3, named=False):
-    return spark.createDataFrame(table_of(rows, named).to_pandas()).repartition(n_parts)
+    return spark.createDataFrame(table_of(rows, named)).repartition(n_parts)
 
 
 def fit(head, frame, features="x", **columns):
@@ -132,7 +132,7 @@ def test_a_task_that_fails_once_is_run_again_to_the_same_digest(spark, tmp_path)
         ({"x": "transform(x, v -> float('nan'))"}, {}, r"^partition 0.*: Input X contains NaN in row"),
         ({"x": "IF(sid = 77, array(float(1)), x)"}, {}, r"^partition 0.*: column 'x' holds arrays of"),
         ({"sid": "IF(sid = 77, NULL, sid)"}, {}, r"^partition 0.*: sample_id must be one integer or string a row"),
-        ({"sid": "sid % 1000"}, {}, r"sample ids 0, 1|sample ids given twice|learned already"),
+        ({"sid": "sid % 1000"}, {}, r"^partition 0, counting from its row 1000: sample ids already learned: 0"),
         ({"x": "'text'"}, {}, "column 'x' is of type string"),
         ({}, {"sample_id": "name"}, "no column 'name'"),
     ],
