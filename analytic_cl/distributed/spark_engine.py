@@ -16,7 +16,7 @@ from analytic_cl.heads import Head
 
 H = TypeVar("H", bound=Head)
 
-FAN_IN = 8  # states that a task adds up, one after the other
+FAN_IN = 16  # states that a task adds up, one after the other; a stage of Spark takes longer than adding up a few more
 PIECE_BYTES = 2**26  # of a state in one row: Java's arrays, Arrow's batches and Spark's rows end at 2 GiB
 
 _SCHEMA = "part int, place int, pieces int, n_rows bigint, losses array<string>, data binary"
@@ -71,7 +71,7 @@ def fit_spark(head: H, frame: Any, *, features: str | list[str], label: str, sam
 
     Exactness: bit for bit equal to `Head.fit` on all rows, for any partitions and order.
 
-    Cost: n d^2 operations in all. Each partition sends a state of 4 d^2 bytes, and its ledger; eight are added up by a
+    Cost: n d^2 operations in all. Each partition sends a state of 4 d^2 bytes, and its ledger; sixteen are added up by a
     task. So partitions should have many more rows than features: ``frame.coalesce(n)``. The driver gets one state, for
     which ``spark.driver.maxResultSize`` must leave room.
 
