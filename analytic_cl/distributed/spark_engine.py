@@ -71,9 +71,9 @@ def fit_spark(head: H, frame: Any, *, features: str | list[str], label: str, sam
 
     Exactness: bit for bit equal to `Head.fit` on all rows, for any partitions and order.
 
-    Cost: n d^2 operations in all. Each partition sends a state of 4 d^2 bytes, and its ledger; sixteen are added up by a
-    task. So partitions should have many more rows than features: ``frame.coalesce(n)``. The driver gets one state, for
-    which ``spark.driver.maxResultSize`` must leave room.
+    Cost: n d^2 operations in all. Each partition sends a state of 4 d^2 bytes, and its ledger; a task adds up
+    sixteen. So partitions should have many more rows than features: ``frame.coalesce(n)``. The driver gets one state,
+    for which ``spark.driver.maxResultSize`` must leave room.
 
     Examples
     --------
