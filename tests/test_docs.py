@@ -52,7 +52,12 @@ def test_the_package_index_gets_links_that_lead_somewhere_licences_and_an_extra_
     assert {"Documentation", "Changelog", "Issues"} <= urls.keys()
     assert about["License-Expression"] == "BSD-3-Clause AND CC-BY-3.0 AND Apache-2.0"
     assert about.get_all("License-File") == ["LICENSE", "analytic_cl/data/README.md"]
-    assert set(re.findall(r"[\w-]+", extras["all"][0].split("[")[1])) == extras.keys() - {"all", "faiss-gpu"}
+    assert set(re.findall(r"[\w-]+", extras["all"][0].split("[")[1])) == extras.keys() - {
+        "all",
+        "faiss-gpu",
+        "spark",
+        "ray",
+    }
     assert files("analytic_cl").joinpath("py.typed").is_file()
 
 

@@ -5,4 +5,10 @@ from analytic_cl.distributed.dask_engine import forget as forget
 from analytic_cl.distributed.dask_engine import partial_fit as partial_fit
 from analytic_cl.distributed.dask_engine import predict as predict
 from analytic_cl.distributed.partitioned import PartitionedStore as PartitionedStore
+from analytic_cl.distributed.ray_engine import fit_ray as fit_ray
+from analytic_cl.distributed.ray_engine import partial_fit_ray as partial_fit_ray
+from analytic_cl.distributed.ray_engine import predict_ray as predict_ray
+from analytic_cl.distributed.spark_engine import fit_spark as fit_spark
+from analytic_cl.distributed.spark_engine import partial_fit_spark as partial_fit_spark
+from analytic_cl.distributed.spark_engine import predict_spark as predict_spark
 from analytic_cl.distributed.states import reduce_states as reduce_states
