@@ -35,7 +35,7 @@ scale: .venv/ready-test
 	ANALYTIC_CL_REQUIRE_SPARK=1 ANALYTIC_CL_REQUIRE_RAY=1 \
 	    tools/with_java.sh $(BIN)/python -m pytest tests/test_spark.py tests/test_ray.py
 	tools/with_java.sh $(BIN)/python benchmarks/distributed_engines.py
-	$(BIN)/python benchmarks/stream_larger_than_memory.py
+	GIGABYTES=20 DISK=1 $(BIN)/python benchmarks/stream_larger_than_memory.py
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check .

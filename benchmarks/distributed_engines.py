@@ -23,6 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 from _common import RESULTS, machine
+from _ray import with_ray
+from _spark import with_spark
 
 from analytic_cl import LDAClassifier, distributed, use_threads
 from analytic_cl._config import get_threads
@@ -141,6 +143,14 @@ def with_dask(rows, workers, killed=False):
     return Outcome(seconds, start - begun, head.state_digest(), cpu, f"at most {most} states on all workers")
 
 
+# ---- Spark and Ray: _spark.py, _ray.py
+
+
+def of_another(engine, rows, workers):
+    seconds, start, digest, note = engine(rows, workers)
+    return Outcome(seconds, start, digest, None, note)
+
+
 LOOP, ALONE = "one process, a loop over chunks", "one process, one thread, a loop over chunks"
 ENGINES = {
     "one process, all rows in memory": Engine(in_memory),
@@ -148,6 +158,8 @@ ENGINES = {
     ALONE: Engine(partial(in_a_loop, threads=1)),
     **{f"Dask, {n} processes": Engine(partial(with_dask, workers=n), "distributed", n) for n in WORKERS},
     "Dask, 2 processes, one killed": Engine(partial(with_dask, workers=2, killed=True), "distributed", 2),
+    "Spark, local[2]": Engine(partial(of_another, with_spark, workers=2), "pyspark", 2),
+    "Ray, 2 CPUs": Engine(partial(of_another, with_ray, workers=2), "ray", 2),
 }
 
 
