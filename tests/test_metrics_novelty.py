@@ -23,9 +23,7 @@ def test_auroc_counts_pairs_and_ties_by_half():
 
 def test_the_false_positive_rate_is_taken_where_the_threshold_first_accepts_enough():
     known = np.array([True] * 20 + [False] * 10)
-    scores = np.r_[
-        np.arange(1, 21), np.arange(10) + 0.5
-    ]  # accepting 19 of 20: all from 2 on; others above: 1.5 is below
+    scores = np.r_[np.arange(1, 21), np.arange(10) + 0.5]  # 19 of 20 are 2 or more
     assert false_positive_rate(known, scores) == pytest.approx(8 / 10)
     assert false_positive_rate(known, scores, true_positive_rate=0.5) == 0
     assert false_positive_rate(known, scores, true_positive_rate=1.0) == pytest.approx(9 / 10)

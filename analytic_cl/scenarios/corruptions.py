@@ -89,9 +89,8 @@ def _brightness(x: Floats, level: float, random: np.random.Generator) -> Floats:
 def _occlusion(x: Floats, level: float, random: np.random.Generator) -> Floats:
     x = x.copy()
     height, width = (max(1, round(0.6 * level * size)) for size in x.shape[1:3])
-    tops, lefts = (
-        random.integers(0, size - part + 1, len(x)) for size, part in zip(x.shape[1:3], (height, width), strict=True)
-    )
+    tops = random.integers(0, x.shape[1] - height + 1, len(x))
+    lefts = random.integers(0, x.shape[2] - width + 1, len(x))
     for image, top, left in zip(x, tops.tolist(), lefts.tolist(), strict=True):
         image[top : top + height, left : left + width] = 0
     return x
@@ -99,9 +98,8 @@ def _occlusion(x: Floats, level: float, random: np.random.Generator) -> Floats:
 
 def _shift(x: Floats, level: float, random: np.random.Generator) -> Floats:
     most = max(1, round(0.25 * level * x.shape[2]))
-    moved = [
-        np.roll(image, int(by), axis=1) for image, by in zip(x, random.integers(-most, most + 1, len(x)), strict=True)
-    ]
+    by = random.integers(-most, most + 1, len(x)).tolist()
+    moved = [np.roll(image, steps, axis=1) for image, steps in zip(x, by, strict=True)]
     return np.stack(moved) if moved else x
 
 
