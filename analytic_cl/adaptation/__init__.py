@@ -3,4 +3,8 @@
 from analytic_cl.adaptation.base import Adapted as Adapted
 from analytic_cl.adaptation.label_shift import LabelShift as LabelShift
 from analytic_cl.adaptation.log_posteriors import UncalibratedWarning as UncalibratedWarning
+from analytic_cl.adaptation.names import NamedRows as NamedRows
+from analytic_cl.adaptation.names import rows_by_name as rows_by_name
 from analytic_cl.adaptation.priors import estimate_priors as estimate_priors
+from analytic_cl.adaptation.tip_adapter import TipAdapter as TipAdapter
+from analytic_cl.adaptation.zero_shot import ZeroShot as ZeroShot

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 LEAST = 1e-10  # probability that 0 is taken for, where a head has no logarithms
 
 _FACTORS = (1e-4, 1e2)  # of log-posteriors
+_LACKING = -230.0  # of a class that a fold has no rows of
 _NO_ROWS = -1e30  # of a class without rows: sums of it stay finite
 
 
@@ -113,11 +114,27 @@ def _given(head: Any, X: Any, y: Any) -> Labelled:
 
 
 def _from_folds(head: Any) -> Labelled | None:
-    """Held-out rows of each fold, by the same head over the state without them. Classes that a fold lacks score low."""
+    held = held_out_logs(head)
+    return None if held is None else Labelled(held.logs, held.places)
+
+
+class HeldOut(NamedTuple):
+    """Integer rows of all folds, their log-posteriors by the same head without them, the columns of their classes."""
+
+    rows: NDArray[Any]
+    logs: Floats
+    places: NDArray[np.int64]
+
+
+def held_out_logs(head: Any) -> HeldOut | None:
+    """Held-out rows of each fold, by the same head over the state without them. Classes that a fold lacks score low.
+
+    None where the ledger does not keep all rows, and where no class has two.
+    """
     learner, columns = head.learner_, {label: at for at, label in enumerate(head.classes_.tolist())}
     if not keeps_all_rows(learner):
         return None
-    logs, places = [], []
+    parts = []
     for fold in folds(learner):
         other = clone(head)
         other.adopt(Learner(fold.state))
@@ -126,11 +143,10 @@ def _from_folds(head: Any) -> Labelled | None:
         known = np.isin(own, there)
         if not known.any() or len(there) == 1:
             continue
-        part = np.full((int(known.sum()), len(columns)), np.log(LEAST) * 10)
-        part[:, there] = _log_probabilities(other, fold.rows[known])
-        logs.append(part)
-        places.append(own[known])
-    return Labelled(np.concatenate(logs), np.concatenate(places)) if logs else None
+        logs = np.full((int(known.sum()), len(columns)), _LACKING)
+        logs[:, there] = _log_probabilities(other, fold.rows[known])
+        parts.append(HeldOut(fold.rows[known], logs, own[known]))
+    return HeldOut(*map(np.concatenate, zip(*parts, strict=True))) if parts else None
 
 
 def _log_probabilities(head: Any, rows: NDArray[Any]) -> Floats:
