@@ -2,5 +2,6 @@
 
 from analytic_cl.adaptation.base import Adapted as Adapted
 from analytic_cl.adaptation.label_shift import LabelShift as LabelShift
+from analytic_cl.adaptation.lame import LAME as LAME
 from analytic_cl.adaptation.log_posteriors import UncalibratedWarning as UncalibratedWarning
 from analytic_cl.adaptation.priors import estimate_priors as estimate_priors
