@@ -157,7 +157,7 @@ def agreed(logs: Floats, ties: csr_matrix, rounds: int = _ROUNDS) -> tuple[Float
     """
     logs = log_softmax(logs, axis=1)
     # KL(z' || z) >= |z' - z|^2 a row, and a tangent is wrong by at most weight sum_j w_ij / 2 of that
-    sums = np.asarray(np.abs(ties).sum(axis=1)).reshape(-1, 1)
+    sums = np.asarray(ties.sum(axis=1)).reshape(-1, 1)
     held = np.maximum(0.0, sums / 2 - 1) / 2
     now, z = logs, np.exp(logs)
     pull = ties @ z
