@@ -2,6 +2,8 @@
 
 from analytic_cl.adaptation import trust as trust
 from analytic_cl.adaptation.base import Adapted as Adapted
+from analytic_cl.adaptation.experts import Experts as Experts
+from analytic_cl.adaptation.glc import glc_labels as glc_labels
 from analytic_cl.adaptation.label_shift import LabelShift as LabelShift
 from analytic_cl.adaptation.lame import LAME as LAME
 from analytic_cl.adaptation.log_posteriors import UncalibratedWarning as UncalibratedWarning
