@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from analytic_cl.adaptation.log_posteriors import check_base
+from analytic_cl.adaptation.log_posteriors import Calibrated, calibrated, check_base
 from analytic_cl.heads import Head
 from analytic_cl.heads.scoring import LabelScore
 
@@ -23,6 +23,7 @@ class Adapted(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
     """
 
     head: Any
+    _known: tuple[tuple[Any, int, list[Any]], Calibrated] | None = None  # a state, and what it says
 
     def _base(self) -> Any:
         """The head, fitted, whose classes are those of what is remembered."""
@@ -38,6 +39,17 @@ class Adapted(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
     def _remembers(self, base: Any) -> None:
         """From now on rows are remembered under the classes that the head has."""
         self._classes = base.classes_
+
+    def _calibrated(self, base: Any) -> Calibrated:
+        """How the head is calibrated, by `labelled` rows or folds: found once for each state of the head."""
+        key = base.state_, base.state_.revision, base.classes_.tolist()
+        if self._known is None or self._known[0][0] is not key[0] or self._known[0][1:] != key[1:]:
+            self._known = key, calibrated(base, getattr(self, "labelled", None))
+        return self._known[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_known"}  # it can be made again
 
     @property
     def classes_(self) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
 from analytic_cl.adaptation.base import Adapted
-from analytic_cl.adaptation.log_posteriors import Calibrated, calibrated, log_posteriors
+from analytic_cl.adaptation.log_posteriors import Calibrated, log_posteriors
 from analytic_cl.adaptation.priors import Method, check_method, em, priors_of
 
 Floats = NDArray[np.float64]
@@ -78,8 +78,6 @@ class LabelShift(Adapted):
     True
     """
 
-    _known: tuple[tuple[Any, int, list[Any]], Calibrated] | None = None  # a state, and what it says
-
     def __init__(
         self,
         head: Any,
@@ -122,13 +120,6 @@ class LabelShift(Adapted):
         rows = len(known.source) / 4 if self.pseudo_rows is None else self.pseudo_rows
         return np.asarray(rows * known.source + self.__dict__.get("_counts", 0.0))
 
-    def _calibrated(self, base: Any) -> Calibrated:
-        """Made anew for each state of the head."""
-        key = base.state_, base.state_.revision, base.classes_.tolist()
-        if self._known is None or self._known[0][0] is not key[0] or self._known[0][1:] != key[1:]:
-            self._known = key, calibrated(base, self.labelled)
-        return self._known[1]
-
     @property
     def priors_(self) -> Floats:
         base = self._base()
@@ -137,10 +128,6 @@ class LabelShift(Adapted):
     def _forget_rows(self) -> None:
         for name in ("_counts", "_last"):
             self.__dict__.pop(name, None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_known"}  # it can be made again
 
 
 def _log_of(source: Floats) -> Floats:
