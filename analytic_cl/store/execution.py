@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.audit import entry_hash
@@ -12,7 +12,7 @@ from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.model import Model
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.receipt import StoreReceipt
-from analytic_cl.store.tasks import Refusal, Task
+from analytic_cl.store.tasks import Cascade, Refusal, Task
 from analytic_cl.store.upkeep import clean
 
 Result = StoreReceipt | RefusedError
@@ -23,6 +23,11 @@ class _Counts(NamedTuple):
     removed: int
     unknown: int
     classes_emptied: int
+    cascade: Cascade
+
+    def recorded(self) -> dict[str, Any]:
+        """For log and certificate, which name a cascade only where there was one to name."""
+        return {name: value for name, value in self._asdict().items() if name != "cascade" or value}
 
 
 def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
@@ -50,8 +55,9 @@ def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
                     results[place] = refusal
                     continue
                 labels, model.dirty = set(model.labels()), True
-                changed = task.apply(parts.rows, model, parts.tombstones, erased)
-                applied[place] = _Counts(asked, changed, unknown, len(labels.difference(model.labels())))
+                changed, cascade = task.apply(parts.rows, model, parts.tombstones, erased)
+                emptied = len(labels.difference(model.labels()))
+                applied[place] = _Counts(asked, changed, unknown, emptied, cascade)
             if applied:
                 results |= _conclude(parts, model, tasks, applied, before)
                 parts.database.set_about("cleaning", parts.database.about("cleaning") or erased.any)
@@ -90,12 +96,12 @@ def _conclude(
     kind = model.state.describe() if quantizer else {}
     for place, counts in applied.items():
         task = tasks[place]
-        entry = parts.audit.append(task.kind, request=_request_hash(parts, task), **counts._asdict(), state=after)
+        entry = parts.audit.append(task.kind, request=_request_hash(parts, task), **counts.recorded(), state=after)
         about = {
             "request": task.request,
             "kind": task.kind,
             "content": parts.requests.content_hash(task.request),
-            **counts._asdict(),
+            **counts.recorded(),
             "requests_together": len(applied),
             "state_before": before,
             "state_after": after,
@@ -103,7 +109,9 @@ def _conclude(
             "time": entry["time"],
         }
         certificate = issue(parts.keys, quantizer, kind, about)
-        receipt = StoreReceipt(task.request, task.kind, *counts, entry["time"], certificate=certificate)
+        receipt = StoreReceipt(
+            task.request, task.kind, *counts[:-1], entry["time"], certificate=certificate, cascade=counts.cascade
+        )
         parts.requests.apply(receipt)
         results[place] = receipt
     if not parts.rows.any():
