@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from analytic_cl.adaptation.log_posteriors import Calibrated, calibrated, check_base
+from analytic_cl.adaptation.state_cache import OfState
 from analytic_cl.heads import Head
 from analytic_cl.heads.scoring import LabelScore
 
@@ -23,7 +24,6 @@ class Adapted(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
     """
 
     head: Any
-    _known: tuple[tuple[Any, int, list[Any]], Calibrated] | None = None  # a state, and what it says
 
     def _base(self) -> Any:
         """The head, fitted, whose classes are those of what is remembered."""
@@ -42,14 +42,9 @@ class Adapted(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
 
     def _calibrated(self, base: Any) -> Calibrated:
         """How the head is calibrated, by `labelled` rows or folds: found once for each state of the head."""
-        key = base.state_, base.state_.revision, base.classes_.tolist()
-        if self._known is None or self._known[0][0] is not key[0] or self._known[0][1:] != key[1:]:
-            self._known = key, calibrated(base, getattr(self, "labelled", None))
-        return self._known[1]
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_known"}  # it can be made again
+        known: OfState[Calibrated] = self.__dict__.setdefault("_known", OfState())
+        labelled = getattr(self, "labelled", None)
+        return known.get(base, (base.classes_.tolist(), id(labelled)), lambda: calibrated(base, labelled))
 
     @property
     def classes_(self) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from analytic_cl.adaptation.base import Adapted
 from analytic_cl.adaptation.integer_rows import integer_rows
-from analytic_cl.adaptation.log_posteriors import Calibrated, calibrated, log_posteriors
+from analytic_cl.adaptation.log_posteriors import log_posteriors
 from analytic_cl.adaptation.provenance import CascadeReceipt, Provenance
 from analytic_cl.adaptation.state_cache import OfState
 from analytic_cl.heads import NearestNeighborsClassifier
@@ -193,7 +193,7 @@ class GrowingMemory(Adapted):
 
     def _own(self, base: Any, X: ArrayLike) -> Floats:
         """The head's posteriors, calibrated."""
-        known: Calibrated = self._known.get(base, base.classes_.tolist(), lambda: calibrated(base))
+        known = self._calibrated(base)
         return np.asarray(np.exp(known.of(log_posteriors(base, X))))
 
     def _mixed(self, base: Any, own: Floats, rows: NDArray[Any]) -> Floats:
@@ -332,6 +332,5 @@ class GrowingMemory(Adapted):
         self.__dict__.pop("memory_", None)
         self._provenance, self._learned_after, self._calls, self._named = [], {}, 0, 0
         self._key, self._prefix = secrets.token_bytes(32), f"machine-{secrets.token_hex(4)}"  # no id of learned rows
-        self._known: OfState[Calibrated] = OfState()
         self._voters: OfState[NearestNeighborsClassifier] = OfState()
         self._digest: OfState[str] = OfState()

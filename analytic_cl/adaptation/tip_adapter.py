@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl.adaptation.base import Adapted
 from analytic_cl.adaptation.names import cosines, unit_rows
+from analytic_cl.adaptation.state_cache import OfState
 from analytic_cl.heads import Head
 from analytic_cl.heads.class_vectors import unit_vectors
 from analytic_cl.heads.validation import validated_rows
@@ -71,8 +72,6 @@ class TipAdapter(Adapted):
     ['sun']
     """
 
-    _kept: tuple[Any, int, Floats, NDArray[np.int64]] | None = None  # a state, its revision, its rows and their columns
-
     def __init__(
         self,
         head: Any,
@@ -127,13 +126,10 @@ class TipAdapter(Adapted):
         return np.asarray(softmax(scores, axis=1))
 
     def _cache(self, base: Any, labels: list[Any]) -> tuple[Floats, NDArray[np.int64]]:
-        state, ledger = base.state_, base.learner_.ledger
-        if self._kept is None or self._kept[0] is not state or self._kept[1] != state.revision:
-            rows, targets = ledger.rows_of(ledger.find_all())
+        def make() -> tuple[Floats, NDArray[np.int64]]:
+            rows, targets = base.learner_.ledger.rows_of(base.learner_.ledger.find_all())
             columns = np.array([labels.index(value) for value in targets.values])[targets.codes]
-            self._kept = state, state.revision, unit_rows(base.quantizer_.dequantise(rows)), columns
-        return self._kept[2], self._kept[3]
+            return unit_rows(base.quantizer_.dequantise(rows)), columns
 
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_kept"}
+        kept: OfState[tuple[Floats, NDArray[np.int64]]] = self.__dict__.setdefault("_kept", OfState())
+        return kept.get(base, labels, make)

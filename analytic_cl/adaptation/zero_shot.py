@@ -18,6 +18,7 @@ from analytic_cl.adaptation.log_posteriors import (
     log_posteriors,
 )
 from analytic_cl.adaptation.names import cosines
+from analytic_cl.adaptation.state_cache import OfState
 from analytic_cl.heads.class_vectors import unit_vectors
 from analytic_cl.heads.validation import validated_rows
 from analytic_cl.statistics.labels import check_one_kind, label_array
@@ -93,8 +94,6 @@ class ZeroShot(Adapted):
     ['snow', 'sun']
     """
 
-    _known: tuple[Any, int, _Found] | None = None  # a state, its revision, and what its rows say
-
     def __init__(
         self, head: Any, embeddings: Mapping[Any, ArrayLike], weight: str | float = "folds", unseen: float = 4.0
     ) -> None:
@@ -140,10 +139,8 @@ class ZeroShot(Adapted):
         return float(self.weight)
 
     def _found(self, base: Any) -> _Found:
-        state = base.state_
-        if self._known is None or self._known[0] is not state or self._known[1] != state.revision:
-            self._known = state, state.revision, self._by_folds(base)
-        return self._known[2]
+        found: OfState[_Found] = self.__dict__.setdefault("_by_rows", OfState())
+        return found.get(base, id(self.embeddings), lambda: self._by_folds(base))
 
     def _by_folds(self, base: Any) -> _Found:
         held = held_out_logs(base)
@@ -155,7 +152,3 @@ class ZeroShot(Adapted):
         names = cosines(base.quantizer_.dequantise(held.rows), base.classes_.tolist(), self.embeddings)
         right = [((held.logs + weight * names).argmax(axis=1) == held.places).sum() for weight in WEIGHTS]
         return _Found(WEIGHTS[int(np.argmax(right))], *calibration)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_known"}
