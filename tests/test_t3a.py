@@ -10,7 +10,7 @@ from analytic_cl import FixedPoint, GaussianClassifier, LDAClassifier, NearestMe
 from analytic_cl.adaptation import T3A, trust
 
 CLASSES = 3
-MOVED = np.array([1.5, 0, 0, 0, 0])
+MOVED = np.array([[0, 2.5, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]])  # each class its own way
 
 
 def rows(y, seed=0):
@@ -18,7 +18,7 @@ def rows(y, seed=0):
 
 
 Y = np.arange(300) % CLASSES
-X = rows(Y, 1) + MOVED
+X = rows(Y, 1) + MOVED[Y]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_with_nothing_seen_it_is_the_head_bit_for_bit_and_after_reset_again(head
 
 def test_rows_that_moved_are_named_better_once_others_were_seen(head):
     model = T3A(head).adapt(X)
-    other = rows(Y, 2) + MOVED
+    other = rows(Y, 2) + MOVED[Y]
     assert model.score(other, Y) > head.score(other, Y) + 0.02
     np.testing.assert_allclose(model.predict_proba(other).sum(axis=1), 1)
 
@@ -101,6 +101,21 @@ def test_supports_follow_the_head_as_it_learns_and_are_refused_under_other_class
     grows.set_params(quantizer="tabular").fit(rows(Y), Y)
     with pytest.raises(ValueError, match=r"another quantizer.*reset"):
         model.predict(X)
+
+
+def test_asking_again_remembers_nothing_more(head):
+    model = T3A(head)
+    model.predict(np.concatenate([X, X[:50]]))
+    counts, first = model.n_supports_, model.predict_proba(X)
+    np.testing.assert_array_equal(model.predict_proba(X), first)
+    assert model.n_supports_.tolist() == counts.tolist()
+    assert T3A(head).adapt(np.tile(X[:1], (30, 1))).n_supports_.sum() == 1
+
+
+def test_what_all_classes_moved_by_turns_none(head):
+    moved = rows(np.arange(3000) % CLASSES, 9) + np.array([0, 0, 0, 2, -1])
+    before = head.predict_proba(moved)
+    assert np.abs(T3A(head).adapt(moved).predict_proba(moved) - before).mean() < 0.01
 
 
 def test_two_classes_declared_ones_and_single_rows(head):

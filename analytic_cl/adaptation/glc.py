@@ -27,9 +27,10 @@ def glc_labels(
 ) -> NDArray[np.int64]:
     """Columns of the classes of rows, or -1 for rows of none: global and local clustering.
 
-    Each class is compared with clusters of all rows but its surest. Finds more than a threshold on novelty where
-    unknown rows come in classes of their own, and `n_clusters` is right. The downside: it needs hundreds of rows at
-    once; and with too many clusters, or no unknown rows, it gives up a third of the known ones.
+    Each class is compared with clusters of all rows but its surest. Where unknown rows come in classes of their own,
+    and `n_clusters` is right, it does as well as the best threshold on `score_samples`, and nobody has to find that.
+    The downside: it needs hundreds of rows at once; and with more clusters than there are classes, as where there are
+    no unknown rows, it gives up a third of the known ones.
 
     Parameters
     ----------

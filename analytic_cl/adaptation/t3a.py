@@ -14,6 +14,7 @@ from analytic_cl.adaptation.base import Adapted
 from analytic_cl.adaptation.log_posteriors import log_posteriors
 from analytic_cl.heads import LDAClassifier
 from analytic_cl.heads.validation import validated_rows
+from analytic_cl.ledger.siphash import siphash_rows
 
 Floats = NDArray[np.float64]
 Trust = Callable[[Floats, Floats], NDArray[np.bool_]]
@@ -25,6 +26,7 @@ class Supports(NamedTuple):
     """Remembered rows, in order of arrival: integers, columns of their classes, entropies and unit coordinates."""
 
     rows: NDArray[Any]
+    digests: NDArray[np.uint64]
     columns: NDArray[np.intp]
     entropies: Floats
     directions: Floats
@@ -34,6 +36,16 @@ class Supports(NamedTuple):
 
     def and_then(self, others: Supports) -> Supports:
         return Supports(*(np.concatenate(both) for both in zip(self, others, strict=True)))
+
+    def once(self) -> Supports:
+        """Each row the first time that it came."""
+        return self.at(np.sort(np.unique(self.digests, return_index=True)[1]))
+
+    def limits(self, n: int, n_classes: int) -> Floats:
+        """Entropy that a row of each class must be below to be among its n surest, shape (n_classes,)."""
+        highest = np.full(n_classes, -np.inf)
+        np.maximum.at(highest, self.columns, self.entropies)
+        return np.where(np.bincount(self.columns, minlength=n_classes) < n, np.inf, highest)
 
     def surest(self, n: int) -> Supports:
         """The n of lowest entropy in each class; of equal ones those that came first."""
@@ -46,9 +58,9 @@ class Supports(NamedTuple):
 class T3A(Adapted):
     """Turns each class's direction towards the rows of a stream that the head is surest are of that class.
 
-    For streams of rows whose classes have moved, each its own way (handwriting at a slant), in a few classes. The
-    downside: it believes the head, so where that is mostly wrong nothing is won; where nothing has changed, it costs a
-    little; and where all rows have moved alike it does harm.
+    For streams of rows whose classes have moved, each its own way, as handwriting at a slant. The downside: it believes
+    the head, so where that is mostly wrong nothing is won; where nothing has moved it costs a little, and where all
+    rows have moved alike, points (`MomentAlignment` is for that).
 
     Parameters
     ----------
@@ -57,12 +69,12 @@ class T3A(Adapted):
     n_supports : int >= 1, default=100
         Rows of lowest entropy that are kept of each class.
     online : bool, default=True
-        Whether `predict` and `predict_proba` remember the rows that they were asked about, once they have answered:
-        asked twice, a row counts twice. If not, only `adapt` does.
+        Whether `predict` and `predict_proba` remember the rows that they were asked about, once they have answered. If
+        not, only `adapt` does. A row that is remembered already is not remembered again.
     trust : callable, optional
         ``trust(adapted, source)``, posteriors with and without what was remembered, gives a bool for each row: whether
-        it may be remembered, as ``lambda adapted, source: trust.reliable(source)``, which is worth up to a point where
-        the head has ``temperature="folds"``.
+        it may be remembered, as `trust.still_favoured`, or ``lambda adapted, source: trust.reliable(source)``. Neither
+        has helped reliably: the surest rows mostly pass.
 
     Attributes
     ----------
@@ -74,9 +86,9 @@ class T3A(Adapted):
     Notes
     -----
     In discriminant space (`transform`), where a class is its mean m_c: s_c is the sum of the unit vectors of the
-    supports and 20 times that of m_c, m'_c has the direction of s_c and the length of m_c, and y (m'_c - m_c) is added
-    to the head's log-posterior of a row at y. With nothing remembered, answers are the head's, bit for bit; without
-    supports of a class its score stays.
+    supports, less what those of all classes have moved by on average, and 20 times the unit vector of m_c. m'_c has the
+    direction of s_c and the length of m_c, and y (m'_c - m_c) is added to the head's log-posterior of a row at y. With
+    nothing remembered, answers are the head's, bit for bit; without supports of a class its score stays.
 
     A row's answer depends on what was remembered before the call, not on the rest of its batch. Classes come from the
     head, not from the supports, so a support that leaves changes no other. Memory: n_classes n_supports integer rows
@@ -87,8 +99,8 @@ class T3A(Adapted):
     them, so `reset` after an erasure that must reach that far. Templates are placed anew in the space of the head as it
     is; if its classes or its quantizer have changed, the next call is refused until `reset`.
 
-    Cost: the head's prediction, twice at the first call; 2 d min(n_classes, d) a row; and, a call, one pass over the
-    supports.
+    Cost: the head's prediction, twice at the first call; 4 d min(n_classes, d) a row; and, for a call whose rows are
+    among the surest, a copy of the supports.
 
     Exactness: depends on order: of equal entropies the first stays, and what was displaced does not come back.
     Algebraic; `reset` bit for bit.
@@ -97,9 +109,9 @@ class T3A(Adapted):
     ----------
     Iwasawa and Matsuo, Test-time classifier adjustment module for model-agnostic domain generalization, NeurIPS 2021.
     There: templates of a network's features, which alone are the score, so that lengths and priors are lost and
-    probabilities far off; the class's own direction counts as one support, which costs three times as much where
-    nothing has changed; and a row's own batch counts. The public code's n_supports of -1 drops a row of each class at
-    each call.
+    probabilities far off; the class's own direction counts as one support, and a move that all classes share as theirs,
+    which costs many points where rows move alike or not at all; and a row's own batch counts. The public code's
+    n_supports of -1 drops a row of each class at each call.
 
     Examples
     --------
@@ -109,7 +121,7 @@ class T3A(Adapted):
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(600) % 3
     >>> head = LDAClassifier().fit(rng.normal(size=(600, 4)) + 3 * np.eye(4)[y], y)
-    >>> X = rng.normal(size=(600, 4)) + 3 * np.eye(4)[y] + [1.5, 0, 0, 0]
+    >>> X = rng.normal(size=(600, 4)) + 3 * np.eye(4)[y] + np.array([[0, 2.5, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]])[y]
     >>> model = T3A(head)
     >>> bool(np.array_equal(model.predict_proba(X[:300]), head.predict_proba(X[:300])))
     True
@@ -119,6 +131,7 @@ class T3A(Adapted):
 
     _supports: Supports | None = None
     _space: Any = None  # in which the supports' directions are
+    _turned: Floats | None = None  # what these amount to
     _quantizer: Any = None
 
     def __init__(self, head: Any, n_supports: int = 100, online: bool = True, trust: Trust | None = None) -> None:
@@ -156,12 +169,18 @@ class T3A(Adapted):
         else:
             found = np.asarray(softmax(logs + base.calibration_.factor * (y @ self._turns(base, supports).T), axis=1))
         if remember:
-            new = Supports(rows, logs.argmax(axis=1), _entropies(logs), _unit(y))
+            digests = siphash_rows(rows, np.zeros((len(rows), 2), np.uint64))[:, 0]
+            new = Supports(rows, digests, logs.argmax(axis=1), _entropies(logs), _unit(y))
             if self.trust is not None:
                 new = new.at(self._trusted(found, np.exp(log_softmax(logs, axis=1))))
-            self._supports = (new if supports is None else supports.and_then(new)).surest(n_supports)
-            self._space, self._quantizer = base.discriminants_, base.quantizer_
-            self._remembers(base)
+            if supports is not None:
+                new = new.at(new.entropies < supports.limits(n_supports, logs.shape[1])[new.columns])
+                new = new.at(~np.isin(new.digests, supports.digests))
+            if len(new.rows):
+                new = new.once()
+                self._supports = (new if supports is None else supports.and_then(new)).surest(n_supports)
+                self._turned, self._space, self._quantizer = None, base.discriminants_, base.quantizer_
+                self._remembers(base)
         return found
 
     def _base(self) -> Any:
@@ -187,7 +206,7 @@ class T3A(Adapted):
             raise ValueError("the head has another quantizer than when rows were remembered; call reset()")
         if base.discriminants_ is not self._space:
             supports = supports._replace(directions=_unit(self._coordinates(base, supports.rows)))
-            self._supports, self._space = supports, base.discriminants_
+            self._supports, self._space, self._turned = supports, base.discriminants_, None
         return supports
 
     def _coordinates(self, base: Any, rows: NDArray[Any]) -> Floats:
@@ -196,18 +215,25 @@ class T3A(Adapted):
 
     def _turns(self, base: Any, supports: Supports) -> Floats:
         """By how much each class's mean turns, shape (n_classes, r); exactly 0 without supports."""
+        if self._turned is not None:
+            return self._turned
         turns = np.zeros((len(base.classes_), supports.directions.shape[1]))
         np.add.at(turns, supports.columns, supports.directions)
         place = {label: at for at, label in enumerate(base.classes_.tolist())}
         own = np.zeros_like(turns)
         own[[place[label] for label in base.state_.labels]] = base.discriminants_.contrasted
-        lengths = np.linalg.norm(own, axis=1, keepdims=True)
+        lengths, counts = np.linalg.norm(own, axis=1, keepdims=True), self.n_supports_[:, None]
+        there = counts[:, 0] > 0
+        turns -= counts * (turns[there] / counts[there] - _unit(own[there])).mean(
+            axis=0
+        )  # what all moved by says nothing
         turned: Floats = lengths * _unit(_OWN * _unit(own) + turns) - own
-        turned[self.n_supports_ == 0] = 0
+        turned[~there] = 0
+        self._turned = turned
         return turned
 
     def _forget_rows(self) -> None:
-        for name in ("_supports", "_space", "_quantizer"):
+        for name in ("_supports", "_space", "_turned", "_quantizer"):
             self.__dict__.pop(name, None)
 
     def __getstate__(self) -> dict[str, Any]:
