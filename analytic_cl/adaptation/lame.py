@@ -26,8 +26,8 @@ _STILL = 1e-8  # share of the objective by which a round must lower it
 class LAME(Adapted):
     """Corrects the answers for a batch by letting rows that are alike agree: Laplacian adjusted maximum likelihood.
 
-    Worth a lot where a batch holds few of the classes, as neighbouring times of a camera or a conversation do, and where
-    rows look different from the learned ones but still like each other. The downside: a prediction depends on the
+    Worth a lot where a batch holds few of the classes, as neighbouring times of a camera or a conversation do, and
+    where rows look different from the learned ones but still like each other. The downside: a prediction depends on the
     batch; and where neither is so, neighbours of other classes cost a little.
 
     Parameters
