@@ -75,7 +75,7 @@ def glc(seeds: int = SEEDS) -> None:
                     if features == "coordinates"
                     else model.quantizer_.dequantise(model.quantizer_.quantise(asked))
                 )
-                for title, clusters in (("GLC", None), ("GLC, n_clusters right", present)):
+                for title, clusters in (("GLC", None), ("GLC, n_clusters of all classes", present)):
                     result.setdefault(title, []).append(measure(true, glc_labels(Z, P, n_clusters=clusters)))
         show(f"{name}, {known} known classes of {present}, H-score, on {features}", found)
         show(f"{name}, no unknown rows, share of rows named right", none)

@@ -30,7 +30,7 @@ def glc_labels(
     Each class is compared with clusters of all rows but its surest. Where unknown rows come in classes of their own,
     and `n_clusters` is right, it does as well as the best threshold on `score_samples`, and nobody has to find that.
     The downside: it needs hundreds of rows at once; and with more clusters than there are classes, as where there are
-    no unknown rows, it gives up a third of the known ones.
+    no unknown rows, it gives up a third to a half of the known ones.
 
     Parameters
     ----------
