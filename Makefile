@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OLDEST_PIP := .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-oldest soak lint bench bench-full defaults peers against sanitize changelog clean
+.PHONY: demo test test-oldest soak scale lint bench bench-full defaults peers against sanitize changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -25,8 +25,14 @@ test-oldest: .venv-oldest/ready
 soak: .venv/ready-test
 	ANALYTIC_CL_UPDATES=1000000 $(BIN)/python -m pytest tests/test_recursive.py -k many_mixed_updates
 	ANALYTIC_CL_ATTACKS=200 $(BIN)/python -m pytest tests/test_attack_*.py -n auto
-	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py -n auto
+	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py tests/test_partitioned_kills.py -n auto
 	ANALYTIC_CL_THREAD_ROUNDS=1000 $(BIN)/python -m pytest tests/test_store_threads.py -k eight_threads
+
+# One fit by every engine, with a worker killed, against one process; and a stream that no memory holds.
+scale: .venv/ready-test
+	$(PIP) --editable '.[dask,spark,ray,parquet]'
+	$(BIN)/python benchmarks/distributed_engines.py
+	$(BIN)/python benchmarks/stream_larger_than_memory.py
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check .

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from analytic_cl._config import show_config as show_config
     from analytic_cl._config import use_backend as use_backend
     from analytic_cl._config import use_threads as use_threads
+    from analytic_cl._device import get_device as get_device
+    from analytic_cl._device import use_device as use_device
     from analytic_cl.comparison import compare as compare
     from analytic_cl.datasets import load_clinc150 as load_clinc150
     from analytic_cl.extractors import ConcatExtractor as ConcatExtractor
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 # Names are imported when first used: scikit-learn loads pandas where it is installed, and numba takes a moment.
 _HOMES = {
     "_config": ("get_backend", "get_threads", "show_config", "use_backend", "use_threads"),
+    "_device": ("get_device", "use_device"),
     "comparison": ("compare",),
     "datasets": ("load_clinc150",),
     "quantizers": (

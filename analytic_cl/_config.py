@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from operator import index
 from typing import SupportsIndex
 
+from analytic_cl._device import described_device
+
 try:
     from analytic_cl import _native  # the C++ kernels of native/, typed by _native.pyi
 
@@ -136,6 +138,7 @@ def show_config() -> dict[str, object]:
     return {
         "backend": get_backend(),
         "instruction sets": [] if native is None else list(native.isas()),
+        "device": described_device(),
         "threads": get_threads(),
         "versions": package_versions(),
         "machine": platform.machine(),

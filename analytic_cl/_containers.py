@@ -37,7 +37,20 @@ def local(values: Any, name: str = "X") -> Any:
         return local(values.compute(), name)
     if is_a(values, "torch", "Tensor"):
         return _tensor(values, name)
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        return _from_dlpack(values, name)
     return values
+
+
+def tensor_of(values: Any, name: str = "X") -> Any:
+    """A tensor of PyTorch, which is loaded, over the memory of a tensor of any library; None for everything else."""
+    torch = sys.modules["torch"]
+    if not isinstance(values, torch.Tensor):
+        if isinstance(values, np.ndarray | np.generic) or not hasattr(values, "__dlpack__"):
+            return None
+        values = torch.from_dlpack(values)
+    _check_dense(values, name)
+    return values.detach()
 
 
 def _collecting_method(values: Any) -> str:
@@ -49,9 +62,21 @@ def _collecting_method(values: Any) -> str:
     return next((name for name in ("collect", "to_table") if hasattr(values, name)), "")  # Spark, pyarrow's data sets
 
 
-def _tensor(tensor: Any, name: str) -> NDArray[Any]:
+def _check_dense(tensor: Any, name: str) -> None:
     if tensor.layout is not sys.modules["torch"].strided:
         raise TypeError(f"{name} is a sparse tensor, but dense data is required: use .to_dense()")
+
+
+def _from_dlpack(values: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.from_dlpack(values)
+    except (BufferError, RuntimeError) as error:
+        hint = ', or use_device("cuda")' if name == "X" else ""
+        raise TypeError(f"{name} is not in memory that NumPy reads ({error}): copy it to the host{hint}") from error
+
+
+def _tensor(tensor: Any, name: str) -> NDArray[Any]:
+    _check_dense(tensor, name)
     try:
         return np.asarray(tensor.numpy(force=True))
     except TypeError:  # bfloat16 and the like, of which float32 holds every value

@@ -1,8 +1,8 @@
-"""Blocks of rows on several threads, for kernels that release the GIL."""
+"""Blocks of rows on several threads, for kernels that release the GIL, and reading ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -28,3 +28,16 @@ def map_blocks(work: Callable[[slice], Result], blocks: list[slice]) -> list[Res
         return [work(block) for block in blocks]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, blocks))
+
+
+def ahead(items: Iterator[Result]) -> Generator[Result, None, None]:
+    """The same items, in order; a thread fetches the next one while one is used.
+
+    An error comes in its turn. Closing this ends the thread, after the item that it is at.
+    """
+    end = object()
+    with ThreadPoolExecutor(1, "analytic-cl-read") as pool:
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]  # it is not the end

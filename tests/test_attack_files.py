@@ -145,8 +145,8 @@ def test_a_hostile_description_with_a_right_checksum_is_refused(tmp_path, name):
 @pytest.mark.parametrize(("name", "value"), [("n_features", 10**9), ("n_components", 10**9), ("n_components", 2**62)])
 def test_a_projection_too_large_for_its_file_is_refused_before_it_is_made(tmp_path, name, value):
     RLSClassifier(projection=RandomProjection(20)).fit(X, Y).save(tmp_path / "head")
-    text, arrays = persistence._read(tmp_path / "head")
-    about = json.loads(text)
+    arrays, metadata = persistence._read(tmp_path / "head")
+    about = json.loads(metadata["head"])
     (about["quantizer"] if name == "n_features" else about["quantizer"]["projection"])[name] = value
     text = json.dumps(about)
     checksum = persistence._checksum(text, arrays)

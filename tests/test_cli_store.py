@@ -17,8 +17,7 @@ from analytic_cl import (
     RandomProjection,
     RLSClassifier,
 )
-from analytic_cl.cli import learning_commands
-from analytic_cl.reading import read_features
+from analytic_cl.reading import open_features, read_features
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -79,7 +78,7 @@ def test_an_npy_file_stays_on_disk_and_a_chunk_is_about_64_megabytes(data):
     X = read_features("features.npy").values
 
     assert isinstance(X, np.memmap)
-    assert learning_commands.rows_at_a_time(X) * X[0].nbytes == pytest.approx(2**26, rel=0.001)
+    assert open_features("features.npy").chunk() * X[0].nbytes == pytest.approx(2**26, rel=0.001)
 
 
 def write_features(X, labels):

@@ -9,7 +9,7 @@ from walls import FILES, PACKAGE, imports_of
 
 import analytic_cl
 
-OPTIONAL = {"torch", "faiss", "dask", "matplotlib", "pandas", "polars", "pyarrow"}
+OPTIONAL = {"torch", "faiss", "dask", "distributed", "matplotlib", "pandas", "polars", "pyarrow"}
 
 # Who may import whom: each room only those to its right.
 ROOMS = [
@@ -48,6 +48,7 @@ ROOMS = [
     "_locks",
     "_config",
     "_containers",
+    "_device",
 ]
 
 

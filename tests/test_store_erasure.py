@@ -1,11 +1,10 @@
 """Nothing of what was erased is left in the files of a store."""
 
 import sqlite3
-import subprocess
 
 import numpy as np
 import pytest
-from stores import IDS, X, Y
+from stores import IDS, X, Y, everything, survivors
 
 from analytic_cl import (
     LDAClassifier,
@@ -20,12 +19,6 @@ from analytic_cl.store import (
 # ---- nothing of what was erased is left in the files
 
 
-def everything(path):
-    """All bytes of a directory, read by another process: closing a file drops this one's locks on it."""
-    listed = subprocess.run(["find", path, "-type", "f", "-exec", "cat", "{}", "+"], capture_output=True, check=True)
-    return listed.stdout
-
-
 def distinct_slices(rows):
     """16 bytes out of the middle of each row, None where another row has the same."""
     middle = rows.shape[1] // 2
@@ -35,19 +28,6 @@ def distinct_slices(rows):
         for piece in slices:
             counted[piece] = counted.get(piece, 0) + 1
     return [piece if counted[piece] == 1 else None for piece in slices]
-
-
-def survivors(path, patterns):
-    """Which of these byte strings occur in the directory, found by their first three bytes, then looked at."""
-    data = everything(path)
-    content = np.frombuffer(data, np.uint8).astype(np.uint32)
-    threes = content[:-2] | content[1:-1] << 8 | content[2:] << 16
-    firsts, starts = {}, np.zeros(2**24, bool)
-    for pattern in patterns:
-        firsts.setdefault(pattern[:6], []).append(pattern)
-        starts[int.from_bytes(pattern[:3], "little")] = True
-    places = np.flatnonzero(starts[threes]).tolist()
-    return sorted({p for at in places for p in firsts.get(data[at : at + 6], ()) if data.startswith(p, at)})
 
 
 @pytest.fixture(scope="module")

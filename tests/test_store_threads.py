@@ -5,19 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import traceback
 from pathlib import Path
 
 import numpy as np
 import pytest
 from common import blobs
+from stores import ROUNDS, together
 
 from analytic_cl import LDAClassifier, Store
 from analytic_cl.store import RefusedError, StoreError, StoreLockedError
-
-ROUNDS = int(os.environ.get("ANALYTIC_CL_THREAD_ROUNDS", "4"))
-WAIT = 60 + 5 * ROUNDS  # seconds after which a thread counts as one that waits for ever
 
 X, Y = blobs(400, 4, 3)
 
@@ -25,26 +21,6 @@ X, Y = blobs(400, 4, 3)
 def plain(rows):
     rows = list(rows)
     return LDAClassifier().fit(X[rows], Y[rows]).state_digest() if rows else LDAClassifier().state_digest()
-
-
-def together(*works):
-    """Run all of these at once, each in a thread of its own; what they raised."""
-    errors, start = [], threading.Barrier(len(works))
-
-    def run(work):
-        try:
-            start.wait(WAIT)
-            work()
-        except BaseException:
-            errors.append(traceback.format_exc())
-
-    threads = [threading.Thread(target=run, args=(work,), daemon=True) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(WAIT)
-    assert not any(thread.is_alive() for thread in threads), "a thread waits for ever"
-    return errors
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ def private_reads(path):
                 yield ast.unparse(node)
 
 
-# Names with an underscore that other libraries document.
-NOT_PRIVATE = {"_replace", "_asdict", "_fields", "_getframe"}
+# Names with an underscore that other libraries document; and PyTorch's int8 product, which has no other.
+NOT_PRIVATE = {"_replace", "_asdict", "_fields", "_getframe", "_int_mm"}
 
 
 def is_private(name):

@@ -9,5 +9,5 @@ extras = about["project"]["optional-dependencies"]
 asked = [*about["project"]["dependencies"], *about["dependency-groups"]["test"]]
 asked += [need for name in ("plots", "store", "parquet", "faiss") for need in extras[name]]
 for need in sorted(set(asked)):
-    name, bound = re.fullmatch(r"([\w-]+)>=([\d.]+)", need).groups()
+    name, bound = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)", need).groups()
     print(f"{name}=={bound}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytic_cl._text import plain_text
 from analytic_cl.cli.output import tell
-from analytic_cl.reading import Column, integers_if_all, is_integer, read_column, split_name
+from analytic_cl.reading import Column, column_name, integers_if_all, is_integer, read_column
 
 if TYPE_CHECKING:
     from analytic_cl.store import Store
@@ -88,7 +88,7 @@ def read_names(name: str, n_rows: int, header: bool | None = None) -> list[str |
 
 def names_of_columns(*files: str | None) -> list[str]:
     """The columns that labels, ids and names of people are read from, where they have names."""
-    return [member for path, member in map(split_name, filter(None, files)) if member and path.suffix.lower() != ".npz"]
+    return [member for name in filter(None, files) if (member := column_name(name))]
 
 
 def _name(value: Any, place: str) -> str | None:

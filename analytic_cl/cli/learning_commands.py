@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,17 @@ from analytic_cl.cli.request_commands import finish, request_options, store_argu
 
 if TYPE_CHECKING:
     from analytic_cl.heads import Head
+    from analytic_cl.reading import FeatureStream
     from analytic_cl.store import Store
-
-CHUNK_BYTES = 2**26  # of features that are read at a time
 
 LEARN_HELP = """Learn rows.
 
-FEATURES is a matrix in a .npy, .npz, .parquet or .csv file, one row a sample. LABELS holds one label a row: a text file
-(one a line), .npy, .npz, .csv or .parquet. An array or column is named after a colon: data.npz:X, rows.csv:intent.
+FEATURES is a matrix in a .npy, .npz, .safetensors, .parquet, .feather, .arrow or .csv file, one row a sample. LABELS
+holds one label a row: a text file (one a line), or one of these. An array or column is named after a colon: data.npz:X,
+rows.csv:intent. A folder, or a pattern such as 'part-*.parquet', stands for its files, part-2 before part-10.
+
+Rows are read a chunk at a time, and the next chunk while one is learned, so that there may be more than memory holds;
+only .npz and .csv files are read as a whole.
 
 A .csv file begins with a header. One file may hold all: columns that LABELS, --ids or --subjects name in it are no
 features. The names of the features are kept with the model: rows that come later must have the same, in any order.
@@ -156,7 +160,7 @@ def learn(
     if subjects is not None and subject is not None:
         raise click.UsageError("give --subjects or --subject, not both")
     with Store.open(store) as opened:
-        X, named = _features_for(opened, features, header, labels, ids, subjects)
+        X = _features_for(opened, features, header, labels, ids, subjects)
         n = len(X)
         if start and start >= n:
             raise click.UsageError(f"--start {start} leaves none of {n} rows")
@@ -166,26 +170,27 @@ def learn(
             "subject": subject if subjects is None else read_names(subjects, n, header),
             "session": session,
         }
-        columns = {"feature_names": named, "other_columns": names_of_columns(labels, ids, subjects)}
-        learned = _learn_in_chunks(opened, X, y, about, columns, start, chunk or rows_at_a_time(X), allow_erased)
+        columns = {
+            "feature_names": X.names or opened.feature_names,
+            "other_columns": names_of_columns(labels, ids, subjects),
+        }
+        learned = _learn_in_chunks(opened, X, y, about, columns, start, chunk, allow_erased)
         rows = opened.n_rows
     show({"learned": learned, "rows": rows}, f"{learned:,} rows learned; the state has {rows:,}.", as_json)
 
 
-def _features_for(
-    store: Store, features: str, header: bool | None, *beside: str | None
-) -> tuple[Any, list[str] | None]:
-    """Features for the model of a store, its columns where they have names, and the names of the columns."""
-    from analytic_cl.reading import read_features
+def _features_for(store: Store, features: str, header: bool | None, *beside: str | None) -> FeatureStream:
+    """Features for the model of a store, on disk until they are used."""
+    from analytic_cl.reading import open_features
 
     known = store.feature_names
-    found = read_features(features, header=header, beside=beside, known=known, others=store.other_columns)
+    found = open_features(features, header=header, beside=beside, known=known, others=store.other_columns)
     tell(found.notes)
-    if not len(found.values):
+    if not len(found):
         raise ValueError(f"{features} has no rows")
     if known is None and found.names is not None and beside:
         tell(_first_names(store, features, found.names))
-    return found.values, found.names or known
+    return found
 
 
 # Names that are hardly those of features.
@@ -200,28 +205,24 @@ def _first_names(store: Store, features: str, names: list[str]) -> list[str]:
     return [*(notes if doubtful else []), *([named] if store.n_rows else [])]
 
 
-def rows_at_a_time(X: Any) -> int:
-    """Rows that take about 64 MB."""
-    return int(max(1, CHUNK_BYTES // max(1, X.dtype.itemsize * X.shape[1])))
-
-
 def _learn_in_chunks(
     store: Store,
-    X: Any,
+    X: FeatureStream,
     y: Any,
     about: dict[str, Any],
     columns: dict[str, Any],
     start: int,
-    chunk: int,
+    chunk: int | None,
     allow_erased: bool,
 ) -> int:
-    before = store.status()["rows"]
+    before, first = store.status()["rows"], start
     try:
-        with progress("learning", len(X) - start) as done:
-            for first in range(start, len(X), chunk):
-                part = slice(first, first + chunk)
+        with progress("learning", len(X) - start, "rows") as done, closing(X.batches(chunk, start)) as chunks:
+            for rows in chunks:
+                part = slice(first, first + len(rows))
                 here = {name: value[part] if isinstance(value, list) else value for name, value in about.items()}
-                done(store.learn(X[part], y[part], **here, **columns, allow_erased=allow_erased))
+                done(store.learn(rows, y[part], **here, **columns, allow_erased=allow_erased))
+                first = part.stop
     except BaseException:
         _say_what_is_in(store.n_rows - before, start)
         raise
@@ -268,10 +269,10 @@ def rectify(
 
     check_can_write(certificate)
     with Store.open(store) as opened:
-        X, _ = _features_for(opened, features, header, labels, ids)
+        X = _features_for(opened, features, header, labels, ids)
         names = read_ids(ids, integer_ids, len(X), header)
         y = read_labels(labels, len(X), "string" if string_labels else kind_of_labels(opened), header)
-        receipt = opened.rectify(X, y, sample_id=names, request_id=request_id)
+        receipt = opened.rectify(X.rows.whole(), y, sample_id=names, request_id=request_id)
     finish(receipt, certificate, as_json)
 
 
@@ -293,10 +294,11 @@ def predict(store: Path, features: str, out: Path | None, header: bool | None, a
     from analytic_cl.store import Store
 
     check_can_write(out)
-    with Store.open(store, read_only=True) as opened:
-        X, _ = _features_for(opened, features, header)
-        head, chunk = opened.head, rows_at_a_time(X)
-        parts = [head.predict(X[first : first + chunk]) for first in range(0, len(X), chunk)]
+    with (
+        Store.open(store, read_only=True) as opened,
+        closing(_features_for(opened, features, header).batches()) as chunks,
+    ):
+        parts = [opened.head.predict(rows) for rows in chunks]
     labels = np.concatenate(parts)
     if out is not None:
         _write_labels(out, labels)

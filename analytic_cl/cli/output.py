@@ -71,7 +71,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Step]:
-    """Call with how much was done; shows a bar where standard error is a terminal."""
-    with progress_bar(what, total, sys.stderr.isatty()) as done:
+def progress(what: str, total: int, rate: str = "") -> Iterator[Step]:
+    """Call with how much was done; shows a bar where standard error is a terminal. For `rate` see `progress_bar`."""
+    with progress_bar(what, total, sys.stderr.isatty(), rate) as done:
         yield done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,26 +125,25 @@ def _retrain(
 ) -> int:
     """Train behind the certificate's quantizer and compare; how many rows."""
     from analytic_cl.cli.columns import read_labels
-    from analytic_cl.cli.learning_commands import rows_at_a_time
     from analytic_cl.quantizers import Quantizer
-    from analytic_cl.reading import read_features
+    from analytic_cl.reading import open_features
     from analytic_cl.statistics import empty_state
     from analytic_cl.store.certificate import check_retrained
 
     if not keys:
         raise ValueError("these are public keys only; --retrain needs the auditor's file, of `export STORE keys`")
-    X, _, notes = read_features(files[0], header=header, beside=files[1:])
-    tell(notes)
+    X = open_features(files[0], header=header, beside=files[1:])
+    tell(X.notes)
     y = read_labels(files[1], len(X), kind, header)
     quantizer = Quantizer.from_spec(certificate["quantizer"])
     if len(X) and X.shape[1] != quantizer.n_features:
         raise ValueError(f"{files[0]} has {X.shape[1]} columns, the certified model takes {quantizer.n_features}")
-    moments, chunk = empty_state(quantizer, certificate["state"]), rows_at_a_time(X)
-    with progress("training", len(X)) as done:
-        for first in range(0, len(X), chunk):
-            rows = quantizer.quantise(X[first : first + chunk], first_row=first)
-            moments.add(rows, y[first : first + chunk])
-            done(len(rows))
+    moments, first = empty_state(quantizer, certificate["state"]), 0
+    with progress("training", len(X), "rows") as done, closing(X.batches()) as chunks:
+        for chunk in chunks:
+            moments.add(quantizer.quantise(chunk, first_row=first), y[first : first + len(chunk)])
+            first += len(chunk)
+            done(len(chunk))
     check_retrained(certificate, moments, keys)
     return len(X)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from analytic_cl.comparison.stream import Stream, make_stream
 from analytic_cl.comparison.tuning import halves, tune
 from analytic_cl.scenarios import parse
 
+MapSeeds = Callable[[Callable[[int], list[Document]], list[int]], Iterable[list[Document]]]
+
 
 def compare(
     features: Any,
@@ -45,6 +48,7 @@ def compare(
     *,
     tune: Any = None,
     progress: bool = False,
+    map_seeds: MapSeeds | None = None,
 ) -> Any:
     """Run closed-form heads and other libraries' estimators over one scenario, and measure accuracies and costs.
 
@@ -76,6 +80,9 @@ def compare(
         rows of half of the classes, or on other features. Reported is what the other half, or `features`, gives.
     progress : bool, default=False
         Show a bar on standard error.
+    map_seeds : callable, optional
+        Called as ``map`` is, with what runs a seed and the seeds: runs these in other processes. With a Dask client,
+        ``lambda run, seeds: (future.result() for future in client.map(run, seeds))``. The features are sent along.
 
     Returns
     -------
@@ -113,7 +120,7 @@ def compare(
     >>> [len(column) > 0 for column in (table["method"], table["value"])]
     [True, True]
     """
-    runs = run(features, scenario, heads, peers, seeds, out, tune=tune, progress=progress)
+    runs = run(features, scenario, heads, peers, seeds, out, tune=tune, progress=progress, map_seeds=map_seeds)
     columns = dict(zip(COLUMNS, map(list, zip(*tidy(runs), strict=True)), strict=True))
     try:
         pandas = import_module("pandas")
@@ -132,6 +139,7 @@ def run(
     *,
     tune: Any = None,
     progress: bool = False,
+    map_seeds: MapSeeds | None = None,
 ) -> list[Document]:
     """As `compare`, but returns the runs as their files have them, by method and then by seed."""
     seeds = as_integer("seeds", seeds, 1)
@@ -155,8 +163,11 @@ def run(
     settle(False)
     plan.choose({method.name: method for method, _ in missing}, progress)
     with progress_bar("runs", len(missing), progress) as done:
-        for seed in range(seeds):
-            for document in plan.runs([method for method, s in missing if s == seed], seed):
+        pending = sorted({seed for _, seed in missing})
+        run_seed = partial(_runs, plan, missing)
+        for documents in map(run_seed, pending) if map_seeds is None else map_seeds(partial(_all, run_seed), pending):
+            for document in documents:
+                seed = document["seed"]
                 if folder is not None:
                     write_json(run_path(folder, document["method"], seed), document)
                 runs[document["method"], seed] = document
@@ -164,6 +175,15 @@ def run(
     settle(True)
     wanted = {(method.name, seed) for method in methods for seed in range(seeds)}
     return in_order(document for key, document in runs.items() if key in wanted)
+
+
+def _runs(plan: _Plan, missing: list[tuple[Method, int]], seed: int) -> Iterator[Document]:
+    return plan.runs([method for method, s in missing if s == seed], seed)
+
+
+def _all(run_seed: Callable[[int], Iterator[Document]], seed: int) -> list[Document]:
+    """What is sent back from another process, which can't send as it goes."""
+    return list(run_seed(seed))
 
 
 class _Plan:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from analytic_cl.comparison.features import OPTIONAL, REQUIRED, Features, as_features
 from analytic_cl.reading import arrays_of_npz, feature_columns, integers_if_all, open_table, read_npy, split_name
+from analytic_cl.reading.arrow_table import ArrowTable
 from analytic_cl.reading.csv_table import CsvTable
-from analytic_cl.reading.parquet_table import ParquetTable
 from analytic_cl.reading.tables import Table
 
 _SPLITS = ("train", "test")
@@ -114,7 +114,7 @@ def _table(table: Table, label: str) -> tuple[dict[str, NDArray[Any]], list[str]
     for name in about:
         if name in _COLUMNS:
             parts[_COLUMNS[name]] = _values(table, name)
-    if "features" in kept and isinstance(table, ParquetTable):
+    if "features" in kept and isinstance(table, ArrowTable):
         parts["X"] = table.column("features")
         if kept != ["features"]:
             notes.append(f"{table.path}: features are the lists in the column features; left out: all other columns")
@@ -144,7 +144,7 @@ def _two_tables(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Both splits from two Parquet files, with the columns of the first in the order of the second."""
     given: dict[str, Any] = {}
     found: list[str] = []
-    parts = {split: _table(ParquetTable(path / f"{split}.parquet"), "label") for split in _SPLITS}
+    parts = {split: _table(open_table(path / f"{split}.parquet"), "label") for split in _SPLITS}
     columns = [part.pop("columns", None) for part, _ in parts.values()]
     if columns[0] is not None and columns[1] is not None and columns[0].tolist() != columns[1].tolist():
         if sorted(columns[0]) != sorted(columns[1]):

@@ -16,9 +16,10 @@ from sklearn.base import clone
 
 from analytic_cl._locks import holding
 from analytic_cl._warnings import warn
+from analytic_cl.extractors import ContinualPipeline
 from analytic_cl.heads import Head, head_classes
 from analytic_cl.heads.packing import from_bytes, to_bytes
-from analytic_cl.learner import Learner
+from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import KEY_BYTES
 from analytic_cl.quantizers import QuantizationWarning
 
@@ -91,10 +92,20 @@ def reduce_states(heads: Iterable[Head]) -> Head:
     return total
 
 
-def check_mergeable(head: Any) -> None:
-    """Refuse what is no head, and heads whose parts can't be brought together again."""
+def check_head(head: Any) -> None:
+    """Refuse what is no head."""
+    if isinstance(head, ContinualPipeline):
+        raise TypeError(
+            "this needs a head, got a ContinualPipeline: extract features first, such as by "
+            "X.map_blocks(extractor.transform), and learn them with a head alone"
+        )
     if not isinstance(head, Head):
         raise TypeError(f"this needs a head, such as LDAClassifier(), got {type(head).__name__}")
+
+
+def check_mergeable(head: Any) -> None:
+    """Refuse what is no head, and heads whose parts can't be brought together again."""
+    check_head(head)
     if head.depends_on_order:
         raise ValueError(
             f"what {type(head).__name__} learns depends on the order of its rows, and parts of them have none: fit it "
@@ -181,6 +192,13 @@ def merge_part(head: Head, part: Part) -> Head:
         return adopt_part(head, part)
     head.merge(_unpacked(part))
     return head
+
+
+def forget_part(head: Head, part: Part) -> Receipt:
+    """Let the caller's head unlearn what was learned here, as `Head.unmerge` does. Returns the receipt."""
+    if not part.n_rows:
+        raise ValueError("there are no rows to forget: all parts are empty")
+    return head.unmerge(unpack(part.head))
 
 
 def _unpacked(part: Part) -> Head:

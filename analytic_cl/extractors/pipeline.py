@@ -22,6 +22,7 @@ from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
 from analytic_cl.extractors.extracted import Extracted, source_of, width_of
 from analytic_cl.extractors.resolve import as_extractor
+from analytic_cl.extractors.streaming import StreamedPipeline
 from analytic_cl.heads import Head, head_classes, persistence
 from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.learner import Receipt
@@ -42,7 +43,7 @@ def _head_has(method: str) -> Callable[[Method], Method]:
     return has
 
 
-class ContinualPipeline(LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A frozen extractor in front of a head: learns, forgets and merges from raw inputs.
 
     The extractor's name and fingerprint become part of the head's state, its digest, receipts and files. A state behind

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Self
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analytic_cl._containers import plain_scalar
-from analytic_cl._locks import changing, holding, reading
+from analytic_cl._locks import changing, reading
 from analytic_cl.heads import persistence
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.encoded import Encoded
-from analytic_cl.heads.prediction import Prediction
-from analytic_cl.heads.validation import check_known, check_same_names, plain_labels, plain_rows, validated
-from analytic_cl.heads.watching import Watched
+from analytic_cl.heads.merging import Merging
+from analytic_cl.heads.streaming import Streamed
+from analytic_cl.heads.validation import check_known, plain_labels, plain_rows, validated
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import as_ids
-from analytic_cl.quantizers import Quantizer, resolve_quantizer
 from analytic_cl.solvers import check_provides
-from analytic_cl.statistics import EMPTY, GRAM, Moments, State, Targets, as_label, deferred_interrupts, encode_labels
-
-_FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved", "_losses")
+from analytic_cl.statistics import EMPTY, GRAM, Moments, Targets, as_label, encode_labels
 
 
-class Head(Watched, Prediction):
+class Head(Streamed, Merging):
     """Base of all heads. A subclass says what it needs of a state, and how its scores come out of that.
 
     It defines ``__init__`` with at least `quantizer`, `projection` and `track`, and
@@ -40,8 +35,6 @@ class Head(Watched, Prediction):
     For engines over heads (a store, a comparison), which learn by a `Learner`: `encode`, `empty_state`, `adopt`, and of
     `Prediction` `prepare`, `scores_of`, `labels_of`, `probabilities_of`, `drop_caches`.
     """
-
-    _source: str | None = None  # of rows that come next, within `rows_from`
 
     @changing
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
@@ -100,11 +93,7 @@ class Head(Watched, Prediction):
         self.adopt(learner)
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        new = self._encode(X, y, sample_id, reset=False)
-        declared = declared_after(self._declared, classes, new.targets.values)
-        with deferred_interrupts():
-            self.learner_.learn(new.rows, new.targets, new.ids)
-            self.declare(declared)
+        self._learn_encoded(self._encode(X, y, sample_id, reset=False), classes)
 
     def encode(self, X: Any, y: Any, sample_id: Any = None) -> Encoded:
         """Validate rows, labels and ids and quantise the rows, as if they were to be learned.
@@ -113,7 +102,7 @@ class Head(Watched, Prediction):
         called.
         """
         self.check_parameters()
-        return self._encode(X, y, sample_id, reset=not self.__sklearn_is_fitted__())
+        return self._encode(X, y, sample_id, reset=not self.__sklearn_is_fitted__()).on_host()
 
     def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool) -> Encoded:
         X, targets = self._validated_rows(X, y, reset)
@@ -124,40 +113,11 @@ class Head(Watched, Prediction):
                 "quantizer or projection changed since the first rows were learned behind "
                 f"{self.quantizer_.describe()}: fit a new head"
             )
-        rows = quantizer.quantise(X)
+        rows = quantizer.rows_to_learn(X)
         if reset:
             self._watch_afresh(quantizer)
         self._watch(X, quantizer)
         return Encoded(rows, targets, ids, quantizer, getattr(self, "feature_names_in_", None))
-
-    @contextmanager
-    def rows_from(self, source: str) -> Iterator[None]:
-        """While the body runs, a new state says that its rows come from this extractor."""
-        with holding(changed=(self,)):  # no other thread uses the head meanwhile
-            self._source = source
-            try:
-                yield
-            finally:
-                del self._source
-
-    def _quantizer_of(self, n_features: int, source: str | None = None) -> Quantizer:
-        """The quantizer that the parameters mean for rows of this width."""
-        return resolve_quantizer(self.quantizer, self.projection, n_features, self._source or source)
-
-    def empty_state(self, quantizer: Quantizer) -> State:
-        """A state without rows, of the kind that this head learns."""
-        return Moments(quantizer, 2 if GRAM in self.needs else 1)
-
-    def adopt(self, learner: Learner, feature_names: NDArray[Any] | None = None) -> None:
-        """Serve what a learner has learned and will learn; several heads may share one.
-
-        Raises ValueError where its state does not provide what this head needs.
-        """
-        check_provides(learner.state, self.needs, type(self).__name__)
-        self.learner_, self._solved = learner, {}
-        self.n_features_in_ = learner.quantizer.n_features
-        if feature_names is not None:
-            self.feature_names_in_ = feature_names
 
     # ---- forget
 
@@ -231,18 +191,7 @@ class Head(Watched, Prediction):
         self._has_forgotten(dry_run)
         return receipt
 
-    def _has_forgotten(self, dry_run: bool) -> None:
-        if not dry_run:
-            self._stop_watching()
-        if not self.learner_.state.n_rows:
-            self.become_unfitted()
-
-    def become_unfitted(self) -> None:
-        """Let go of what was learned; the parameters stay."""
-        for name in _FITTED:
-            self.__dict__.pop(name, None)
-
-    # ---- replace, combine
+    # ---- replace
 
     @changing
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, digests: bool = False) -> Receipt:
@@ -266,54 +215,13 @@ class Head(Watched, Prediction):
         """
         self.check_learned_something()
         X, targets = self._validated_rows(X, y)
-        ids = as_ids(sample_id, len(X))
+        ids = as_ids(sample_id, len(targets.codes))
         self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
         rows = self.quantizer_.quantise(X)
         self._watch(X, self.quantizer_)
         receipt = self.learner_.rectify(ids, rows, targets, digests=digests)
         self._stop_watching()
         return receipt
-
-    def merge(self, other: Head) -> Self:
-        """Learn all that another head has learned, in place.
-
-        Parameters
-        ----------
-        other : Head
-            Behind the same quantizer and with moments of the same order; unchanged. The two must not share a sample id.
-            Classes that it has declared are declared here afterwards.
-
-        Returns
-        -------
-        self
-
-        Notes
-        -----
-        Exactness: bit for bit equal to one head that saw the rows of both; merges in any order, but `depends_on_order`.
-        """
-        if not isinstance(other, Head):
-            raise TypeError(f"merge needs another head, got {type(other).__name__}")
-        with holding(changed=(self,), read=(other,)):
-            if not other.__sklearn_is_fitted__():
-                self.declare(self._declared_with(other))
-                return self
-            if self.__sklearn_is_fitted__():
-                check_same_names(self, other)
-                return self._whole(lambda: self._absorb(other))
-            return self._whole(lambda: self._begin_as(other), afresh=True)
-
-    def _absorb(self, other: Head) -> None:
-        declared = self._declared_with(other)
-        with deferred_interrupts():
-            self.learner_.merge(other.learner_)
-            self.declare(declared)
-
-    def _begin_as(self, other: Head) -> None:
-        quantizer = self._quantizer_of(other.n_features_in_, other.quantizer_.source)
-        learner = Learner(self.empty_state(quantizer), track=self.track)
-        learner.merge(other.learner_)
-        self.declare(self._declared_with(other))
-        self.adopt(learner, getattr(other, "feature_names_in_", None))
 
     @classmethod
     def from_moments(cls, moments: Moments, **parameters: Any) -> Self:
@@ -376,24 +284,7 @@ class Head(Watched, Prediction):
 
     # ---- checks
 
-    def _whole(self, work: Callable[[], object], *, afresh: bool = False) -> Self:
-        """Run `work`; where it fails, put back the attributes that validation sets before it finds an error.
-
-        `afresh` says that `work` makes a new state, so that what was declared is to be put back as well.
-        """
-        self.check_parameters()
-        names = (*_FITTED, "_declared") if afresh else _FITTED
-        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
-        try:
-            work()
-        except BaseException:
-            for name in names:
-                self.__dict__.pop(name, None)
-            self.__dict__.update(before)
-            raise
-        return self
-
-    def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], Targets]:
+    def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[Any, Targets]:
         if not reset and plain_rows(self, X) and plain_labels(y, len(X)):
             return X, encode_labels(y)
         X, y = validated(self, X, y, reset)

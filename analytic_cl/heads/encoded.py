@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl.ledger import SampleId
@@ -14,8 +15,12 @@ from analytic_cl.statistics import Targets
 class Encoded(NamedTuple):
     """Integer rows, what they are learned with, and their ids, if any; with what their columns are called."""
 
-    rows: NDArray[Any]
+    rows: Any  # an array, or `DeviceRows` where they are made on a device
     targets: Targets
     ids: list[SampleId] | None
     quantizer: Quantizer
     feature_names: NDArray[Any] | None
+
+    def on_host(self) -> Encoded:
+        """The same with an array of rows."""
+        return self._replace(rows=np.asarray(self.rows))

@@ -171,7 +171,7 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
 
     def _by_rows(self, X: ArrayLike, find: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[np.float64]:
         """What is found of integer rows, block by block."""
-        rows: NDArray[Any] = np.asarray(X) if plain_rows(self, X) else validated_rows(self, X)
+        rows: Any = X if plain_rows(self, X) else validated_rows(self, X)
         quantizer = self.quantizer_
         return self._in_blocks(len(rows), lambda part: find(quantizer.quantise(rows[part], first_row=part.start)))
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
-from analytic_cl._containers import column_values, is_a, local, objects
+from analytic_cl._containers import column_values, is_a, local, objects, tensor_of
+from analytic_cl._device import get_device
 from analytic_cl.heads.tables import is_time, read_table
 from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Label, LabelledState, Targets, encode_labels
@@ -70,11 +71,14 @@ def _is_missing(label: Any) -> bool:
     return label is None or type(label).__name__ in ("NAType", "NaTType")
 
 
-def validated_rows(head: Any, X: Any, reset: bool = False) -> NDArray[Any]:
-    """X through scikit-learn's validation, names of columns included.
+def validated_rows(head: Any, X: Any, reset: bool = False) -> Any:
+    """X through scikit-learn's validation, names of columns included: an array, or a tensor where a device is in force.
 
     NaN and infinity pass: the quantizer looks for them itself, because it can name the rows.
     """
+    if (tensor := _tensor(X)) is not None:
+        validate_data(head, _stand_in(tensor), reset=reset, dtype="numeric", ensure_all_finite=False)
+        return tensor
     named, rows = read_table(X)
     if named is None:
         return np.asarray(validate_data(head, rows, reset=reset, dtype="numeric", ensure_all_finite=False))
@@ -82,14 +86,27 @@ def validated_rows(head: Any, X: Any, reset: bool = False) -> NDArray[Any]:
     return np.asarray(check_array(rows, dtype="numeric", ensure_all_finite=False, estimator=head, input_name="X"))
 
 
-def validated(head: Any, X: Any, y: Any, reset: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
+def validated(head: Any, X: Any, y: Any, reset: bool = False) -> tuple[Any, NDArray[Any]]:
     """As `validated_rows`, with the labels of the rows."""
+    if (tensor := _tensor(X)) is not None:
+        return tensor, validated(head, _stand_in(tensor), y, reset)[1]
     named, rows = read_table(X)
     if named is not None:
         validate_data(head, named, reset=reset, skip_check_array=True)
         labels = label_input(y)
         return check_X_y(rows, labels, dtype="numeric", ensure_all_finite=False, estimator=head)  # type: ignore[no-any-return]
     return validate_data(head, rows, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)  # type: ignore[no-any-return]
+
+
+def _tensor(X: Any) -> Any:
+    """X as a tensor where it is one, or speaks DLPack, and a device is in force that reads it where it lies."""
+    return None if get_device() == "cpu" else tensor_of(X)
+
+
+def _stand_in(tensor: Any) -> NDArray[Any]:
+    """An array of the shape and kind of a tensor, in no memory, for checks that don't look at values."""
+    kind = np.complex64 if tensor.is_complex() else np.float32 if tensor.is_floating_point() else np.int64
+    return np.broadcast_to(np.zeros((), dtype=kind), tuple(tensor.shape))
 
 
 def plain_rows(head: Any, X: Any) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numpy.typing import NDArray
-
 from analytic_cl.quantizers import Losses, Quantizer
 
 
@@ -25,7 +23,7 @@ class Watched:
     def _watch_afresh(self, quantizer: Quantizer) -> None:
         self._losses = Losses(quantizer, self._tell)
 
-    def _watch(self, X: NDArray[Any], quantizer: Quantizer) -> None:
+    def _watch(self, X: Any, quantizer: Quantizer) -> None:
         """Say, once a stream, what rows lose that are about to be learned."""
         losses = self.__dict__.get("_losses")  # none: a head that was loaded, or made from moments or another head
         if losses is None or losses.quantizer != quantizer:

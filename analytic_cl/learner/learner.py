@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._device import DeviceRows
 from analytic_cl.learner.receipt import Receipt, ReceiptDraft
-from analytic_cl.ledger import Draft, Ledger, RowState, SampleId, Selection, Track
+from analytic_cl.ledger import Draft, Ledger, NotLearnedError, RowState, SampleId, Selection, Track
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import Change, State, Target, Targets, deferred_interrupts, state_from_arrays, state_kind
 
@@ -85,19 +86,24 @@ class Learner:
 
     # ---- learn
 
-    def learn(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None) -> None:
+    def learn(self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None = None) -> None:
         """Learn integer rows that came out of the quantizer, with a target and perhaps an id each.
+
+        Rows in a device's memory stay there where the state takes them so, and neither ledger nor listener needs them.
 
         Raises ValueError, with nothing changed, for ids that the ledger has or can't keep, and for rows or targets that
         the state can't learn.
         """
         self.ledger.check_new(ids)
         with deferred_interrupts():
-            self.state.check_learnable(rows, targets)
+            # Such a state asks of rows what both kinds have.
+            own = cast("NDArray[Any]", rows) if self.state.takes_device_rows else np.asarray(rows)
+            self.state.check_learnable(own, targets)
             draft = self.ledger.draft(rows, targets, ids)
             before = self.state.revision
-            self._record([draft], lambda: self._add(rows, targets), lambda: self.state.undo(rows, targets, +1))
-            self._tell(before, [Change(rows, targets, +1)])
+            self._record([draft], lambda: self._add(own, targets), lambda: self.state.undo(own, targets, +1))
+            if self.listeners:
+                self._tell(before, [Change(np.asarray(rows), targets, +1)])
 
     def _add(self, rows: NDArray[Any], targets: Targets) -> None:
         self.state.add(rows, targets, from_quantizer=True)
@@ -162,7 +168,15 @@ class Learner:
         """
         if rows is None or targets is None:
             rows, targets = self.ledger.rows_of(found)
-        return self._remove(found, rows, targets, dry_run, digests)
+        gone = Change(rows, targets, -1)
+        return self._take_out(
+            found,
+            lambda state: state.subtract(gone.rows, gone.targets),
+            gone,
+            targets.codes.size,
+            dry_run,
+            digests,
+        )
 
     def forget_class(self, label: Target, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all rows of a class: by the ledger's rows, or without them where the state can drop a class."""
@@ -172,7 +186,7 @@ class Learner:
         found = self.ledger.find_target(label)
         if self.state.can_drop_classes:
             everything = Selection(found.kept, found.hashed, count - len(found))
-            return self._remove(everything, None, Targets([label], np.zeros(count, np.int64)), dry_run, digests)
+            return self._take_out(everything, lambda state: state.drop_class(label), None, count, dry_run, digests)
         if found.kept.size < count:
             raise ValueError(
                 f"the ledger keeps {found.kept.size} of the {count} rows of class {label!r}: pass the rows to "
@@ -180,25 +194,55 @@ class Learner:
             )
         return self.forget(found, dry_run=dry_run, digests=digests)
 
-    def _remove(
-        self, found: Selection, rows: NDArray[Any] | None, targets: Targets, dry_run: bool, digests: bool
+    def _take_out(
+        self,
+        found: Selection,
+        change: Callable[[State], object],
+        gone: Change | None,
+        requested: int,
+        dry_run: bool,
+        digests: bool,
     ) -> Receipt:
+        """Change the state, or on a dry run a copy of it, and strike out what was found."""
         state = self.state.copy() if dry_run else self.state
         draft = ReceiptDraft(state, digests)
         if not dry_run:
             self.ledger.make_writable()
         with deferred_interrupts():
             before = state.revision
-            if self._is_its_rows and not dry_run:
-                pass  # to erase them is to unlearn them
-            elif rows is None:
-                state.drop_class(targets.values[0])
-            else:
-                state.subtract(rows, targets)
+            if dry_run or not self._is_its_rows:  # else, to erase them is to unlearn them
+                change(state)
             if not dry_run:
                 self.ledger.erase(found)
-                self._tell(before, None if rows is None else [Change(rows, targets, -1)])
-        return draft.receipt(targets.codes.size, len(found), dry_run)
+                self._tell(before, None if gone is None else [gone])
+        return draft.receipt(requested, len(found), dry_run)
+
+    def unmerge(self, other: Learner, *, dry_run: bool = False, digests: bool = False) -> Receipt:
+        """Unlearn all that another learner has learned, which was merged before; `other` is unchanged.
+
+        Raises ValueError, with nothing changed, where the state proves that these rows were never all learned, and
+        where the ledger does not hold what is on record there: see `Ledger.find_merged`.
+        """
+        self.state.check_unmergeable(other.state)
+        with deferred_interrupts():
+            found = self.ledger.find_merged(other.ledger)
+        self._check_without_record(other)
+        return self._take_out(
+            found, lambda state: state.unmerge(other.state), None, other.state.n_rows, dry_run, digests
+        )
+
+    def _check_without_record(self, other: Learner) -> None:
+        """Refuse rows without a record, where rows on record here could be these."""
+        if not other.ledger.untracked:
+            return
+        here, there = self.ledger.counts(), other.ledger.counts()
+        for value, n in here.items():
+            if n > there[value] and other.state.count(value) > there[value]:
+                raise NotLearnedError(
+                    f"the other model has rows of {value!r} without a record, and {n - there[value]} rows of {value!r} "
+                    "that are on record here may be these: unmerge the model whose records were merged, or forget by "
+                    "rows or ids; nothing was forgotten"
+                )
 
     def rectify(self, ids: list[SampleId], rows: NDArray[Any], targets: Targets, *, digests: bool = False) -> Receipt:
         """Put other rows and targets in the place of those of known ids, whose rows the ledger keeps."""

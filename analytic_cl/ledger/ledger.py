@@ -10,8 +10,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._device import DeviceRows
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named, other_kind
+from analytic_cl.ledger.merged import find_merged
 from analytic_cl.ledger.records import KEY_BYTES, Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.search import NotLearnedError, find_rows
@@ -151,6 +153,21 @@ class Ledger(Records):
         kept, hashed = (t.live()[t.codes[t.live()] == number] for t in (self.kept, self.hashed))
         return Selection(kept, hashed)
 
+    def find_merged(self, other: Ledger) -> Selection:
+        """All that another ledger holds, as `drafts_of` brought it here.
+
+        An id must be here with the same row and label, a row without an id as often as there, a digest under the same
+        key. Raises NotLearnedError otherwise, and where rows without a record are not as many here; of which classes
+        these are the ledgers don't know, and whoever asks must.
+        """
+        found = Selection(*find_merged(self, other), other.untracked)
+        if other.untracked > self.untracked:
+            raise NotLearnedError(
+                f"{other.untracked} rows were learned there without a record, and only {self.untracked} here: they "
+                "were not merged, or are forgotten already; nothing was forgotten"
+            )
+        return found
+
     def find_all(self) -> Selection:
         """All rows."""
         return Selection(self.kept.live(), self.hashed.live(), self.untracked)
@@ -191,14 +208,15 @@ class Ledger(Records):
         self.kept.make_writable()
         self.hashed.make_writable()
 
-    def draft(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None) -> Draft:
+    def draft(self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None) -> Draft:
         """Prepare to record learned rows. Their array may be adopted, and is overwritten as rows are erased."""
         if self.track == "none" and not self.keep_rows:
             return Draft(len(rows))
         names: list[SampleId | None] = [None] * len(rows) if ids is None else list(ids)
         keeps_rows = self.keep_rows or self.track == "rows" or (self.track == "auto" and ids is not None)
         table = self.kept if keeps_rows else self.hashed
-        payload = rows if keeps_rows else row_digests(rows, targets, self.keys[0])
+        own = np.asarray(rows)
+        payload = own if keeps_rows else row_digests(own, targets, self.keys[0])
         entries = Entries(payload, self.numbers(targets), 0, names)
         table.reserve(entries)
         return Draft(len(rows), table, entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -67,9 +67,9 @@ class Records:
 
     def numbers(self, targets: Targets) -> NDArray[np.int64]:
         """Numbers of targets, new ones given out as needed."""
-        for value in targets.values:
-            if value not in self.number_of:
-                self.number_of[value] = max(self.number_of.values(), default=-1) + 1
+        new = [value for value in targets.values if value not in self.number_of]
+        if new:
+            self.number_of.update(zip(new, count(max(self.number_of.values(), default=-1) + 1)))
         table = np.array([self.number_of[value] for value in targets.values], dtype=np.int64)
         return table[targets.codes]
 
@@ -83,22 +83,22 @@ class Records:
         """For each row, the live entries with its integers and target. `wanted` are its digests under the first key."""
         found: list[list[Hits]] = [[] for _ in wanted]
         if self.kept.n_alive:
-            for each, hits in zip(found, _hits(self.kept, wanted, self._kept_digests), strict=True):
+            for each, hits in zip(found, self.hits(self.kept, wanted), strict=True):
                 if hits.size:
                     each.append((self.kept, hits))
         if self.hashed.n_alive:
             for number, key in enumerate(self.keys):
                 digests = wanted if number == 0 else row_digests(rows, targets, key)
-                for each, hits in zip(found, _hits(self.hashed, digests, self._kept_digests), strict=True):
+                for each, hits in zip(found, self.hits(self.hashed, digests), strict=True):
                     mine = hits[self.hashed.keys[hits] == number]
                     if mine.size:
                         each.append((self.hashed, mine))
         return found
 
+    def hits(self, table: Table, wanted: Digests) -> list[Positions]:
+        """For each digest, under the first key where rows are kept, the positions of the live entries that have it."""
+        size = table.size
+        return table.index.find(wanted, table.payload[:size], table.alive[:size], self._kept_digests)
+
     def _kept_digests(self, positions: Positions) -> Digests:
         return row_digests(self.kept.payload[positions], self.targets(self.kept.codes[positions]), self.keys[0])
-
-
-def _hits(table: Table, wanted: Digests, make: Callable[[Positions], Digests]) -> list[Positions]:
-    size = table.size
-    return table.index.find(wanted, table.payload[:size], table.alive[:size], make)

@@ -55,6 +55,7 @@ class LearnedRows(RowState, LabelledState):
     kind = "learned rows"
     provides = frozenset({ROWS})
     can_drop_classes = True
+    can_unmerge = True
 
     def __init__(self, quantizer: Quantizer) -> None:
         super().__init__(quantizer)
@@ -163,6 +164,11 @@ class LearnedRows(RowState, LabelledState):
 
     def _absorb(self, other: LearnedRows) -> None:
         self.ledger.record(self.ledger.drafts_of(other.ledger))
+
+    def _separate(self, other: LearnedRows) -> None:
+        found = self.ledger.find_merged(other.ledger)
+        self.ledger.make_writable()
+        self.ledger.erase(found)
 
     @classmethod
     def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
+from analytic_cl._device import padded, sent
 from analytic_cl._integers import as_integer
-from analytic_cl.quantizers import kernels, reference
+from analytic_cl.quantizers import kernels, reference, torch_kernels
 from analytic_cl.quantizers.projection import as_signs
 from analytic_cl.quantizers.random_features import RandomFeatures
 
@@ -134,6 +135,13 @@ class FourierFeatures(RandomFeatures):
                 kernels.table_of_turns(v32, turns, phases, COSINES, z[part])
         return z
 
+    def project_on_device(self, q: Any, scale: float) -> Any:
+        phases, directions = _drawn_on_device(self.random_state, self.n_components, q.shape[1], q.device)
+        table = sent(COSINES, q.device)
+        return torch_kernels.table_of_turns(
+            torch_kernels.sums(q, directions)[:, : self.n_components], self.turns_per_step(scale), phases, table
+        )
+
 
 def _checked_gamma(gamma: Any) -> float:
     number = math.nan if isinstance(gamma, bool) or not isinstance(gamma, Real) else float(gamma)
@@ -160,6 +168,12 @@ def _drawn(seed: int, n_components: int, n_features: int) -> tuple[NDArray[np.in
     phases = np.ascontiguousarray(streams[:, :4]).view("<u4").ravel().astype(np.int64)
     phases.flags.writeable = False
     return phases, as_signs(streams[:, 4:], n_features)
+
+
+@lru_cache(maxsize=2)
+def _drawn_on_device(seed: int, n_components: int, n_features: int, device: Any) -> tuple[Any, Any]:
+    phases, directions = _drawn(seed, n_components, n_features)
+    return sent(phases, device), padded(sent(directions.T.astype(np.int8), device))
 
 
 @lru_cache(maxsize=16)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
 from analytic_cl._config import get_backend
+from analytic_cl._containers import local
+from analytic_cl._locks import CacheLock
 from analytic_cl._warnings import warn
 from analytic_cl.quantizers import loss_kernels, loss_reference
 from analytic_cl.quantizers.advice import Sample, verdict
@@ -41,36 +43,44 @@ class Losses:
     def __init__(self, quantizer: Quantizer, tell: Callable[[str], object] | None = None) -> None:
         self.quantizer = quantizer
         self._tell = tell or _warn
+        self._lock = CacheLock()  # a stream counts its next rows while another thread may forget some
         self._said = quantizer.takes_integers  # integers that are taken as they are lose nothing
         self._places, self._weights = _sampled(min(max(_VALUES // quantizer.n_features, 32), 256))
         self.restart()
 
     def restart(self) -> None:
         """Forget all rows that were counted; what was said stays said."""
-        self._n_rows = self._n_seen = self._next_place = self._next_verdict = 0
-        self._columns: NDArray[np.float64] | None = None
-        self._rows: list[NDArray[np.float64]] = []
-        self._groups: dict[int, list[Any]] = {}
+        with self._lock:
+            self._n_rows = self._n_seen = self._next_place = self._next_verdict = 0
+            self._columns: NDArray[np.float64] | None = None
+            self._rows: list[NDArray[np.float64]] = []
+            self._groups: dict[int, list[Any]] = {}
 
-    def saw(self, X: NDArray[Any], names: Any = None) -> None:
+    def saw(self, X: Any, names: Any = None) -> None:
         """Count rows that passed the quantizer; a QuantizationWarning says what they lose, with columns by name or
         number.
         """
-        start, self._n_rows = self._n_rows, self._n_rows + len(X)
-        if self._said or self._n_rows <= self._next_place:
-            return
-        stop = int(np.searchsorted(self._places, self._n_rows))
-        taken = slice(self._n_seen, stop)
-        self._count(as_floats(X[self._places[taken] - start]), self._weights[taken])
-        self._n_seen, self._next_place = stop, int(self._places[stop])
-        if self._n_seen < self._next_verdict:
-            return
-        self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
-        message = self._verdict(names, X.dtype)
+        with self._lock:
+            message = self._counted(X, names)
         if message:
             self._tell(message)
             self._said = True
             self.restart()
+
+    def _counted(self, X: Any, names: Any) -> str:
+        """Count rows; what there is to say, once there are enough."""
+        start, self._n_rows = self._n_rows, self._n_rows + len(X)
+        if self._said or self._n_rows <= self._next_place:
+            return ""
+        stop = int(np.searchsorted(self._places, self._n_rows))
+        taken = slice(self._n_seen, stop)
+        rows = local(X[self._places[taken] - start])  # of a tensor on a GPU, these few come to the host
+        self._count(as_floats(rows), self._weights[taken])
+        self._n_seen, self._next_place = stop, int(self._places[stop])
+        if self._n_seen < self._next_verdict:
+            return ""
+        self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
+        return self._verdict(names, rows.dtype)
 
     def _count(self, x: NDArray[Any], weights: NDArray[np.float64]) -> None:
         run = loss_reference if get_backend() == "numpy" else loss_kernels

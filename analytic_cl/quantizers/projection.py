@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend, get_threads, native
+from analytic_cl._device import padded, pytorch, sent
 from analytic_cl._integers import as_integer
-from analytic_cl.quantizers import kernels, reference
+from analytic_cl.quantizers import kernels, reference, torch_kernels
 from analytic_cl.quantizers.random_features import RandomFeatures
 
 _PREFIX = b"analytic-cl random projection 1\0"
@@ -130,6 +131,19 @@ class RandomProjection(RandomFeatures):
             parts.append(table[z] - table[self._features(-q, scale)])
         return np.hstack(parts)
 
+    def project_on_device(self, q: Any, scale: float) -> Any:
+        torch = pytorch()
+
+        signs = _signs_on_device(self.random_state, self.n_components, q.shape[1], q.device)
+        v = torch_kernels.sums(q, signs)[:, : self.n_components]
+        shift = self.shift(scale)
+        z = torch_kernels.rectified_shift(v, shift, 127)
+        parts = [q, z] if self.keep_input else [z]
+        if self.tanh:
+            table = sent(_tangents(2.0**shift / scale), q.device)
+            parts.append(table[z.int()] - table[torch_kernels.rectified_shift(-v, shift, 127).int()])
+        return torch.hstack(parts)
+
     def spec(self, n_features: int) -> dict[str, Any]:
         return {
             "n_components": self.n_components,
@@ -182,6 +196,11 @@ def _sign_bits(seed: int, n_components: int, n_features: int) -> NDArray[np.uint
 @lru_cache(maxsize=2)
 def _native_signs(seed: int, n_components: int, n_features: int) -> Any:
     return native.Signs(_sign_bits(seed, n_components, n_features), n_features)
+
+
+@lru_cache(maxsize=2)
+def _signs_on_device(seed: int, n_components: int, n_features: int, device: Any) -> Any:
+    return padded(sent(_signs(seed, n_components, n_features).T.astype(np.int8), device))
 
 
 @lru_cache(maxsize=2)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend
+from analytic_cl._device import FEW_ROWS, DeviceRows, device_work, get_device, sent, torch_device
 from analytic_cl._json import canonical
 from analytic_cl._parallel import map_blocks, row_blocks
-from analytic_cl.quantizers import kernels, reference
+from analytic_cl.quantizers import kernels, reference, torch_kernels
 from analytic_cl.quantizers.fixed_point import LIMITS, Column, FixedPoint
 from analytic_cl.quantizers.fourier import FourierFeatures
 from analytic_cl.quantizers.projection import RandomProjection
@@ -97,12 +98,18 @@ class Quantizer:
         found *= self.step
         return found
 
-    def quantise(self, X: NDArray[Any], *, first_row: int = 0) -> NDArray[Any]:
-        """Integer rows of X, shape (n, width).
+    def quantise(self, X: Any, *, first_row: int = 0) -> NDArray[Any]:
+        """Integer rows of X, an array or a tensor, shape (n, width).
 
         Raises ValueError naming the rows that hold NaN or infinity, counted from `first_row`. What is lost on the way
         is not looked at: `Losses` does.
         """
+        return np.asarray(self.rows_to_learn(X, first_row=first_row))
+
+    def rows_to_learn(self, X: Any, *, first_row: int = 0) -> NDArray[Any] | DeviceRows:
+        """As `quantise`; in the memory of the device in force, where they are made there."""
+        if get_device() != "cpu" and (len(X) > FEW_ROWS or not isinstance(X, np.ndarray)):
+            return self._on_device(X, first_row)
         q = self._checked_integers(X, first_row) if self.takes_integers else self._fixed_point(X, first_row)
         return self.lift(q)
 
@@ -128,15 +135,44 @@ class Quantizer:
         map_blocks(quantise_block, row_blocks(n, max(1, _BLOCK // d)))
         return q
 
+    def _on_device(self, X: Any, first_row: int) -> DeviceRows:
+        """Rows of an array, or of a tensor wherever it lies."""
+        n, d = X.shape
+        with device_work(f"{n} rows of {self.width} integers"):
+            q = torch_kernels.empty((n, self.width), self.dtype, torch_device())
+            for part in row_blocks(n, max(1, torch_kernels.BLOCK // max(d, self.width))):
+                block = X[part]
+                if isinstance(block, np.ndarray):
+                    block = sent(as_floats(block), q.device)
+                found = self._finite_on_device(block.detach(), q.device, first_row + part.start)
+                q[part] = found if self.projection is None else self._lifted_on_device(found)
+        return DeviceRows(q)
+
+    def _finite_on_device(self, block: Any, device: Any, first_row: int) -> Any:
+        """Integers as float64."""
+        x, limit = torch_kernels.floats(block, device), float(self.limit)
+        if self.takes_integers:
+            _refuse_others(np.flatnonzero(torch_kernels.rows_beyond_integers(x, limit)), first_row)
+            return x
+        safe = self.rule.norm == "l2" and torch_kernels.squares_are_safe(block)
+        if safe:
+            found = torch_kernels.normalised_rows(x, self._scale, limit, safe)
+            if found is not None:
+                return found
+        _refuse_not_finite(torch_kernels.magnitude(x), first_row)
+        if self.rule.norm == "l2":
+            return torch_kernels.normalised_rows(x, self._scale, limit, safe)
+        return torch_kernels.affine_rows(x, *self.affine, limit)
+
+    def _lifted_on_device(self, found: Any) -> Any:
+        assert self.projection is not None
+        return self.projection.project_on_device(torch_kernels.as_integers(found, np.dtype(np.int8)), self._scale)
+
     def _checked_integers(self, X: NDArray[Any], first_row: int) -> NDArray[np.int8]:
         with np.errstate(invalid="ignore"):
             q = X.astype(np.int8)
         wrong = np.flatnonzero(((q != X) | (q == -128)).any(axis=1))
-        if wrong.size:
-            raise ValueError(
-                f'quantizer="integers" takes integers from -127 to 127; not so in {rows_named(wrong + first_row)} of X '
-                "(NaN, infinity, fractions and larger values are refused)"
-            )
+        _refuse_others(wrong, first_row)
         return q
 
     def parameter(self) -> str | FixedPoint:
@@ -266,6 +302,24 @@ def rows_named(rows: NDArray[np.intp]) -> str:
     return f"row{'s' if rows.size > 1 else ''} {shown}{more}"
 
 
+def _refuse_others(wrong: NDArray[np.intp], first_row: int) -> None:
+    """Raise ValueError where there are rows of other values than integers of 8 bits."""
+    if wrong.size:
+        raise ValueError(
+            f'quantizer="integers" takes integers from -127 to 127; not so in {rows_named(wrong + first_row)} of X '
+            "(NaN, infinity, fractions and larger values are refused)"
+        )
+
+
+def _refuse_not_finite(magnitude: NDArray[Any], first_row: int) -> None:
+    """Raise ValueError naming the rows whose largest magnitude is NaN or infinity."""
+    bad = np.flatnonzero(~np.isfinite(magnitude))
+    if bad.size:
+        found = (("NaN", np.isnan(magnitude).any()), ("infinity", np.isinf(magnitude).any()))
+        what = " and ".join(name for name, there in found if there)
+        raise ValueError(f"Input X contains {what} in {rows_named(bad + first_row)}: clean or drop them first")
+
+
 def _kernels() -> ModuleType:
     return reference if get_backend() == "numpy" else kernels
 
@@ -282,11 +336,7 @@ def _finite_magnitude(run: ModuleType, x: NDArray[Any], first_row: int) -> NDArr
     infinity = np.array(math.inf, dtype=x.dtype).view(word)[()]
     top = np.empty(x.shape[0], dtype=word)
     run.largest_magnitude(x.view(word), word.type(2 ** (8 * word.itemsize - 1) - 1), top)
-    bad = np.flatnonzero(top >= infinity)
-    if bad.size:
-        what = " and ".join(
-            name for name, found in (("NaN", (top > infinity).any()), ("infinity", (top == infinity).any())) if found
-        )
-        raise ValueError(f"Input X contains {what} in {rows_named(bad + first_row)}: clean or drop them first")
     magnitude: NDArray[Any] = top.view(x.dtype)
+    if (top >= infinity).any():
+        _refuse_not_finite(magnitude, first_row)
     return magnitude

@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._device import sent
+
 MAX_FEATURES = 2**24 // 127  # beyond it, a float32 product of int8 rows and signs would round
 
 
@@ -35,6 +37,10 @@ class RandomFeatures(ABC):
     @abstractmethod
     def project(self, q: NDArray[np.int8], scale: float) -> NDArray[np.int8]:
         """Integers of int8 rows that were quantised at `scale`, shape (n, width)."""
+
+    def project_on_device(self, q: Any, scale: float) -> Any:
+        """As `project`, for a tensor, on its device; a map without kernels there goes by the host."""
+        return sent(self.project(q.cpu().numpy(), scale), q.device)
 
     @abstractmethod
     def spec(self, n_features: int) -> dict[str, Any]:

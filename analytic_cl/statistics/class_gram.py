@@ -14,8 +14,6 @@ from analytic_cl.statistics import gram
 from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, gram_diagonal
 from analytic_cl.statistics.wide import Int64s
 
-NEVER_LEARNED = "these rows were never all learned under these labels"
-
 Planes = list[NDArray[Any]]  # as in `gram`, of int32 where that is enough
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
-from analytic_cl.statistics.class_gram import NEVER_LEARNED, impossible_planes, plane_type
+from analytic_cl.statistics.class_gram import impossible_planes, plane_type
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.digest import EMPTY, plane_bytes, sized
 from analytic_cl.statistics.gram_table import GramTable, Plan
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from analytic_cl.statistics.invariants import contradiction
+from analytic_cl.statistics.invariants import NEVER_LEARNED, contradiction
 from analytic_cl.statistics.labelled_state import MAX_ROWS, labels_from_array, labels_to_array
 from analytic_cl.statistics.labels import Label, encode_labels, label_bytes
 from analytic_cl.statistics.moments import Moments
@@ -75,6 +75,7 @@ class ClassGrams(ClassState):
     kind = "class grams"
     provides = frozenset({CLASS_SUMS, GRAM, CLASS_GRAMS})
     can_drop_classes = True
+    can_unmerge = True
     _BY_CLASS: ClassVar[dict[str, int]] = {"_sums": 0}
 
     def __init__(self, quantizer: Quantizer) -> None:
@@ -158,13 +159,18 @@ class ClassGrams(ClassState):
 
     def subtract(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
         encoded = self._checked(rows, targets).used()
-        counts = np.bincount(encoded.codes, minlength=len(encoded.values))
-        left = self._check_forgettable(encoded.values, counts)
         sums = class_sums(rows, encoded.codes, len(encoded.values))
-        wrong = contradiction(self.quantizer.limit, left, self._sums[self._places_of(encoded.values)] - sums)
+        self._sums_left(encoded.values, np.bincount(encoded.codes, minlength=len(encoded.values)), sums)
+        self._change(rows, encoded, sums, -1)
+
+    def _sums_left(self, labels: list[Label], counts: Int64s, sums: Int64s) -> Int64s:
+        """Class sums that would be left; ValueError where they show that these rows were never all learned."""
+        left = self._check_forgettable(labels, counts)
+        sums = self._sums[self._places_of(labels)] - sums
+        wrong = contradiction(self.quantizer.limit, left, sums)
         if wrong:
             raise ValueError(f"{NEVER_LEARNED}: {wrong}")
-        self._change(rows, encoded, sums, -1)
+        return sums
 
     def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
         encoded = encode_labels(targets).used()
@@ -225,19 +231,30 @@ class ClassGrams(ClassState):
     def _absorb(self, other: ClassGrams) -> None:
         labels = other.labels
         self._reserve(labels)
-        places, theirs = self._places_of(labels), other._places_of(labels)
-        code_of = np.zeros(len(other._counts), dtype=np.int64)
-        code_of[theirs] = np.arange(len(labels))
-        held = other._grams
-        plan = self._grams.plan_add(
-            held.rows.rows,
-            code_of[held.rows.places],
-            places,
-            held.waiting[theirs],
-            interruptible=False,
-            other={code: held.matrix(place) for code, place in enumerate(theirs.tolist()) if held.entered[place]},
-        )
+        places = self._places_of(labels)
+        rows, codes, waiting, matrices = other._by_code(labels)
+        plan = self._grams.plan_add(rows, codes, places, waiting, interruptible=False, other=matrices)
         self._carry_out(plan, labels, other.counts, self._sums[places] + other.sums, +1)
+
+    def _separate(self, other: ClassGrams) -> None:
+        labels, counts = other.labels, other.counts
+        left = self._sums_left(labels, counts, other.sums)
+        self.make_writable()
+        rows, codes, waiting, matrices = other._by_code(labels)
+        plan = self._grams.plan_subtract(
+            rows, codes, self._places_of(labels), waiting, left, interruptible=False, other=matrices
+        )
+        self._carry_out(plan, labels, counts, left, -1)
+
+    def _by_code(
+        self, labels: list[Label]
+    ) -> tuple[NDArray[Any], Int64s, Int64s, dict[int, tuple[int, list[NDArray[Any]]]]]:
+        """Of all classes, numbered as given: waiting rows, their codes and numbers, and matrices with theirs."""
+        places, held = self._places_of(labels), self._grams
+        code_of = np.zeros(len(self._counts), dtype=np.int64)
+        code_of[places] = np.arange(len(labels))
+        matrices = {code: held.matrix(place) for code, place in enumerate(places.tolist()) if held.entered[place]}
+        return held.rows.rows, code_of[held.rows.places], held.waiting[places], matrices
 
     def _check_memory(self, labels: list[Label], more: Int64s) -> None:
         """Refuse what would need too much."""

@@ -182,9 +182,11 @@ class ClassGroups(LabelledState):
     def _known_label(self) -> Label | None:
         return next(iter(self._group), None)
 
-    def _check_compatible(self, other: ClassGroups) -> None:
+    def _check_alike(self, other: ClassGroups) -> None:
         if self.order != other.order:
             raise ValueError(f"class groups of order {self.order} and {other.order} can't be merged")
+
+    def _check_compatible(self, other: ClassGroups) -> None:
         self._held.check_mergeable(other._held)
 
     def _absorb(self, other: ClassGroups) -> None:

@@ -1,7 +1,8 @@
 """A Gram matrix that takes few rows at a time as readily as many.
 
 Adding one row to a triangle of d^2 / 2 integers reads and writes all of it. So a few rows wait, and enter together
-when the matrix is read or when there are many: integer sums don't depend on when they are made.
+when the matrix is read or when there are many: integer sums don't depend on when they are made. For the same reason
+what a GPU has summed stays there until the matrix is read.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
+from analytic_cl._device import DeviceRows, get_device, torch_device
 from analytic_cl._locks import StateLock
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from analytic_cl.statistics.invariants import Diagonal, gram_diagonal, squares
+from analytic_cl.statistics.invariants import Diagonal, gram_diagonal, joined, squares
+from analytic_cl.statistics.on_device import GramOnDevice
 
 _FEW = 16  # rows that are worth waiting for others
 _MOST = 64  # rows that wait at most
 
 
 class DeferredGram:
-    """Planes of a Gram matrix (see `gram`), and the rows that are still to enter them.
+    """Planes of a Gram matrix (see `gram`), and the rows and sums that are still to enter them.
 
     Exactness: bit for bit; what waits is part of every answer.
     """
@@ -32,6 +35,7 @@ class DeferredGram:
         self._quantizer = quantizer
         self._planes = planes
         self._waiting: dict[int, list[NDArray[Any]]] = {+1: [], -1: []}
+        self._on_device: GramOnDevice | None = None
         self._diagonal: Diagonal | None = None  # of the planes alone
         self._lock = StateLock()  # two threads may read one model
 
@@ -40,6 +44,7 @@ class DeferredGram:
         """The planes, complete."""
         with deferred_interrupts(), self._lock:
             self._enter()
+            self._fetch()
             return self._planes
 
     def diagonal(self) -> Diagonal:
@@ -48,22 +53,41 @@ class DeferredGram:
             if self._diagonal is None:
                 self._diagonal = gram_diagonal(self._planes, self._quantizer)
             diagonal = self._diagonal
+            if self._on_device and (parts := self._on_device.diagonals()):
+                diagonal = diagonal + joined(parts, self._quantizer.bits)
             for sign, waiting in self._waiting.items():
                 for rows in waiting:
                     diagonal = diagonal + sign * squares(rows)
             return diagonal
 
-    def change(self, rows: NDArray[Any], sign: int, interruptible: bool = True) -> None:
+    def change(self, rows: NDArray[Any] | DeviceRows, sign: int, interruptible: bool = True) -> None:
         """Add or subtract the products of rows, whole or not at all."""
         with deferred_interrupts(), self._lock:
             if len(rows) > _FEW:
-                self._diagonal = None
-                gram.accumulate(self._planes, rows, self._quantizer.bits, sign, interruptible)
+                self._multiply(rows, sign, interruptible)
                 return
-            own = rows.copy()  # the caller's may change while it waits
+            own = np.array(rows)  # the caller's may change while it waits
             if sum(map(len, self._waiting[+1] + self._waiting[-1])) + len(rows) > _MOST:
                 self._enter()
             self._waiting[sign].append(own)
+
+    def _multiply(self, rows: NDArray[Any] | DeviceRows, sign: int, interruptible: bool) -> None:
+        if get_device() == "cpu":
+            self._diagonal = None
+            gram.accumulate(self._planes, np.asarray(rows), self._quantizer.bits, sign, interruptible)
+            return
+        if self._on_device and self._on_device.device != torch_device():
+            self._fetch()
+        self._on_device = self._on_device or GramOnDevice(self._quantizer.width, self._quantizer.bits)
+        self._on_device.change(rows, sign, interruptible)
+
+    def _fetch(self) -> None:
+        """Let what a device has summed enter."""
+        if self._on_device:
+            self._own()
+            self._diagonal = None
+            self._on_device.move_into(self._planes)
+            self._on_device = None
 
     def make_writable(self) -> None:
         """Copy planes that can't be written to."""
@@ -79,20 +103,19 @@ class DeferredGram:
             self._own()
         for sign, waiting in list(self._waiting.items()):
             if waiting:
-                self._diagonal = None
-                gram.accumulate(self._planes, np.concatenate(waiting), self._quantizer.bits, sign, interruptible=False)
+                self._multiply(np.concatenate(waiting), sign, interruptible=False)
                 entered, self._waiting[sign] = waiting, []
                 for rows in entered:
                     if rows.flags.writeable:
                         rows.fill(0)
 
-    def merge(self, other: DeferredGram) -> None:
-        """Add another matrix."""
+    def merge(self, other: DeferredGram, sign: int = +1) -> None:
+        """Add another matrix, or take it away."""
         theirs = other.planes
         with deferred_interrupts(), self._lock:
             self._diagonal = None
             for mine, plane in zip(self._planes, theirs, strict=True):
-                np.add(mine, plane, out=mine)
+                (np.add if sign > 0 else np.subtract)(mine, plane, out=mine)
 
     def __getstate__(self) -> tuple[Quantizer, gram.Planes]:
         return self._quantizer, self.planes

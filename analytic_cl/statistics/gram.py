@@ -196,6 +196,11 @@ class _IntegerBlock:
             _add_triangle_reference(plane, product, sign)
 
 
+def add_triangle(plane: NDArray[np.int64], square: NDArray[np.int64]) -> None:
+    """Plane += the upper triangle of a square; nothing but an error of the machine stops it."""
+    (_add_triangle_reference if get_backend() == "numpy" else _add_triangle)(plane, square, 1)
+
+
 @kernel
 def _add_triangle(plane: NDArray[np.int64], product: NDArray[Any], sign: int) -> None:
     d = product.shape[0]

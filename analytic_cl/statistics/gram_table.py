@@ -11,15 +11,9 @@ from numpy.typing import NDArray
 from analytic_cl._arrays import writable
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram, waiting_rows
-from analytic_cl.statistics.class_gram import (
-    NEVER_LEARNED,
-    ClassGram,
-    Planes,
-    add_held,
-    impossible_planes,
-    planes_bytes,
-)
+from analytic_cl.statistics.class_gram import ClassGram, Planes, add_held, impossible_planes, planes_bytes
 from analytic_cl.statistics.class_sums import class_sums
+from analytic_cl.statistics.invariants import NEVER_LEARNED, NOT_THE_SAME
 from analytic_cl.statistics.row_match import match_rows
 from analytic_cl.statistics.waiting_rows import WaitingRows
 from analytic_cl.statistics.wide import Int64s
@@ -148,14 +142,14 @@ class GramTable:
             else:
                 own = enters[codes]
                 more, more_codes, rows, codes = rows[own], codes[own], rows[~own], codes[~own]
-            parts = [_Grouped.of(more, more_codes, len(places))]
+            parts = [(+1, _Grouped.of(more, more_codes, len(places)))]
             if len(leaving):
-                parts.append(_Grouped.of(self.rows.rows[leaving], self._codes(leaving, places), len(places)))
+                parts.append((+1, _Grouped.of(self.rows.rows[leaving], self._codes(leaving, places), len(places))))
             entered = entered + np.where(enters, waiting, 0)
             for code, (n, _) in other.items():
                 entered[code] += n
             waiting = np.where(enters, 0, waiting)
-            for some, products in self._products(np.flatnonzero(enters), parts, +1, interruptible):
+            for some, products in self._products(np.flatnonzero(enters), parts, interruptible):
                 for at, code in enumerate(some.tolist()):
                     for plane, theirs in zip(products, other[code][1] if code in other else (), strict=False):
                         np.add(plane[at], theirs, out=plane[at])
@@ -173,13 +167,16 @@ class GramTable:
         sums: Int64s,
         *,
         interruptible: bool = True,
+        other: Mapping[int, tuple[int, Planes]] | None = None,
     ) -> Plan:
         """To take rows away, as in `plan_add`, with `sums` those of the rows that will be left.
 
-        A row that waits goes first. Raises ValueError where that and the matrices prove that they were never all added.
+        A row that waits goes first; where a matrix goes as well, the other waiting rows of its class enter, because
+        some of them may be in it. Raises ValueError where that and the matrices prove that they were never all added.
         """
+        other = other or {}
         waiting, entered = self.waiting[places], self.entered[places]
-        leaving = np.zeros(0, dtype=np.int64)
+        leaving = at = np.zeros(0, dtype=np.int64)
         if waiting.any():
             at = self.rows.positions(places[waiting > 0], len(self.waiting))
             taken, found = match_rows(self.rows.buffer, at, self.rows.places[at], rows, places[codes])
@@ -188,24 +185,38 @@ class GramTable:
             if found.any():
                 rows, codes = rows[~found], codes[~found]
             counts = np.bincount(codes, minlength=len(places))
+        changes = counts > 0
+        changes[list(other)] = True
+        parts = [(-1, _Grouped.of(rows, codes, len(places)))]
+        if other:
+            enters = np.isin(self._codes(at, places), list(other))
+            entering, at = at[enters], at[~enters]
+            leaving = np.append(leaving, entering)
+            parts.append((+1, _Grouped.of(self.rows.rows[entering], self._codes(entering, places), len(places))))
         entered = entered - counts
+        for code, (n, _) in other.items():
+            entered[code] += waiting[code] - n
+            waiting[code] = 0
         if (entered < 0).any():
             missing = -int(entered[entered < 0][0])
             raise ValueError(f"{NEVER_LEARNED}: {missing} of them are not among the rows of the class")
         changed: dict[int, Planes | None] = {}
-        if len(rows):
-            if waiting[counts > 0].any():
+        if changes.any():
+            if waiting[changes].any():
                 codes_at = self._codes(at, places)
-                mixed = counts[codes_at] > 0
+                mixed = changes[codes_at]
                 sums = sums - class_sums(self.rows.buffer[at[mixed]], codes_at[mixed], len(places))
-            parts = [_Grouped.of(rows, codes, len(places))]
-            for some, products in self._products(np.flatnonzero(counts), parts, -1, interruptible):
-                held = [self._matrices.get(place) for place in places[some].tolist()]
+            nothing = gram.empty_planes(self._quantizer.width, self._quantizer.bits) if other else None
+            for some, products in self._products(np.flatnonzero(changes), parts, interruptible):
+                for j, code in enumerate(some.tolist()):
+                    for plane, theirs in zip(products, other[code][1] if code in other else (), strict=False):
+                        np.subtract(plane[j], theirs, out=plane[j])
+                held = [self._matrices.get(place, nothing) for place in places[some].tolist()]
                 left = entered[some]
                 made, largest = add_held(self._quantizer, products, held, left.tolist())
                 wrong = impossible_planes(self._quantizer, left, sums[some], products, largest)
                 if not wrong and largest[left == 0].any():
-                    wrong = "these are as many rows as were learned, but not the same rows"
+                    wrong = NOT_THE_SAME
                 if wrong:
                     raise ValueError(f"{NEVER_LEARNED}: {wrong}")
                 for place, n, planes in zip(places[some].tolist(), left.tolist(), made, strict=True):
@@ -219,7 +230,7 @@ class GramTable:
         return code_of[self.rows.places[at]]
 
     def _products(
-        self, codes: Int64s, parts: list[_Grouped], sign: int, interruptible: bool
+        self, codes: Int64s, parts: list[tuple[int, _Grouped]], interruptible: bool
     ) -> Iterator[tuple[Int64s, gram.Planes]]:
         """Codes, and planes with a row for each: some classes at a time, because what follows has a price each time.
 
@@ -234,7 +245,7 @@ class GramTable:
             products = [plane[: len(some)] for plane in whole]
             for plane in products:
                 plane.fill(0)
-            for part in parts:
+            for sign, part in parts:
                 rows, stops = part.of_codes(some)
                 if len(rows):
                     gram.accumulate(products, rows, quantizer.bits, sign, interruptible, stops)
@@ -246,7 +257,7 @@ class GramTable:
         self.waiting[plan.places], self.entered[plan.places] = plan.waiting, plan.entered
         for place, planes in plan.matrices.items():
             if planes is None:
-                del self._matrices[place]
+                self._matrices.pop(place, None)
             else:
                 self._matrices[place] = planes
 

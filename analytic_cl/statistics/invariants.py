@@ -13,11 +13,14 @@ from analytic_cl.statistics import gram
 # Behind a 32-bit quantizer squares pass 2^63, so diagonals are Python integers in object arrays there.
 Diagonal = NDArray[Any]
 
+NEVER_LEARNED = "these rows were never all learned under these labels"
+NOT_THE_SAME = "these are as many rows as were learned, but not the same rows"
+
 
 def gram_diagonal(planes: gram.Planes, quantizer: Quantizer) -> Diagonal:
     """Diagonal of the Gram matrix, exactly; of several, where planes have a row for each."""
     starts = gram.row_starts(quantizer.width)
-    return _joined([plane[..., starts] for plane in planes], quantizer.bits)
+    return joined([plane[..., starts] for plane in planes], quantizer.bits)
 
 
 def squares(rows: NDArray[Any]) -> Diagonal:
@@ -27,14 +30,15 @@ def squares(rows: NDArray[Any]) -> Diagonal:
         return _column_products(rows, rows)
     h, l = np.empty(rows.shape, dtype=np.int64), np.empty(rows.shape, dtype=np.int64)  # noqa: E741
     gram.split(rows, l, h)
-    return _joined([_column_products(h, h), 2 * _column_products(h, l), _column_products(l, l)], bits)
+    return joined([_column_products(h, h), 2 * _column_products(h, l), _column_products(l, l)], bits)
 
 
 def _column_products(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(np.einsum("ij,ij->j", a, b, dtype=np.int64))
 
 
-def _joined(parts: list[NDArray[np.int64]], bits: int) -> Diagonal:
+def joined(parts: list[NDArray[np.int64]], bits: int) -> Diagonal:
+    """One diagonal from those of all planes."""
     if len(parts) == 1:
         return parts[0]
     shifts = gram.PLANE_SHIFTS[bits]

@@ -18,6 +18,7 @@ from analytic_cl.quantizers import NearestKeys, Quantizer, SignKeys
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.digest import EMPTY, sized
 from analytic_cl.statistics.interrupts import deferred_interrupts
+from analytic_cl.statistics.invariants import NEVER_LEARNED
 from analytic_cl.statistics.labelled_state import labels_from_array, labels_to_array
 from analytic_cl.statistics.labels import encode_labels, label_bytes
 from analytic_cl.statistics.state import KEY_COUNTS
@@ -48,6 +49,7 @@ class KeyCounts(ClassState):
     """
 
     kind = "key counts"
+    can_unmerge = True
     provides = frozenset({KEY_COUNTS})
     can_drop_classes = True
     _BY_CLASS: ClassVar[dict[str, int]] = {"_tables": 2}
@@ -87,22 +89,33 @@ class KeyCounts(ClassState):
         with deferred_interrupts():
             if self._count(keys, encoded, -1) < 0:
                 self._count(keys, encoded, +1)
-                raise ValueError("these rows were never all learned under these labels: a count would be negative")
+                raise ValueError(f"{NEVER_LEARNED}: a count would be negative")
             self._shift_classes(encoded, -1)
 
     def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
         self._change(self.keys.keys(rows), encode_labels(targets).used(), -sign)
 
-    def _check_compatible(self, other: KeyCounts) -> None:
+    def _check_alike(self, other: KeyCounts) -> None:
         if self.keys != other.keys:
             raise ValueError(f"only counts of the same keys can be merged: {self.keys}; {other.keys}")
-        super()._check_compatible(other)
 
     def _absorb(self, other: KeyCounts) -> None:
         labels, counts = other.labels, other.counts
         self._reserve(labels)
         for label, place in zip(labels, self._shift_counts(labels, counts, +1), strict=True):
             self._tables[:, :, place] += other._tables[:, :, other._place[label]]
+
+    def _separate(self, other: KeyCounts) -> None:
+        labels, counts = other.labels, other.counts
+        self._check_forgettable(labels, counts)
+        pairs = [(self._place[label], other._place[label]) for label in labels]
+        if any((self._tables[:, :, mine] < other._tables[:, :, theirs]).any() for mine, theirs in pairs):
+            raise ValueError(f"{NEVER_LEARNED}: a count would be negative")
+        self.make_writable()
+        for mine, theirs in pairs:
+            self._tables[:, :, mine] -= other._tables[:, :, theirs]
+        self._shift_counts(labels, counts, -1)
+        self._drop_empty_classes(labels)
 
     def empty(self) -> Self:
         return type(self)(self.quantizer, self.keys)

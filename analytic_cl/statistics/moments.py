@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -15,7 +15,14 @@ from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.interrupts import deferred_interrupts
-from analytic_cl.statistics.invariants import contradiction, diagonal_contradiction, squares
+from analytic_cl.statistics.invariants import (
+    NEVER_LEARNED,
+    NOT_THE_SAME,
+    Diagonal,
+    contradiction,
+    diagonal_contradiction,
+    squares,
+)
 from analytic_cl.statistics.labelled_state import MAX_ROWS, labels_from_array, labels_to_array
 from analytic_cl.statistics.labels import Label, encode_labels
 from analytic_cl.statistics.state import CLASS_SUMS, GRAM
@@ -63,6 +70,8 @@ class Moments(ClassState):
     """
 
     kind = "moments"
+    takes_device_rows = True
+    can_unmerge = True
     _BY_CLASS: ClassVar[dict[str, int]] = {"_sums": 0}
 
     def __init__(self, quantizer: Quantizer, order: int = 2) -> None:
@@ -108,22 +117,30 @@ class Moments(ClassState):
 
     def subtract(self, rows: NDArray[Any], targets: Iterable[Any]) -> None:
         totals = _totals(rows, self._checked(rows, targets))
-        self._refuse_contradiction(rows, totals)
+        self._refuse_contradiction(totals, lambda: squares(rows))
         self._change(rows, totals, -1)
 
     def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
         self._change(rows, _totals(rows, encode_labels(targets)), -sign, interruptible=False)
 
-    def _check_compatible(self, other: Moments) -> None:
+    def _check_alike(self, other: Moments) -> None:
         if self.order != other.order:
             raise ValueError(f"states of order {self.order} and {other.order} can't be merged")
-        super()._check_compatible(other)
 
     def _absorb(self, other: Moments) -> None:
         labels, counts, sums = other.labels, other.counts, other.sums
         self._reserve(labels)
         self._gram.merge(other._gram)
         self._shift_classes(labels, counts, sums, +1)
+
+    def _separate(self, other: Moments) -> None:
+        totals = other.labels, other.counts, other.sums
+        self._refuse_contradiction(totals, other._gram.diagonal)
+        if self.n_rows == other.n_rows and not all(map(np.array_equal, self.planes, other.planes)):
+            raise ValueError(NOT_THE_SAME)
+        self.make_writable()
+        self._gram.merge(other._gram, -1)
+        self._shift_classes(*totals, -1)
 
     @classmethod
     def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:
@@ -209,17 +226,18 @@ class Moments(ClassState):
 
     # ---- checks and bookkeeping
 
-    def _refuse_contradiction(self, rows: NDArray[Any], totals: ClassTotals) -> None:
+    def _refuse_contradiction(self, totals: ClassTotals, diagonal_of: Callable[[], Diagonal]) -> None:
         found, counts, sums = totals
         left = self._check_forgettable(found, counts)
         places = [self._place[label] for label in found]
         wrong = contradiction(self.quantizer.limit, left, self._sums[places] - sums)
         if not wrong and self.order == 2:
             total = self.total - sums.sum(axis=0)
-            diagonal = self._gram.diagonal() - squares(rows)
-            wrong = diagonal_contradiction(self.quantizer.limit, self.n_rows - len(rows), total, diagonal)
+            diagonal = self._gram.diagonal() - diagonal_of()
+            n_left = self.n_rows - int(counts.sum())
+            wrong = diagonal_contradiction(self.quantizer.limit, n_left, total, diagonal)
         if wrong:
-            raise ValueError(f"these rows were never all learned under these labels: {wrong}")
+            raise ValueError(f"{NEVER_LEARNED}: {wrong}")
 
     def _change(self, rows: NDArray[Any], totals: ClassTotals, sign: int, interruptible: bool = True) -> None:
         self._reserve(totals[0])
@@ -229,7 +247,7 @@ class Moments(ClassState):
                 self._gram.change(rows, sign, interruptible)
                 if sign < 0 and self.n_rows == rows.shape[0] and any(plane.any() for plane in self.planes):
                     self._gram.change(rows, -sign, interruptible=False)
-                    raise ValueError("these are as many rows as were learned, but not the same rows")
+                    raise ValueError(NOT_THE_SAME)
             self._shift_classes(*totals, sign)
 
     def make_writable(self) -> None:

@@ -46,6 +46,10 @@ class State(ABC):
         What solvers can ask of it.
     can_drop_classes : bool
         Whether `drop_class` needs no rows.
+    takes_device_rows : bool
+        Whether `add` and `undo` take `analytic_cl._device.DeviceRows` as well as arrays; false where not said.
+    can_unmerge : bool
+        Whether `unmerge` can take a merged state out again.
     revision : int
         Counts changes, for caches of what is derived from the state.
 
@@ -60,6 +64,8 @@ class State(ABC):
     kind: ClassVar[str]
     provides: frozenset[str] = frozenset()
     can_drop_classes: bool = False
+    takes_device_rows: ClassVar[bool] = False
+    can_unmerge: bool = False
     revision: int = 0
 
     def __init__(self, quantizer: Quantizer) -> None:
@@ -134,27 +140,62 @@ class State(ABC):
             self._touch()
         return self
 
+    def unmerge(self, other: State) -> Self:
+        """Take out the rows that another state learned: the inverse of `merge`. Returns self; `other` is unchanged.
+
+        Raises ValueError, with nothing changed, for another kind of state or quantizer, where this kind can't, and when
+        the state proves that these rows were never all learned. As for `subtract`, a ledger can prove more.
+        """
+        self.check_unmergeable(other)
+        self._touch()
+        with deferred_interrupts():
+            self._separate(other)
+            self._touch()
+        return self
+
     def _touch(self) -> None:
         """Count a change."""
         self.revision += 1
 
     def check_mergeable(self, other: Any) -> None:
         """Raise ValueError, saying why, if `merge` would be refused."""
+        self._check_of_one_kind(other)
+        self._check_compatible(other)
+
+    def check_unmergeable(self, other: Any) -> None:
+        """Raise ValueError, saying why, if `unmerge` would be refused before any number is looked at."""
+        if not self.can_unmerge:
+            raise ValueError(
+                f"what was merged into a state of kind {self.kind!r} can't be taken out again as a whole: forget its "
+                "rows, or its classes"
+            )
+        self._check_of_one_kind(other)
+
+    def _check_of_one_kind(self, other: Any) -> None:
         if type(other) is not type(self):
-            raise ValueError(f"a state of kind {self.kind!r} can't be merged with {other!r}")
+            raise ValueError(f"a state of kind {self.kind!r} can't be merged with {other!r}, or unmerged from it")
         if self.quantizer != other.quantizer:
             raise ValueError(
                 f"states behind different quantizers can't be merged: {self.quantizer.describe()}; "
                 f"{other.quantizer.describe()}"
             )
-        self._check_compatible(other)
+        self._check_alike(other)
+
+    def _check_alike(self, other: Any) -> None:  # noqa: B027  (most kinds have nothing to add)
+        """Raise ValueError where a state of the same kind and quantizer is of another order, or the like."""
 
     def _check_compatible(self, other: Any) -> None:  # noqa: B027  (most kinds have nothing to add)
-        """Raise ValueError where a state of the same kind and quantizer can't be merged all the same."""
+        """Raise ValueError where a state that is alike can't be merged all the same, such as for want of room."""
 
     @abstractmethod
     def _absorb(self, other: Any) -> None:
         """Add the rows of a state that `check_mergeable` accepts: take memory first, then write."""
+
+    def _separate(self, other: Any) -> None:
+        """Take out the rows of a state that `check_unmergeable` accepts, where the kind `can_unmerge`: raise ValueError
+        for contradictions and take memory first, then write.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define _separate, or not say can_unmerge")
 
     def empty(self) -> Self:
         """A state of the same kind, without rows."""

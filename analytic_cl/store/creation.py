@@ -23,11 +23,15 @@ SPELLING = "NFC"  # of all names: see `names`
 MAX_DAYS = 36_500  # a hundred years
 
 
-def create_directory(target: Path, head: Head, tombstone_days: float | None) -> None:
-    """Make the directory of an empty store for heads like this one."""
-    days = tombstone_days
+def check_days(days: float | None) -> None:
+    """Raise ValueError for what can't be the life of a tombstone."""
     if days is not None and (isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MAX_DAYS):
         raise ValueError(f"tombstone_days must be None or a number from 0 to {MAX_DAYS}, got {days!r}")
+
+
+def create_directory(target: Path, head: Head, tombstone_days: float | None) -> None:
+    """Make the directory of an empty store for heads like this one."""
+    check_days(tombstone_days)
     if type(head).__name__ not in head_classes():
         raise ValueError(f"a store holds one of {', '.join(head_classes())}, not {type(head).__name__}")
     if head.depends_on_order:

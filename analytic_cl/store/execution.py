@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import issue, state_hash
+from analytic_cl.store.database import Database
 from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import RefusedError
+from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.receipt import StoreReceipt
+from analytic_cl.store.requests import Requests
 from analytic_cl.store.tasks import Cascade, Refusal, Task
 from analytic_cl.store.upkeep import clean
 
@@ -35,7 +39,7 @@ def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
     with deferred_interrupts():
         parts.database.empty_log()  # what learning left there may be room that a snapshot needs
         first_of: dict[str, int] = {}
-        results = _receive(parts, tasks, first_of)
+        results = receive(parts.database, parts.requests, tasks, first_of)
         model = parts.model
         applied: dict[int, _Counts] = {}
         erased = Erased()
@@ -49,7 +53,7 @@ def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
                 except Refusal as refusal:
                     if refusal.for_the_record:
                         parts.requests.refuse(task.request, refusal.reason)
-                        parts.audit.append("refused", request=_request_hash(parts, task))
+                        parts.audit.append("refused", request=request_hash(parts.keys, task.request))
                     else:
                         parts.requests.withdraw(task.request)
                     results[place] = refusal
@@ -69,13 +73,15 @@ def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
         return [results[place if place in results else first_of[task.request]] for place, task in enumerate(tasks)]
 
 
-def _receive(parts: Parts, tasks: list[Task], first_of: dict[str, int]) -> dict[int, Result]:
+def receive(
+    database: Database, requests: Requests, tasks: Sequence[Task], first_of: dict[str, int]
+) -> dict[int, Result]:
     """Put requests on record, and their places; what is known of those that were answered before."""
     results: dict[int, Result] = {}
-    with parts.database.transaction():
+    with database.transaction():
         for place, task in enumerate(tasks):
             try:
-                known = parts.requests.receive(task.request, task.kind, task.content())
+                known = requests.receive(task.request, task.kind, task.content())
             except RefusedError as error:
                 results[place] = error
                 first_of.setdefault(task.request, place)
@@ -96,7 +102,8 @@ def _conclude(
     kind = model.state.describe() if quantizer else {}
     for place, counts in applied.items():
         task = tasks[place]
-        entry = parts.audit.append(task.kind, request=_request_hash(parts, task), **counts.recorded(), state=after)
+        hashed = request_hash(parts.keys, task.request)
+        entry = parts.audit.append(task.kind, request=hashed, **counts.recorded(), state=after)
         about = {
             "request": task.request,
             "kind": task.kind,
@@ -114,11 +121,10 @@ def _conclude(
         )
         parts.requests.apply(receipt)
         results[place] = receipt
-    if not parts.rows.any():
-        parts.database.run("DELETE FROM about WHERE name = 'rows'")  # the next rows may be of any width
-    model.point_to(model.write_snapshot(), parts.audit.last()[0])
+    model.settle(parts.audit.last()[0])
     return results
 
 
-def _request_hash(parts: Parts, task: Task) -> str:
-    return parts.keys.hash("ledger", f"request\0{task.request}".encode())
+def request_hash(keys: Keys, request: str) -> str:
+    """What the log holds of the id of a request."""
+    return keys.hash("ledger", f"request\0{request}".encode())

@@ -12,10 +12,11 @@ from analytic_cl.ledger.ids import named
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.certificate import state_hash
 from analytic_cl.store.clock import now
+from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import AlreadyErasedError, StoreError
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.rows import Batch
-from analytic_cl.store.upkeep import write_snapshot
+from analytic_cl.store.upkeep import clean, write_snapshot
 
 # Rows that opening the store may have to add to the snapshot; when there are more, a new one is written.
 SNAPSHOT_EVERY = 50_000
@@ -28,10 +29,22 @@ class Group(NamedTuple):
     labelled: dict[str, Any] = {}  # noqa: RUF012  (never changed)
 
 
-def insert(parts: Parts, about: dict[str, Any], groups: Iterable[Group], allow_erased: bool = False) -> int:
-    """Learn groups of rows, all or none; how many rows."""
+def insert(
+    parts: Parts,
+    about: dict[str, Any],
+    groups: Iterable[Group],
+    allow_erased: bool = False,
+    operation: int | None = None,
+) -> int:
+    """Learn groups of rows, all or none; how many rows.
+
+    A store that is part of a larger one numbers its operations: one that was carried out, or taken back, or is older
+    than that, changes nothing; it brings one group.
+    """
     model, n = parts.model, 0
     with deferred_interrupts(), parts.whole():
+        if operation is not None and parts.database.about("operation")["number"] >= operation:
+            return 0
         model.note(about)
         for group in groups:
             number, time, before = parts.audit.last()[0] + 1, now(), n
@@ -48,10 +61,39 @@ def insert(parts: Parts, about: dict[str, Any], groups: Iterable[Group], allow_e
                 n += len(batch.rows)
             if n > before or not group.labelled:
                 parts.audit.append("learn", rows=n - before, **group.labelled)
+        if operation is not None:
+            parts.database.set_about("operation", {"number": operation, "entry": parts.audit.last()[0]})
     if model.since > SNAPSHOT_EVERY:
         with suppress(OSError, StoreError):  # the rows are in: it is tried again later
             write_snapshot(parts)
     return n
+
+
+def take_back(parts: Parts, operation: int) -> None:
+    """Unlearn what `insert` learned in this operation, its last one, if it did; and see to it that it never will.
+
+    As after an erasure, the rows are gone from the state and from the files.
+    """
+    model, erased = parts.model, Erased()
+    with deferred_interrupts():
+        with parts.whole():
+            last = parts.database.about("operation")
+            if last["number"] == operation:
+                model.dirty = True
+                parts.rows.choose("learned", last["entry"])
+                quantizer, n = model.quantizer(), parts.rows.chosen()
+                for rows, targets in parts.rows.chosen_batches(quantizer, restricted=False):
+                    model.forget(rows, targets)
+                erased.add(parts.rows.texts_leaving(), parts.rows.some_chosen_integers(quantizer))
+                parts.rows.delete_chosen()
+                parts.audit.append("withdraw", rows=n)
+                model.settle(parts.audit.last()[0])
+                parts.database.set_about("cleaning", True)
+            if last["number"] <= operation:
+                parts.database.set_about("operation", {"number": operation + 1, "entry": 0})
+        if erased.any:
+            model.since, model.damaged = 0, ""
+            clean(parts, erased)
 
 
 def machine_labelled(parts: Parts, confidence: Any, n: int) -> dict[str, Any]:

@@ -90,6 +90,8 @@ class Parts:
         """Raise StoreError unless the store may be changed."""
         if self.read_only:
             raise StoreError(f"the store {self.path} is open for reading only")
+        if self.database.about("operation") is not None:
+            raise StoreError(f"{self.path} is a part of the store in {self.path.parent}: ask that one")
 
     def whole(self) -> Whole:
         """All of a change, on disk and in memory, or nothing of it."""

@@ -107,16 +107,12 @@ class Rows:
 
     def of_another_kind(self, unknown: Sequence[SampleId]) -> str:
         """What to say where text was asked for and the ids are integers, or the other way round; else nothing."""
-        others = [other for name in unknown if (other := other_kind(name)) is not None]
-        texts = any(isinstance(name, str) for name in unknown)
-        known = bool(self.known(others))
-        if not known and not (others and self._has_ids(text=not texts) and not self._has_ids(text=texts)):
+        if not unknown:
             return ""
-        if texts:
-            return "; the store's ids are integers, and these are text (on the command line, give --integer-ids)"
-        return "; the store's ids are text, and these are integers (on the command line, leave out --integer-ids)"
+        others = [other for name in unknown if (other := other_kind(name)) is not None]
+        return mistaken_kind(unknown, bool(self.known(others)), self.has_ids(text=True), self.has_ids(text=False))
 
-    def _has_ids(self, *, text: bool) -> bool:
+    def has_ids(self, *, text: bool) -> bool:
         """Whether there are ids that are text, or integers: by how `text_of` begins."""
         first, end = ('"', "#") if text else ("#", "$")
         return self._db.one("SELECT 1 FROM rows WHERE sample >= ? AND sample < ? LIMIT 1", first, end) is not None
@@ -136,9 +132,10 @@ class Rows:
         return code
 
     def choose(self, column: str, value: Any) -> None:
-        """Choose by subject, session or label."""
+        """Choose by subject, session, label, or the entry of the log that tells of the row's learning ("learned")."""
         self._db.run("DELETE FROM chosen")
-        value = text_of(value) if column != "label" else self._code(value)
+        if column != "learned":
+            value = text_of(value) if column != "label" else self._code(value)
         self._db.run(f"INSERT INTO chosen SELECT row FROM rows WHERE {column} = ?", value)
 
     def keep_chosen(self, *, restricted: bool) -> None:
@@ -194,6 +191,18 @@ class Rows:
         return int(self._db.one(query))
 
     # ---- read
+
+    def names(self) -> Iterator[tuple[SampleId | None, str | None]]:
+        """Id and subject of each row that has either."""
+        query = "SELECT sample, subject FROM rows WHERE sample NOT NULL OR subject NOT NULL"
+        for sample, subject in self._db.run(query):
+            yield None if sample is None else name_of(sample), None if subject is None else name_of(subject)
+
+    def names_of_chosen(self) -> Iterator[tuple[int, SampleId | None, str | None, Label]]:
+        """Number, id, subject and label of each chosen row."""
+        labels = self.labels()
+        for row, sample, subject, code in self._db.run(f"SELECT row, sample, subject, label FROM {_CHOSEN}"):
+            yield row, *(None if name is None else name_of(name) for name in (sample, subject)), labels[code]
 
     def chosen_batches(self, quantizer: Quantizer, *, restricted: bool) -> Iterator[tuple[NDArray[Any], Targets]]:
         """Integer rows and labels of what is chosen."""
@@ -309,6 +318,17 @@ class Rows:
 
     def _drop_unused_labels(self) -> None:
         self._db.run("DELETE FROM labels WHERE NOT EXISTS (SELECT 1 FROM rows WHERE rows.label = labels.code)")
+
+
+def mistaken_kind(unknown: Sequence[SampleId], others_known: bool, texts: bool, integers: bool) -> str:
+    """What to say of unknown ids, if they are known as ids of the other kind, or there are ids of that kind alone."""
+    given_text = any(isinstance(name, str) for name in unknown)
+    alone = integers and not texts if given_text else texts and not integers
+    if not others_known and not (alone and any(other_kind(name) is not None for name in unknown)):
+        return ""
+    if given_text:
+        return "; the store's ids are integers, and these are text (on the command line, give --integer-ids)"
+    return "; the store's ids are text, and these are integers (on the command line, leave out --integer-ids)"
 
 
 def _stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

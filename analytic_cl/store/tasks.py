@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -96,31 +97,50 @@ class Selector:
     def choose(self, rows: Rows) -> tuple[int, int]:
         if self.ids is None:
             column = next(name for name in ("subject", "label", "session") if getattr(self, name) is not None)
-            value = getattr(self, column)
-            rows.choose(column, value)
-            if not rows.chosen():
+            rows.choose(column, getattr(self, column))
+            return self.judge(rows.chosen())
+        rows.choose_samples(self.ids)
+        n = rows.chosen()
+        missing = rows.unknown(self.ids) if n < len(self.ids) else []
+        return self.judge(n, missing, rows.of_another_kind(missing), rows.chosen_values("subject"))
+
+    def judge(
+        self, n: int, missing: Sequence[SampleId] = (), mistaken: str = "", subjects: Sequence[str] = ()
+    ) -> tuple[int, int]:
+        """How many rows were asked for and how many of them are unknown, where n were found. Raises Refusal.
+
+        Parameters
+        ----------
+        n : int
+            Rows that were found.
+        missing : sequence of int or str
+            Ids that have no row.
+        mistaken : str
+            What to say where these are of another kind than the store's.
+        subjects : sequence of str
+            Of the rows that ids were found for.
+        """
+        if self.ids is None:
+            column = next(name for name in ("subject", "label", "session") if getattr(self, name) is not None)
+            if not n:
                 raise Refusal(
-                    f"no rows of {column} {value!r} are in the store: never learned, or erased",
+                    f"no rows of {column} {getattr(self, column)!r} are in the store: never learned, or erased",
                     f"no rows of this {column}",
                 )
-            return rows.chosen(), 0
-        rows.choose_samples(self.ids)
-        unknown = len(self.ids) - rows.chosen()
+            return n, 0
+        unknown = len(missing)
         if unknown and (not self.skip_unknown or unknown == len(self.ids)):
-            missing = rows.unknown(self.ids)
-            mistaken = rows.of_another_kind(missing)
             raise Refusal(
-                f"sample ids that are not in the store, never learned or already erased: {named(missing)}; nothing was "
-                f"changed{mistaken}",
+                f"sample ids that are not in the store, never learned or already erased: {named(list(missing))}; "
+                f"nothing was changed{mistaken}",
                 f"{unknown} of {len(self.ids)} ids unknown",
                 for_the_record=not mistaken,
             )
-        subjects = rows.chosen_values("subject")
-        if self.subject is not None and subjects not in ([], [self.subject]):
+        if self.subject is not None and any(subject != self.subject for subject in subjects):
             raise Refusal(f"some of these ids are not of subject {self.subject!r}", "ids of another subject")
         if len(subjects) > 1:
             raise Refusal(
-                f"these ids belong to {len(subjects)} subjects, {named(subjects)}: send one request for each",
+                f"these ids belong to {len(subjects)} subjects, {named(list(subjects))}: send one request for each",
                 f"ids of {len(subjects)} subjects",
             )
         return len(self.ids), unknown

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from analytic_cl.statistics import State, empty_state
-from analytic_cl.store.audit import entry_hash
+from analytic_cl.store.audit import Audit, entry_hash
 from analytic_cl.store.certificate import check_certificate
 from analytic_cl.store.errors import DamagedError, VerificationError
 from analytic_cl.store.parts import Parts
+from analytic_cl.store.requests import Requests
 
 _KINDS = ("forget", "rectify", "restrict", "unrestrict")
 _COUNTED = ("requested", "removed", "unknown", "classes_emptied", "time")  # by the log, receipts and certificates
 _SHARED = ("kind", *_COUNTED)  # by receipts and certificates
+
+
+class Record(Protocol):
+    """The requests that were carried out, and the log that tells of them."""
+
+    @property
+    def requests(self) -> Requests: ...
+    @property
+    def audit(self) -> Audit: ...
 
 
 @dataclass(frozen=True)
@@ -88,10 +98,13 @@ def _verified(parts: Parts, head: str | None, certificate: Mapping[str, Any] | N
             raise VerificationError(f"the tables hold {sum(recorded.values())} rows, the state {sum(held.values())}")
         _check_log_against_rows(parts)
         public_keys = parts.keys.public_keys()
-        requests = _check_requests(parts, public_keys)
+        requests = check_requests(parts, public_keys)
         if retrain and state is not None:
             _check_retrained(parts, state)
-        current = None if certificate is None else _check_own_certificate(parts, certificate, public_keys)
+        current = None
+        if certificate is not None:
+            check_own_certificate(parts, certificate, public_keys)
+            current = parts.keys.matches("certificate", certificate["state_after"], model.digest().encode())
     return Verification(entries, requests, model.n_rows, retrain, current)
 
 
@@ -111,42 +124,46 @@ def _check_log_against_rows(parts: Parts) -> None:
     """As many rows, restricted ones too, as the log says were learned and not erased since."""
     told = 0
     for entry in parts.audit.entries():
-        told += entry["rows"] if entry["event"] == "learn" else -entry["removed"] if entry["event"] == "forget" else 0
+        if entry["event"] in ("learn", "withdraw"):
+            told += entry["rows"] if entry["event"] == "learn" else -entry["rows"]
+        elif entry["event"] == "forget":
+            told -= entry["removed"]
     held = parts.rows.count() + parts.rows.count(restricted=True)
     if told != held:
         raise VerificationError(f"the log tells of {told} rows, the tables hold {held}: one of the two is older")
 
 
-def _check_requests(parts: Parts, public_keys: Mapping[str, str]) -> int:
+def check_requests(record: Record, public_keys: Mapping[str, str]) -> int:
     """Every applied request has the entry, certificate and receipt that belong together, and no entry lacks one."""
     applied = set()
-    for request in parts.requests.all():
-        if request["status"] != "applied":
+    for request in record.requests.all():
+        if request["status"] != "applied" or request["kind"] not in _KINDS:
             continue
         name = request["request"]
-        receipt = parts.requests.receipt(name)
+        receipt = record.requests.receipt(name)
         if receipt is None:
             raise VerificationError(f"request {name!r} is applied, but its receipt is gone")
         certificate = receipt.certificate
-        _check_own_certificate(parts, certificate, public_keys)
+        check_own_certificate(record, certificate, public_keys)
         told = {field: certificate.get(field) for field in _SHARED}
         if told != {field: getattr(receipt, field) for field in _SHARED} or certificate["request"] != name:
             raise VerificationError(f"the receipt of request {name!r} was altered: it differs from its certificate")
         if certificate.get("cascade", {}) != receipt.cascade:
             raise VerificationError(f"the receipt of request {name!r} was altered: it tells of another cascade")
-        if certificate["content"] != parts.requests.content_hash(name) or certificate["kind"] != request["kind"]:
+        if certificate["content"] != record.requests.content_hash(name) or certificate["kind"] != request["kind"]:
             raise VerificationError(f"the record of request {name!r} was altered: it differs from its certificate")
         applied.add(certificate["audit"]["number"])
-    for entry in parts.audit.entries():
+    for entry in record.audit.entries():
         if entry["event"] in _KINDS and entry["number"] not in applied:
             raise VerificationError(f"audit log: entry {entry['number']} tells of a request that is not on record")
     return len(applied)
 
 
-def _check_own_certificate(parts: Parts, certificate: Mapping[str, Any], public_keys: Mapping[str, str]) -> bool:
+def check_own_certificate(record: Record, certificate: Mapping[str, Any], public_keys: Mapping[str, str]) -> None:
+    """A certificate is signed, and the log tells of it."""
     check_certificate(certificate, public_keys)
     place = certificate["audit"]
-    entry = parts.audit.entry(place["number"])
+    entry = record.audit.entry(place["number"])
     if (
         entry is None
         or entry_hash(entry) != place["hash"]
@@ -155,4 +172,3 @@ def _check_own_certificate(parts: Parts, certificate: Mapping[str, Any], public_
         or entry.get("cascade") != certificate.get("cascade")
     ):
         raise VerificationError(f"the certificate of request {certificate['request']!r} does not match the audit log")
-    return parts.keys.matches("certificate", certificate["state_after"], parts.model.digest().encode())

@@ -1,0 +1,73 @@
+"""Finding all entries of one ledger in another, into which it was merged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analytic_cl.ledger.digests import row_digests
+from analytic_cl.ledger.ids import named
+from analytic_cl.ledger.records import Records
+from analytic_cl.ledger.row_index import Positions
+from analytic_cl.ledger.search import NotLearnedError
+from analytic_cl.ledger.table import Table
+
+_UNCHANGED = "nothing was forgotten"
+
+
+def find_merged(records: Records, other: Records) -> tuple[Positions, Positions]:
+    """Positions of all entries of `other` among the kept and the hashed ones. Raises NotLearnedError.
+
+    An entry is looked for where merging puts it: a kept row among kept rows, a digest among digests, an id under
+    itself, what has no id among what has none. Nothing is matched across, so that none is taken for another.
+    """
+    return _found(records, other, records.kept, other.kept), _found(records, other, records.hashed, other.hashed)
+
+
+def _found(records: Records, other: Records, mine: Table, theirs: Table) -> Positions:
+    live = theirs.live()
+    if theirs is other.hashed:
+        here = np.array([key in records.keys for key in other.keys])
+        foreign = np.count_nonzero(~here[theirs.keys[live]])
+        if foreign:
+            raise NotLearnedError(
+                f"{foreign} rows of the other model are on record as digests under a key that is not here: unmerge the "
+                "model that was merged, a copy of it, or its file; one that learned the rows again has another key; "
+                f"{_UNCHANGED}"
+            )
+    is_named = theirs.is_named[live]
+    by_name = _by_name(records, other, mine, theirs, live[is_named])
+    rest = live[~is_named]
+    digests = theirs.payload[rest]
+    if theirs is other.kept:
+        digests = row_digests(digests, other.targets(theirs.codes[rest]), records.keys[0])
+    distinct, counts = np.unique(digests, axis=0, return_counts=True)
+    hits = records.hits(mine, distinct) if len(distinct) else []
+    taken = [found[~mine.is_named[found]][:need] for found, need in zip(hits, counts.tolist(), strict=True)]
+    missing = rest.size - sum(found.size for found in taken)
+    if missing:
+        raise NotLearnedError(
+            f"{missing} rows that the other model learned without an id are not on record here, or not so often: they "
+            f"were not merged, or are forgotten already; {_UNCHANGED}"
+        )
+    return np.concatenate([by_name, *taken])
+
+
+def _by_name(records: Records, other: Records, mine: Table, theirs: Table, live: Positions) -> Positions:
+    names = [name for at in live.tolist() if (name := theirs.ids[at]) is not None]
+    unknown = [name for name in names if name not in mine.by_id]
+    if unknown:
+        raise NotLearnedError(
+            f"sample ids of the other model that were not learned here as there, or are forgotten already: "
+            f"{named(unknown)}; {_UNCHANGED}"
+        )
+    own = np.array([mine.by_id[name] for name in names], dtype=np.int64)
+    targets = other.targets(theirs.codes[live])
+    codes = np.array([records.number_of.get(value, -1) for value in targets.values], dtype=np.int64)[targets.codes]
+    same = (mine.payload[own] == theirs.payload[live]).all(axis=1) & (mine.codes[own] == codes)
+    if not same.all():
+        wrong = [names[i] for i in np.flatnonzero(~same).tolist()]
+        raise NotLearnedError(
+            f"sample ids {named(wrong)} stand here for other rows or labels than in the other model, such as after a "
+            f"rectification: forget them in both first; {_UNCHANGED}"
+        )
+    return own
