@@ -1,0 +1,6 @@
+"""Adapt a fitted head to unlabelled rows at prediction time, without gradients, and without changing it."""
+
+from analytic_cl.adaptation.base import Adapted as Adapted
+from analytic_cl.adaptation.label_shift import LabelShift as LabelShift
+from analytic_cl.adaptation.log_posteriors import UncalibratedWarning as UncalibratedWarning
+from analytic_cl.adaptation.priors import estimate_priors as estimate_priors
