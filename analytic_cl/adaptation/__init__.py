@@ -3,4 +3,5 @@
 from analytic_cl.adaptation.base import Adapted as Adapted
 from analytic_cl.adaptation.label_shift import LabelShift as LabelShift
 from analytic_cl.adaptation.log_posteriors import UncalibratedWarning as UncalibratedWarning
+from analytic_cl.adaptation.moment_alignment import MomentAlignment as MomentAlignment
 from analytic_cl.adaptation.priors import estimate_priors as estimate_priors

@@ -85,13 +85,13 @@ def calibrated(head: Any, labelled: tuple[Any, Any] | None = None) -> Calibrated
             'learn with track="rows" or a sample_id for every row, or give labelled=(X, y) that it has not learned',
             UncalibratedWarning,
         )
-        return Calibrated(1.0, np.zeros(n_classes), _frequencies(head), None)
+        return Calibrated(1.0, np.zeros(n_classes), frequencies(head), None)
     factor, bias = bias_corrected_temperature(held)
     logs = np.asarray(log_softmax(factor * held.logs + bias, axis=1))
     return Calibrated(factor, bias, np.exp(logs).mean(axis=0), Labelled(logs, held.places))
 
 
-def _frequencies(head: Any) -> Floats:
+def frequencies(head: Any) -> Floats:
     """Class frequencies that a head's posteriors assume."""
     given = getattr(head, "priors", None)
     if given is not None:
