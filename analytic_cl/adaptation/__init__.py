@@ -1,7 +1,10 @@
 """Adapt a fitted head to unlabelled rows at prediction time, without gradients, and without changing it."""
 
 from analytic_cl.adaptation.base import Adapted as Adapted
+from analytic_cl.adaptation.growing_memory import GrowingMemory as GrowingMemory
 from analytic_cl.adaptation.label_shift import LabelShift as LabelShift
 from analytic_cl.adaptation.log_posteriors import UncalibratedWarning as UncalibratedWarning
 from analytic_cl.adaptation.moment_alignment import MomentAlignment as MomentAlignment
 from analytic_cl.adaptation.priors import estimate_priors as estimate_priors
+from analytic_cl.adaptation.provenance import CascadeReceipt as CascadeReceipt
+from analytic_cl.adaptation.provenance import Provenance as Provenance
