@@ -152,7 +152,8 @@ def test_classes_may_come_and_one_that_went_while_its_rows_are_remembered_is_ref
 
 
 def test_a_head_without_rows_grows_from_nothing_and_says_that_it_is_not_calibrated():
-    model = GrowingMemory(LDAClassifier(track="none").fit(X, Y), NearestNeighborsClassifier(n_neighbors=3), online=False)
+    head = LDAClassifier(track="none").fit(X, Y)
+    model = GrowingMemory(head, NearestNeighborsClassifier(n_neighbors=3), online=False)
     with pytest.warns(adaptation.UncalibratedWarning):
         n = model.adapt(rows(Y, 1))
     before = model.head.predict_proba(X)

@@ -112,6 +112,13 @@ class GrowingMemory(Adapted):
     (1, True, True)
     """
 
+    _provenance: list[Provenance]
+    _learned_after: dict[SampleId, int]  # ids of learned rows, and the calls that remembered before
+    _calls: int
+    _named: int
+    _key: bytes
+    _prefix: str
+
     def __init__(
         self,
         head: Any,
@@ -176,7 +183,8 @@ class GrowingMemory(Adapted):
             raise TypeError(f"memory must be a NearestNeighborsClassifier, got {type(self.memory).__name__}")
         base = self._base()
         if self._provenance:
-            gone = [label for label in self.memory_.state_.labels if label not in base.classes_.tolist()]
+            here = set(base.classes_.tolist())
+            gone = sorted({record.label for record in self._provenance if record.label not in here})
             if gone:
                 raise ValueError(f"rows are remembered of classes that the head has lost, {gone[:5]}: call reset()")
             if self.memory_.quantizer_ != base.quantizer_:
@@ -190,11 +198,12 @@ class GrowingMemory(Adapted):
 
     def _mixed(self, base: Any, own: Floats, rows: NDArray[Any]) -> Floats:
         voters = self._voters_of(base)
-        state, places = voters.state_, {label: at for at, label in enumerate(base.classes_.tolist())}
-        votes = np.zeros_like(own)
-        votes[:, [places[label] for label in state.labels]] = voters.probabilities_of(voters.scores_of(rows))
-        silent = 0 if state.n_rows > len(self._provenance) else base.state_.n_rows
-        share = self.weight * state.n_rows / (state.n_rows + silent)
+        places = {label: at for at, label in enumerate(base.classes_.tolist())}
+        votes, n = np.zeros_like(own), voters.state_.n_rows
+        columns = [places[label] for label in voters.classes_.tolist()]
+        votes[:, columns] = voters.probabilities_of(voters.scores_of(rows))
+        silent = 0 if n > len(self._provenance) else base.state_.n_rows
+        share = self.weight * n / (n + silent)
         return np.asarray((1 - share) * own + share * votes)
 
     def _voters_of(self, base: Any) -> NearestNeighborsClassifier:
@@ -225,6 +234,7 @@ class GrowingMemory(Adapted):
         if not len(sure):
             return 0
         n, first = len(sure), self._named + 1
+        names: list[SampleId]
         names = [f"{self._prefix}-{first + at}" for at in range(n)] if ids is None else [ids[at] for at in sure]
         rows, targets = integer_rows(base, X)[sure], encode_labels(base.classes_[places[sure]])
         mark = self.keyed_digest(self._digest.get(base, None, base.state_digest))
@@ -320,9 +330,7 @@ class GrowingMemory(Adapted):
 
     def _forget_rows(self) -> None:
         self.__dict__.pop("memory_", None)
-        self._provenance: list[Provenance] = []
-        self._learned_after: dict[SampleId, int] = {}  # ids of learned rows, and the calls that remembered before
-        self._calls = self._named = 0
+        self._provenance, self._learned_after, self._calls, self._named = [], {}, 0, 0
         self._key, self._prefix = secrets.token_bytes(32), f"machine-{secrets.token_hex(4)}"  # no id of learned rows
         self._known: OfState[Calibrated] = OfState()
         self._voters: OfState[NearestNeighborsClassifier] = OfState()

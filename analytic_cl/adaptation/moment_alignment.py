@@ -16,6 +16,7 @@ from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
 
 Floats = NDArray[np.float64]
 
+
 class MomentAlignment(Adapted):
     """Moves a batch of rows so that its mean and spread are those of the learned rows, class frequencies apart.
 

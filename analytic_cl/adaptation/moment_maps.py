@@ -61,9 +61,7 @@ class Seen(NamedTuple):
         return Seen(n, self.mean + (before / n) * apart, total)
 
 
-def aligned(
-    rows: NDArray[Any], seen: Seen, learned: Learned, priors: Floats, which: Which, limit: int
-) -> NDArray[Any]:
+def aligned(rows: NDArray[Any], seen: Seen, learned: Learned, priors: Floats, which: Which, limit: int) -> NDArray[Any]:
     """Integer rows, moved so that what was seen has the learned moments under these class frequencies.
 
     Where what was seen has these moments already, up to chance, the rows are as they were.
