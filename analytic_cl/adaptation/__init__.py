@@ -1,6 +1,7 @@
 """Adapt a fitted head to unlabelled rows at prediction time, without gradients, and without changing it."""
 
 from analytic_cl.adaptation.base import Adapted as Adapted
+from analytic_cl.adaptation.batch_norm import renew_batch_norm as renew_batch_norm
 from analytic_cl.adaptation.growing_memory import GrowingMemory as GrowingMemory
 from analytic_cl.adaptation.label_shift import LabelShift as LabelShift
 from analytic_cl.adaptation.log_posteriors import UncalibratedWarning as UncalibratedWarning
