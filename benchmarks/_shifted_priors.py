@@ -1,4 +1,4 @@
-"""Claim: where only class frequencies have changed, EM takes back most of what that costs; where they have not, it costs."""
+"""Claim: where only class frequencies have changed, EM takes back most of what that costs; elsewhere it costs."""
 
 import warnings
 

@@ -29,8 +29,9 @@ class GrowingMemory(Adapted):
     """Neighbours among learned rows and among test rows that were labelled with confidence vote beside the head.
 
     For streams that drift away from the learned rows by and by. Most of the gain is that of the neighbours; what grows
-    adds to it where conditions last. The downside: machine labels are wrong at times, and then wrong for good; the
-    memory has no bound; and a prediction reads all of it.
+    adds to it where rows move step by step, and costs a little where nothing moves and few rows were learned. The
+    downside: machine labels are wrong at times, and then wrong for good; the memory has no bound; and a prediction
+    reads all of it.
 
     Parameters
     ----------

@@ -21,16 +21,16 @@ class MomentAlignment(Adapted):
     """Moves a batch of rows so that its mean and spread are those of the learned rows, class frequencies apart.
 
     For rows that come under other conditions: another sensor, light, noise, gain. The downside: a prediction depends
-    on the batch; a class that looks different by itself can't be told from other class frequencies; and "full" takes a
-    batch of about as many rows as features to be worth its cost.
+    on the batch; where the head is wrong about most rows, and a batch holds few of the classes, "mean" and "diagonal"
+    take the wrong class frequencies and make it worse; "full" repairs most, and costs most.
 
     Parameters
     ----------
     head : Head
         Fitted, with `predict_proba` and a state of class sums and Gram matrix, such as `LDAClassifier`; used as it is.
     moments : {"mean", "diagonal", "full"}, default="diagonal"
-        What is aligned: "mean" shifts; "diagonal" also scales each feature; "full" aligns the whole covariance, which
-        repairs most, and costs d^3 a round.
+        What is aligned: "mean" shifts; "diagonal" also scales each feature; "full" aligns the whole covariance, at
+        about 10 d^3 operations a round.
     rounds : int, default=3
         Times that class frequencies and alignment are found in turn.
     memory : float from 0 to 1, default=0.0

@@ -115,12 +115,13 @@ class TipAdapter(Adapted):
             value = getattr(self, name)
             if isinstance(value, bool | str) or not (low < value < np.inf and value >= 0):
                 raise ValueError(f"{name} must be a positive number, got {value!r}")
-        X, labels = validated_rows(base, X), self._labels(base)
-        scores = self.scale * cosines(X, labels, self.embeddings)
+        asked: NDArray[Any] = np.asarray(validated_rows(base, X))
+        labels = self._labels(base)
+        scores = self.scale * cosines(asked, labels, self.embeddings)
         rows, columns = self._cache(base, labels)
         own = np.eye(len(labels))[columns]
-        queries, step = unit_rows(X), max(1, _BLOCK // len(rows))
-        for first in range(0, len(X), step):
+        queries, step = unit_rows(asked), max(1, _BLOCK // len(rows))
+        for first in range(0, len(asked), step):
             here = slice(first, first + step)
             scores[here] += self.alpha * (np.exp(-self.beta * (1 - queries[here] @ rows.T)) @ own)
         return np.asarray(softmax(scores, axis=1))

@@ -119,16 +119,16 @@ class ZeroShot(Adapted):
         base = self._base()
         if isinstance(self.unseen, bool) or not isinstance(self.unseen, int | float) or not np.isfinite(self.unseen):
             raise ValueError(f"unseen must be a finite number, got {self.unseen!r}")
-        X = validated_rows(base, X)
+        rows: NDArray[Any] = np.asarray(validated_rows(base, X))
         labels, learned = self._labels(base), base.classes_.tolist()
-        logs = log_posteriors(base, X)
+        logs = log_posteriors(base, rows)
         if len(labels) > len(learned):
-            everything = np.full((len(X), len(labels)), float(self.unseen) - np.log(len(learned)))
+            everything = np.full((len(rows), len(labels)), float(self.unseen) - np.log(len(learned)))
             found = self._found(base)
             columns = [labels.index(label) for label in learned]
             everything[:, columns] = log_softmax(found.factor * logs + found.bias, axis=1)
             logs = everything
-        scores = logs + self._weight(base) * cosines(X, labels, self.embeddings)
+        scores = logs + self._weight(base) * cosines(rows, labels, self.embeddings)
         return np.asarray(softmax(scores, axis=1))
 
     def _weight(self, base: Any) -> float:
