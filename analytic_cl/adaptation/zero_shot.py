@@ -26,6 +26,7 @@ from analytic_cl.statistics.labels import check_one_kind, label_array
 Floats = NDArray[np.float64]
 
 WEIGHTS = (0.0, 10.0, 30.0, 100.0, 300.0)  # of names, in units of a head's log-posteriors; rows of a class need less
+_LEAST_UNSEEN = 10.0  # what is known by name alone is found by nothing else
 _NO_FOLDS = 300.0  # for a row a class
 
 
@@ -52,8 +53,8 @@ class ZeroShot(Adapted):
         is their mean.
     weight : "folds" or float >= 0, default="folds"
         What the cosine counts beside the head's log-posteriors. "folds": of 0, 10, 30, 100 and 300 the one that names
-        most held-out rows right, the smallest of equals; 300 where the ledger does not keep all rows, behind a
-        projection, and where there is one row a class.
+        most held-out rows right, the smallest of equals, and 10 at least where classes have no rows; 300 where the
+        ledger does not keep all rows, behind a projection, and where there is one row a class.
     unseen : float, default=4.0
         What a class without rows gets in place of a log-posterior: how much more than an even share of the learned
         classes. Larger gives more rows to classes without any.
@@ -133,7 +134,8 @@ class ZeroShot(Adapted):
 
     def _weight(self, base: Any) -> float:
         if self.weight == "folds":
-            return self._found(base).weight
+            named_only = len(self._labels(base)) > len(base.classes_)
+            return max(self._found(base).weight, _LEAST_UNSEEN if named_only else 0.0)
         if isinstance(self.weight, bool | str) or not 0 <= self.weight < np.inf:
             raise ValueError(f"weight must be 'folds' or a number, 0 or more, got {self.weight!r}")
         return float(self.weight)
