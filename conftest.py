@@ -11,3 +11,4 @@ NEEDS = {
 }
 
 collect_ignore = [f"analytic_cl/extractors/{name}.py" for name, module in NEEDS.items() if find_spec(module) is None]
+collect_ignore += ["analytic_cl/adaptation/batch_norm.py"] if find_spec("torch") is None else []

@@ -98,6 +98,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     if name in (
+        "adaptation",
         "checks",
         "comparison",
         "datasets",

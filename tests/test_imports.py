@@ -17,6 +17,7 @@ ROOMS = [
     "studies",
     "report",
     "comparison",
+    "adaptation",
     "distributed",
     "store",
     "reading",

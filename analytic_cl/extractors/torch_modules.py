@@ -91,6 +91,10 @@ class TorchExtractor(Extractor):
         self._fingerprint = sha256_of(about)
         self.module = _torch.frozen(copy.deepcopy(module), self.device)
 
+    def with_module(self, module: Any) -> TorchExtractor:
+        """An extractor like this one in all but its module."""
+        return TorchExtractor(module, self._layer, self._pool, self._preprocess, self.device, self._dtype)
+
     @property
     def name(self) -> str:
         return f"TorchExtractor({self._kind}{f', {self._layer}' if self._layer else ''})"

@@ -59,3 +59,19 @@ def stacked(name: str, value: Any, labels: Sequence[Label], width: int) -> Float
     if length != width:
         raise ValueError(f"vectors of {name} have {length} numbers, and rows {width}, behind a projection its own")
     return np.array([vectors.get(label, np.zeros(width)) for label in labels]).reshape(len(labels), width)
+
+
+def unit_vectors(name: str, value: Any) -> dict[Label, Floats]:
+    """A vector of length 1 for each class: of several, the direction of the mean of their directions."""
+    return {
+        label: _unit(_unit(given, name, label).mean(axis=0) if given.ndim == 2 else given, name, label)
+        for label, given in class_vectors(name, value, 2).items()
+    }
+
+
+def _unit(vectors: Floats, name: str, label: Label) -> Floats:
+    largest = np.abs(vectors).max(axis=-1, keepdims=True)
+    if not largest.all():
+        raise ValueError(f"{name}[{label!r}] has length 0, and so no direction")
+    scaled = vectors / largest
+    return np.asarray(scaled / np.sqrt((scaled**2).sum(axis=-1, keepdims=True)))

@@ -47,6 +47,15 @@ class DiscriminantSpace(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Poste
 
     @property
     @reading
+    def discriminants_(self) -> Discriminants:
+        """The space that `transform` maps to, and where classes with rows lie in it, in the order of ``state_.labels``.
+
+        Raises ValueError where fewer than two classes have rows.
+        """
+        return self._space_of_classes()
+
+    @property
+    @reading
     def _n_features_out(self) -> int:
         return int(self._space_of_classes().directions.shape[1])
 

@@ -40,12 +40,15 @@ class PosteriorHead(SolvedHead):
     @reading
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
-        scores = self.calibration_.of(self._scored(X, self._compare_rows))
-        if scores.ndim == 1:
-            found: NDArray[np.float64] = np.stack([log_expit(-scores), log_expit(scores)], axis=1)
-        else:
-            found = np.asarray(log_softmax(scores, axis=1))
+        found = self.log_probabilities_of(self._scored(X, self._compare_rows))
         return self._of_all_classes(found, float(np.finfo(np.float64).min))
+
+    def log_probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithm of `probabilities_of`, without underflow."""
+        scores = self.calibration_.of(scores)
+        if scores.ndim == 1:
+            return np.stack([log_expit(-scores), log_expit(scores)], axis=1)
+        return np.asarray(log_softmax(scores, axis=1))
 
     def _priors_of(self, labels: list[Label]) -> NDArray[np.float64] | None:
         """Priors of classes that have rows: those given, or shares of all rows; None where solvers find them so."""

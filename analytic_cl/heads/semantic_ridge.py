@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytic_cl.heads.class_vectors import class_vectors
+from analytic_cl.heads.class_vectors import class_vectors, unit_vectors
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
@@ -109,13 +109,13 @@ class SemanticRidgeClassifier(LinearHead):
         if not isinstance(self.same_space, bool | np.bool_):
             raise ValueError(f"same_space must be True or False, got {self.same_space!r}")
         if self.embeddings is not None:
-            _unit_vectors(self.embeddings)
+            unit_vectors("embeddings", self.embeddings)
         elif self.same_space:
             raise ValueError("same_space=True needs embeddings: without them classes have no space to share with rows")
 
     def empty_state(self, quantizer: Quantizer) -> State:
         if self.same_space:  # refused before a row is learned
-            _check_width(_unit_vectors(self.embeddings), quantizer.width)
+            _check_width(unit_vectors("embeddings", self.embeddings), quantizer.width)
         return super().empty_state(quantizer)
 
     def _scored_labels(self) -> list[Label]:
@@ -133,7 +133,7 @@ class SemanticRidgeClassifier(LinearHead):
         if self.embeddings is None:
             axes = np.eye(len(moments.labels))
             return semantic_ridge(moments, axes, axes, float(self.alpha))
-        places, known = _unit_vectors(self.embeddings), self._scored_labels()
+        places, known = unit_vectors("embeddings", self.embeddings), self._scored_labels()
         without = [label for label in moments.labels if label not in places]
         if without:
             raise ValueError(
@@ -144,22 +144,6 @@ class SemanticRidgeClassifier(LinearHead):
             _check_width(places, moments.quantizer.width)
         targets, embeddings = (np.stack([places[label] for label in labels]) for labels in (moments.labels, known))
         return semantic_ridge(moments, targets, embeddings, float(self.alpha), bool(self.same_space))
-
-
-def _unit_vectors(embeddings: Any) -> dict[Label, Floats]:
-    """A vector of length 1 for each class."""
-    return {
-        label: _unit(_unit(given, label).mean(axis=0) if given.ndim == 2 else given, label)
-        for label, given in class_vectors("embeddings", embeddings, 2).items()
-    }
-
-
-def _unit(vectors: Floats, label: Label) -> Floats:
-    largest = np.abs(vectors).max(axis=-1, keepdims=True)
-    if not largest.all():
-        raise ValueError(f"embeddings[{label!r}] has length 0, and so no direction")
-    scaled = vectors / largest
-    return np.asarray(scaled / np.sqrt((scaled**2).sum(axis=-1, keepdims=True)))
 
 
 def _check_width(places: Mapping[Label, Floats], width: int) -> None:

@@ -25,6 +25,10 @@ from analytic_cl.metrics.membership import Attack as Attack
 from analytic_cl.metrics.membership import entropy_attack as entropy_attack
 from analytic_cl.metrics.membership import likelihood_ratio_attack as likelihood_ratio_attack
 from analytic_cl.metrics.membership import margins as margins
+from analytic_cl.metrics.novelty import auroc as auroc
+from analytic_cl.metrics.novelty import brier_score as brier_score
+from analytic_cl.metrics.novelty import false_positive_rate as false_positive_rate
+from analytic_cl.metrics.novelty import h_score as h_score
 from analytic_cl.metrics.unlearning import disagreement as disagreement
 from analytic_cl.metrics.unlearning import distance as distance
 from analytic_cl.metrics.unlearning import forget_and_retain as forget_and_retain

@@ -76,6 +76,10 @@ class Audit:
         """How many rows were learned after an entry."""
         return sum(entry["rows"] for entry in self.entries(after=after) if entry["event"] == "learn")
 
+    def least_confidence(self) -> float | None:
+        """Of all machine-labelled rows that were ever learned; None where there were none."""
+        return min((entry["confidence"] for entry in self.entries() if "confidence" in entry), default=None)
+
     def verify(self, published: str | None = None) -> int:
         """Number of entries, all in order. Raises VerificationError saying where the chain is broken.
 

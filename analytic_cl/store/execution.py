@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.audit import entry_hash
@@ -16,7 +16,7 @@ from analytic_cl.store.model import Model
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.requests import Requests
-from analytic_cl.store.tasks import Refusal, Task
+from analytic_cl.store.tasks import Cascade, Refusal, Task
 from analytic_cl.store.upkeep import clean
 
 Result = StoreReceipt | RefusedError
@@ -27,6 +27,11 @@ class _Counts(NamedTuple):
     removed: int
     unknown: int
     classes_emptied: int
+    cascade: Cascade
+
+    def recorded(self) -> dict[str, Any]:
+        """For log and certificate, which name a cascade only where there was one to name."""
+        return {name: value for name, value in self._asdict().items() if name != "cascade" or value}
 
 
 def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
@@ -54,8 +59,9 @@ def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
                     results[place] = refusal
                     continue
                 labels, model.dirty = set(model.labels()), True
-                changed = task.apply(parts.rows, model, parts.tombstones, erased)
-                applied[place] = _Counts(asked, changed, unknown, len(labels.difference(model.labels())))
+                changed, cascade = task.apply(parts.rows, model, parts.tombstones, erased)
+                emptied = len(labels.difference(model.labels()))
+                applied[place] = _Counts(asked, changed, unknown, emptied, cascade)
             if applied:
                 results |= _conclude(parts, model, tasks, applied, before)
                 parts.database.set_about("cleaning", parts.database.about("cleaning") or erased.any)
@@ -97,12 +103,12 @@ def _conclude(
     for place, counts in applied.items():
         task = tasks[place]
         hashed = request_hash(parts.keys, task.request)
-        entry = parts.audit.append(task.kind, request=hashed, **counts._asdict(), state=after)
+        entry = parts.audit.append(task.kind, request=hashed, **counts.recorded(), state=after)
         about = {
             "request": task.request,
             "kind": task.kind,
             "content": parts.requests.content_hash(task.request),
-            **counts._asdict(),
+            **counts.recorded(),
             "requests_together": len(applied),
             "state_before": before,
             "state_after": after,
@@ -110,7 +116,9 @@ def _conclude(
             "time": entry["time"],
         }
         certificate = issue(parts.keys, quantizer, kind, about)
-        receipt = StoreReceipt(task.request, task.kind, *counts, entry["time"], certificate=certificate)
+        receipt = StoreReceipt(
+            task.request, task.kind, *counts[:-1], entry["time"], certificate=certificate, cascade=counts.cascade
+        )
         parts.requests.apply(receipt)
         results[place] = receipt
     model.settle(parts.audit.last()[0])

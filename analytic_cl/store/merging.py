@@ -8,7 +8,7 @@ from typing import Any
 from analytic_cl.heads import Head
 from analytic_cl.ledger import Selection
 from analytic_cl.quantizers import Quantizer, resolve_quantizer
-from analytic_cl.store.learning import insert
+from analytic_cl.store.learning import Group, insert
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.rows import Batch
 
@@ -27,7 +27,7 @@ def merge_head(parts: Parts, other: Head) -> int:
         "n_features": other.n_features_in_,
         "feature_names": None if feature_names is None else feature_names.tolist(),
     }
-    return _insert(parts, about, [Batch(rows, targets, ledger.names_of(found), nobody, nobody)])
+    return _insert(parts, about, [Group([Batch(rows, targets, ledger.names_of(found), nobody, nobody)])])
 
 
 def check_keeps_rows(head: Head) -> Selection:
@@ -46,10 +46,14 @@ def merge_store(parts: Parts, other: Parts) -> int:
     about = other.database.about("rows")
     if about is None:
         return 0
-    return _insert(parts, about, other.rows.full_batches(Quantizer.from_spec(about["quantizer"])))
+    quantizer, least = Quantizer.from_spec(about["quantizer"]), other.audit.least_confidence()
+    groups = [Group(other.rows.full_batches(quantizer, machine=False))]
+    if least is not None:  # here they depend on all that was learned before, which is more than on what they do
+        groups.append(Group(other.rows.full_batches(quantizer, machine=True), {"confidence": least}))
+    return _insert(parts, about, groups)
 
 
-def _insert(parts: Parts, theirs: dict[str, Any], batches: Iterable[Batch]) -> int:
+def _insert(parts: Parts, theirs: dict[str, Any], groups: Iterable[Group]) -> int:
     mine = parts.database.about("rows")
     head, their_quantizer = parts.model.head, Quantizer.from_spec(theirs["quantizer"])
     if mine is None:
@@ -65,4 +69,4 @@ def _insert(parts: Parts, theirs: dict[str, Any], batches: Iterable[Batch]) -> i
         if None not in columns and columns[0] != columns[1]:
             raise ValueError("the two learned from different columns, or in another order")
         theirs = mine
-    return insert(parts, theirs, batches)
+    return insert(parts, theirs, groups)

@@ -17,7 +17,7 @@ class StoreReceipt:
     kind : str
         "forget", "rectify", "restrict" or "unrestrict".
     requested, removed : int
-        Rows asked for, and rows erased, replaced or moved.
+        Rows asked for, and rows erased, replaced or moved, those of a cascade among them.
     unknown : int
         Ids that had no row, where those were skipped.
     classes_emptied : int
@@ -28,6 +28,9 @@ class StoreReceipt:
         Whether nothing was changed.
     certificate : dict
         The signed certificate; empty after a dry run.
+    cascade : dict
+        Where machine-labelled rows depend on rows that were asked for: how many went with them (``machine_rows``), how
+        many stay (``kept``), and after which entry of the log they were learned (``since``). Else empty.
 
     Notes
     -----
@@ -43,6 +46,7 @@ class StoreReceipt:
     time: str
     dry_run: bool = False
     certificate: dict[str, Any] = field(default_factory=dict)
+    cascade: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""

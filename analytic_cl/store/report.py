@@ -22,6 +22,8 @@ _FIELDS = {
     "removed": "rows that were erased, replaced or moved",
     "unknown": "ids that had no row and were skipped",
     "classes_emptied": "classes that have no rows any more",
+    "cascade": "machine-labelled rows learned after entry `since` of the log, which may depend on the rows asked for: "
+    "`machine_rows` were erased with them and are counted in `removed`, `kept` stay",
     "requests_together": "requests carried out at the same time; the two hashes are before and after them all",
     "state_before": "keyed hash of the model's state before",
     "state_after": "keyed hash of the model's state after",
@@ -62,11 +64,14 @@ def report(certificate: Mapping[str, Any]) -> str:
     done = _DONE.get(str(certificate.get("kind")), "changed")
     together = certificate.get("requests_together", 1)
     others = "" if together == 1 else f" It was one of {_plain(together)} requests carried out together."
+    cascade = certificate.get("cascade") or {"machine_rows": 0, "kept": 0}
+    removed = certificate.get("removed")
     parts = [
         f"# Request {_code(certificate.get('request'))}",
-        f"On {_code(certificate.get('time'))}, {_plain(certificate.get('removed'))} of "
+        f"On {_code(certificate.get('time'))}, "
+        f"{_plain(removed - cascade['machine_rows'] if cascade['machine_rows'] else removed)} of "
         f"{_plain(certificate.get('requested'))} "
-        f"requested rows were {done}.{others}",
+        f"requested rows were {done}.{others}{_dependents(cascade)}",
         "This page explains a certificate and is not signed itself: check the certificate.",
         "## How to verify",
         _VERIFY,
@@ -76,6 +81,13 @@ def report(certificate: Mapping[str, Any]) -> str:
         _table(certificate),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _dependents(cascade: Mapping[str, int]) -> str:
+    went, kept = (_plain(cascade[name]) for name in ("machine_rows", "kept"))
+    if cascade["machine_rows"]:
+        return f" {went} machine-labelled rows went with them, because these may have had a part in their labels."
+    return f" {kept} machine-labelled rows stay, in whose labels these may have had a part." if cascade["kept"] else ""
 
 
 def _table(certificate: Mapping[str, Any]) -> str:

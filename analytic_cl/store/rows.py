@@ -34,6 +34,9 @@ def _checksum(integers: str = "integers", label: str = "rows.label", restricted:
 
 _SOUND = f"checksum = {_checksum()}"
 
+_MACHINE = "learned IN (SELECT number FROM audit WHERE instr(entry, '\"confidence\"'))"
+_MACHINE_AFTER = _MACHINE.replace("WHERE", "WHERE number > ?1 AND") + " AND learned > ?1"
+
 
 class Batch(NamedTuple):
     """Rows to learn, with what is known of each."""
@@ -164,6 +167,22 @@ class Rows:
             texts += [json.dumps(self.labels()[code]) for code in values] if column == "label" else values
         return texts
 
+    # ---- machine-labelled rows: those of entries of the log that tell of a confidence
+
+    def first_learned(self) -> int:
+        """Entry of the log that brought the first of the chosen rows."""
+        first = self._db.one(f"SELECT min(learned) FROM {_CHOSEN}")
+        return first if isinstance(first, int) else 0  # a damaged row is found where its integers are read
+
+    def machine_rows_after(self, entry: int) -> int:
+        """How many machine-labelled rows were learned after an entry of the log, chosen ones left out."""
+        query = f"SELECT count(*) FROM rows WHERE {_MACHINE_AFTER} AND row NOT IN (SELECT row FROM chosen)"
+        return int(self._db.one(query, entry))
+
+    def choose_machine_rows_after(self, entry: int) -> None:
+        """Choose these, too."""
+        self._db.run(f"INSERT OR IGNORE INTO chosen SELECT row FROM rows WHERE {_MACHINE_AFTER}", entry)
+
     def labels_without_others(self) -> int:
         """How many labels have all of their rows in the state chosen."""
         query = f"""SELECT count(*) FROM (SELECT DISTINCT label FROM {_CHOSEN}) AS given
@@ -212,11 +231,12 @@ class Rows:
             self._check(sound)
             yield _joined(integers, quantizer), encode_labels([labels[code] for code in codes])
 
-    def full_batches(self, quantizer: Quantizer) -> Iterator[Batch]:
-        """All that is known of the rows in the state, but for times."""
+    def full_batches(self, quantizer: Quantizer, *, machine: bool) -> Iterator[Batch]:
+        """All that is known of rows in the state but for times: of machine-labelled ones, or of the others."""
         labels = self.labels()
         columns = f"{_SOUND}, integers, label, sample, subject, session"
-        cursor = self._db.run(f"SELECT {columns} FROM rows WHERE restricted = 0")
+        which = _MACHINE if machine else f"NOT {_MACHINE}"
+        cursor = self._db.run(f"SELECT {columns} FROM rows WHERE restricted = 0 AND {which}")
         while entries := cursor.fetchmany(_at_once(quantizer)):
             sound, integers, codes, names, subjects, sessions = zip(*entries, strict=True)
             self._check(sound)
@@ -231,15 +251,16 @@ class Rows:
     def about_chosen(self, quantizer: Quantizer) -> Iterator[dict[str, Any]]:
         """All that is stored of each chosen row."""
         labels = self.labels()
-        columns = f"{_SOUND}, sample, subject, session, label, restricted, time, integers"
+        columns = f"{_SOUND}, sample, subject, session, label, restricted, time, integers, {_MACHINE}"
         query = f"SELECT {columns} FROM {_CHOSEN} ORDER BY row"
-        for sound, sample, subject, session, code, restricted, time, integers in self._db.run(query):
+        for sound, sample, subject, session, code, restricted, time, integers, machine in self._db.run(query):
             self._check([sound])
             yield {
                 "sample_id": None if sample is None else name_of(sample),
                 "subject": None if subject is None else name_of(subject),
                 "session": None if session is None else name_of(session),
                 "label": labels[code],
+                "machine_labelled": bool(machine),
                 "restricted": bool(restricted),
                 "learned": time,
                 "integers": np.frombuffer(integers, dtype=_stored(quantizer)).tolist(),

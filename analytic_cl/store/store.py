@@ -14,7 +14,7 @@ from analytic_cl.ledger import SampleId
 from analytic_cl.store.creation import create_directory
 from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.execution import execute
-from analytic_cl.store.learning import insert
+from analytic_cl.store.learning import Group, insert, machine_labelled
 from analytic_cl.store.merging import check_keeps_rows, merge_head, merge_store
 from analytic_cl.store.names import named_request, selection, spread
 from analytic_cl.store.reading import StoreReading
@@ -113,6 +113,7 @@ class Store(StoreReading):
         allow_erased: bool = False,
         feature_names: Sequence[str] | None = None,
         other_columns: Sequence[str] = (),
+        confidence: Any = None,
     ) -> int:
         """Learn rows; what comes back is how many.
 
@@ -129,11 +130,16 @@ class Store(StoreReading):
             Learn rows although their id or subject was erased, and lift the tombstones.
         feature_names, other_columns : sequence of str, optional
             Names of the columns of X, if it is no data frame, and of those beside them, as the labels'; kept, compared.
+        confidence : number from 0 to 1, or one each, optional
+            The labels come from a model over this store as it is now, which gave them this probability. The log says
+            so, with the least of them and a keyed hash of the state, and `forget` erases such rows together with any
+            row that was learned before them. Label and learn with nothing erased between.
 
         Raises
         ------
         ValueError
-            Bad rows or labels, other feature names, or ids that the store has. Nothing is learned.
+            Bad rows or labels, other feature names, ids that the store has, confidences out of range or in a store
+            without rows. Nothing is learned.
         AlreadyErasedError
             Ids or subjects that were erased.
 
@@ -146,12 +152,9 @@ class Store(StoreReading):
         n = len(incoming.rows)
         ids: list[SampleId | None] = [None] * n if incoming.ids is None else list(incoming.ids)
         subjects, sessions = spread("subject", subject, n), spread("session", session, n)
-        return insert(
-            self.parts,
-            incoming.about(),
-            [Batch(incoming.rows, incoming.targets, ids, subjects, sessions)],
-            allow_erased,
-        )
+        labelled = {} if confidence is None else machine_labelled(self.parts, confidence, n)
+        batch = Batch(incoming.rows, incoming.targets, ids, subjects, sessions)
+        return insert(self.parts, incoming.about(), [Group([batch], labelled)], allow_erased)
 
     def merge(self, other: Store | Head) -> int:
         """Learn all rows of another store, or of a head whose ledger kept them; how many came.
@@ -181,6 +184,7 @@ class Store(StoreReading):
         session: str | None = None,
         request_id: str | None = None,
         skip_unknown: bool = False,
+        cascade: bool = True,
         dry_run: bool = False,
     ) -> StoreReceipt:
         """Erase rows from the state and from the directory.
@@ -195,6 +199,10 @@ class Store(StoreReading):
             Sent again under the same id, the same request changes nothing and returns the same receipt.
         skip_unknown : bool, default=False
             Erase the ids that are known, and count the others, instead of refusing all.
+        cascade : bool, default=True
+            Erase also machine-labelled rows (``learn(confidence=...)``) that were learned after the first of these
+            rows, whoever they are about: their labels came from a model that had seen it. False: keep them; the
+            certificate counts them. What went so may be learned again.
         dry_run : bool, default=False
             Say what would go, and change nothing, the record of requests included.
 
@@ -213,7 +221,8 @@ class Store(StoreReading):
         Exactness: bit for bit; the state is that of a model that never saw the rows. When the call returns, the rows,
         their ids and the old snapshot are gone from the files.
         """
-        return self._one(self._forget_task(sample_id, subject, label, session, request_id, skip_unknown), dry_run)
+        task = self._forget_task(sample_id, subject, label, session, request_id, skip_unknown, cascade=cascade)
+        return self._one(task, dry_run)
 
     def forget_all(self, requests: Iterable[Mapping[str, Any]]) -> list[StoreReceipt | RefusedError]:
         """Carry out several requests in one transaction, with one snapshot.
@@ -231,9 +240,10 @@ class Store(StoreReading):
         keys = ("sample_id", "subject", "label", "session", "request_id", "skip_unknown")
         tasks = []
         for number, request in enumerate(requests):
-            if unknown := sorted(set(request) - set(keys)):
+            if unknown := sorted(set(request) - {*keys, "cascade"}):
                 raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
-            tasks.append(self._forget_task(*(request.get(key) for key in keys)))
+            arguments = (request.get(key) for key in keys)
+            tasks.append(self._forget_task(*arguments, cascade=request.get("cascade", True)))
         with self.turns.mine():
             self.parts.check_writable()
             return execute(self.parts, list(tasks))
@@ -273,8 +283,8 @@ class Store(StoreReading):
         """Use restricted rows again. Parameters, receipt and errors as `forget`."""
         return self._one(Restrict(*selection(sample_id, subject, label, session, request_id), "unrestrict"))
 
-    def _forget_task(self, *arguments: Any) -> Forget:
-        return Forget(*selection(*arguments))
+    def _forget_task(self, *arguments: Any, cascade: Any) -> Forget:
+        return Forget(*selection(*arguments), cascade=bool(cascade))
 
     def _one(self, task: Task, dry_run: bool = False) -> StoreReceipt:
         if dry_run:
@@ -288,6 +298,7 @@ class Store(StoreReading):
     def _try(self, task: Task) -> StoreReceipt:
         with self.parts.database.transaction("DEFERRED"):  # the selection is a temporary table: nothing is written
             asked, unknown = task.choose(self.parts.rows)
+            cascade = task.dependents(self.parts.rows)
             emptied = self.parts.rows.labels_without_others()
             return StoreReceipt(
                 task.request,
@@ -298,6 +309,7 @@ class Store(StoreReading):
                 emptied,
                 self.parts.audit.last()[2],
                 dry_run=True,
+                cascade=cascade,
             )
 
     # ---- keys and tombstones

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import named
@@ -30,8 +30,21 @@ class Refusal(RefusedError):
         self.for_the_record = for_the_record
 
 
+Cascade = dict[str, int]
+"""Machine-labelled rows that were learned after entry `since` of the log, the first that brought one of the rows asked
+for, so that their labels may depend on these: `machine_rows` went, too, and `kept` stay. Empty where there are none.
+"""
+
+
+class Applied(NamedTuple):
+    """How many rows a request changed, and what it says of machine-labelled rows that depend on these."""
+
+    changed: int
+    cascade: Cascade
+
+
 class Task(Protocol):
-    """One request. Both methods run within a transaction."""
+    """One request. Its methods on rows run within a transaction."""
 
     @property
     def kind(self) -> str:
@@ -47,8 +60,11 @@ class Task(Protocol):
     def choose(self, rows: Rows) -> tuple[int, int]:
         """Choose rows; how many were asked for and how many of these are unknown. Raises Refusal."""
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
-        """Change state and tables; how many rows."""
+    def dependents(self, rows: Rows) -> Cascade:
+        """What depends on the chosen rows; chosen as well where it is to go with them."""
+
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+        """Change state and tables."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,13 @@ class Selector:
         return len(self.ids), unknown
 
 
+def _kept(rows: Rows) -> Cascade:
+    """Dependents that stay."""
+    since = rows.first_learned()
+    n = rows.machine_rows_after(since)
+    return {"machine_rows": 0, "kept": n, "since": since} if n else {}
+
+
 @dataclass(frozen=True)
 class Forget:
     """Rows leave the state and the tables."""
@@ -137,23 +160,32 @@ class Forget:
     request: str
     selector: Selector
     kind: str = "forget"
+    cascade: bool = True
 
     def content(self) -> Any:
-        return self.selector.content()
+        content = self.selector.content()
+        return content if self.cascade else content | {"cascade": False}  # as requests of earlier versions had it
 
     def choose(self, rows: Rows) -> tuple[int, int]:
         return self.selector.choose(rows)
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
-        n = rows.chosen()
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+        subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
+        tombstones.add(rows.chosen_values("sample"), subjects)  # not of dependents, which may be labelled again
+        cascade, n = self.dependents(rows), rows.chosen()
         if rows.chosen(restricted=False):
             for integers, targets in rows.chosen_batches(model.quantizer(), restricted=False):
                 model.forget(integers, targets)
-        subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
-        tombstones.add(rows.chosen_values("sample"), subjects)
         erased.add(rows.texts_leaving(), rows.some_chosen_integers(model.quantizer()))
         rows.delete_chosen()
-        return n
+        return Applied(n, cascade)
+
+    def dependents(self, rows: Rows) -> Cascade:
+        cascade = _kept(rows)
+        if not cascade or not self.cascade:
+            return cascade
+        rows.choose_machine_rows_after(cascade["since"])
+        return cascade | {"machine_rows": cascade["kept"], "kept": 0}
 
 
 @dataclass(frozen=True)
@@ -192,12 +224,15 @@ class Restrict:
             )
         return asked, unknown
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
-        back = self.kind == "unrestrict"
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+        back, cascade = self.kind == "unrestrict", self.dependents(rows)
         for integers, targets in rows.chosen_batches(model.quantizer(), restricted=back):
             (model.learner.learn if back else model.forget)(integers, targets)
         rows.restrict_chosen(not back)
-        return rows.chosen()
+        return Applied(rows.chosen(), cascade)
+
+    def dependents(self, rows: Rows) -> Cascade:
+        return _kept(rows) if self.kind == "restrict" else {}
 
 
 @dataclass(frozen=True)
@@ -225,11 +260,15 @@ class Rectify:
             )
         return asked
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> int:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+        cascade = self.dependents(rows)
         model.learner.learn(self.incoming.rows.copy(), self.incoming.targets)  # the table below needs them, too
         for integers, targets in rows.chosen_batches(model.quantizer(), restricted=False):
             model.forget(integers, targets)
         assert self.incoming.ids is not None
         erased.add([], rows.some_chosen_integers(model.quantizer()))
         rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.targets)
-        return len(self.incoming.rows)
+        return Applied(len(self.incoming.rows), cascade)
+
+    def dependents(self, rows: Rows) -> Cascade:
+        return _kept(rows)

@@ -148,6 +148,8 @@ def check_requests(record: Record, public_keys: Mapping[str, str]) -> int:
         told = {field: certificate.get(field) for field in _SHARED}
         if told != {field: getattr(receipt, field) for field in _SHARED} or certificate["request"] != name:
             raise VerificationError(f"the receipt of request {name!r} was altered: it differs from its certificate")
+        if certificate.get("cascade", {}) != receipt.cascade:
+            raise VerificationError(f"the receipt of request {name!r} was altered: it tells of another cascade")
         if certificate["content"] != record.requests.content_hash(name) or certificate["kind"] != request["kind"]:
             raise VerificationError(f"the record of request {name!r} was altered: it differs from its certificate")
         applied.add(certificate["audit"]["number"])
@@ -167,5 +169,6 @@ def check_own_certificate(record: Record, certificate: Mapping[str, Any], public
         or entry_hash(entry) != place["hash"]
         or entry.get("state") != certificate["state_after"]
         or any(entry.get(name) != certificate[name] for name in _COUNTED)
+        or entry.get("cascade") != certificate.get("cascade")
     ):
         raise VerificationError(f"the certificate of request {certificate['request']!r} does not match the audit log")

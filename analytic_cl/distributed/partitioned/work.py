@@ -13,7 +13,7 @@ from analytic_cl.ledger.ids import other_kind
 from analytic_cl.statistics import Label
 from analytic_cl.store import RefusedError, Store, StoreError, VerificationError
 from analytic_cl.store.execution import execute
-from analytic_cl.store.learning import insert, take_back
+from analytic_cl.store.learning import Group, insert, take_back
 from analytic_cl.store.rows import Batch
 from analytic_cl.store.tasks import Forget, Selector
 from analytic_cl.store.verification import Verification
@@ -71,7 +71,7 @@ def known_of(store: Store, ids: Sequence[SampleId]) -> Known:
 def learn(store: Store, operation: int, about: dict[str, Any], batch: Batch) -> str:
     """Learn a batch; the head of the log."""
     with store.turns.mine():
-        insert(store.parts, about, [batch], operation=operation)
+        insert(store.parts, about, [Group([batch])], operation=operation)
         return store.parts.audit.head
 
 
