@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from analytic_cl.comparison.documents import (
     Document,
     finished_runs,
     run_path,
+    table_of,
     tidy,
     write_csv,
     write_json,
@@ -114,12 +114,7 @@ def compare(
     [True, True]
     """
     runs = run(features, scenario, heads, peers, seeds, out, tune=tune, progress=progress)
-    columns = dict(zip(COLUMNS, map(list, zip(*tidy(runs), strict=True)), strict=True))
-    try:
-        pandas = import_module("pandas")
-    except ImportError:
-        return columns
-    return pandas.DataFrame(columns)
+    return table_of(COLUMNS, tidy(runs))
 
 
 def run(
@@ -140,7 +135,7 @@ def run(
         raise ValueError("neither heads nor peers are named: there is nothing to compare")
     plan = _Plan(features_of(features), scenario, tune)
     folder = None if out is None else Path(out)
-    runs = {} if folder is None else finished_runs(folder, plan.identity)
+    runs = {} if folder is None else finished_runs(folder / "runs", plan.identity)
     missing = [(method, seed) for seed in range(seeds) for method in methods if (method.name, seed) not in runs]
 
     def settle(finished: bool) -> None:
@@ -158,7 +153,7 @@ def run(
         for seed in range(seeds):
             for document in plan.runs([method for method, s in missing if s == seed], seed):
                 if folder is not None:
-                    write_json(run_path(folder, document["method"], seed), document)
+                    write_json(run_path(folder / "runs", document["method"], seed), document)
                 runs[document["method"], seed] = document
                 done(1)
     settle(True)
