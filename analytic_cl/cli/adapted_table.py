@@ -30,17 +30,17 @@ def show_adapted(lines: list[dict[str, Any]], one: dict[str, Any]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     heads = list(dict.fromkeys(line["method"] for line in lines))
     for head in heads:
-        group = [line for line in lines if line["method"] == head]
-        measured = [line for line in group if line["refused"] is None]
+        measured = [line for line in lines if line["method"] == head and line["refused"] is None]
         rows = [
             [line["adaptation_label"], _per_cent(line["accuracy"]), _difference(line), f"{line['seconds']:.3f}"]
             for line in measured
         ]
-        if measured:
-            rows.insert(0, ["as it is", _per_cent(measured[0]["base"]), "", f"{measured[0]['seconds_base']:.3f}"])
+        for first in measured[:1]:
+            rows.insert(0, ["as it is", _per_cent(first["base"]), "", f"{first['seconds_base']:.3f}"])
         for place, row in enumerate(rows):
-            name = Text(visible(group[0]["label"]) if place == 0 else "")
-            table.add_row(name, *map(Text, row), end_section=place == len(rows) - 1 and head != heads[-1])
+            name = visible(measured[0]["label"]) if place == 0 else ""
+            ends = place == len(rows) - 1 and head != heads[-1]
+            table.add_row(*map(Text, [name, *row]), end_section=ends)
     Console().print(table)
     interval = ", with the 95 % interval over seeds" if max(line["seeds"] for line in lines) > 1 else ""
     click.echo(f"difference: adapted less as it is, on the same rows{interval}. An answer depends on its batch.")

@@ -17,8 +17,9 @@ def tidy_batches(documents: Iterable[Document]) -> Iterator[tuple[Any, ...]]:
     for one in documents:
         for name, answered in {BASE: one["base"], **one["adapted"]}.items():
             who = one["test_stream"], one["method"], name, one["seed"]
-            for place, (rows, accuracy) in enumerate(zip(one["rows"], answered.get("batches", ())), 1):  # refused: none
-                yield (*who, place, rows, accuracy)
+            batches = answered["batches"] if answered.get("refused") is None else []
+            for place, accuracy in enumerate(batches):
+                yield (*who, place + 1, one["rows"][place], accuracy)
 
 
 def adapted_summary(documents: Iterable[Document]) -> list[dict[str, Any]]:
