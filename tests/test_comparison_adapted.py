@@ -1,4 +1,4 @@
-"""Adapted heads in comparisons: files and tables say what the wrappers say by hand, runs resume, the report shows it."""
+"""Adapted heads in comparisons: the numbers are those of the wrappers by hand, runs resume, the report shows them."""
 
 import csv
 import json
@@ -86,7 +86,7 @@ def test_finished_files_are_not_run_again_and_streams_are_kept_apart(tmp_path, m
     assert sorted(place.name for place in (tmp_path / "adapted").iterdir()) == ["label-shift-0.5", "unshifted"]
 
     path.write_text(json.dumps(first[0] | {"scenario": "online:7"}))
-    with pytest.raises(ValueError, match="lda-0.json is a run of another comparison: its scenario is online:7"):
+    with pytest.raises(ValueError, match=r"lda-0\.json is a run of another comparison: its scenario is online:7"):
         adapted("lda", "label-shift", out=tmp_path)
 
 
