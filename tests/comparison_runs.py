@@ -145,3 +145,37 @@ def make(folder, methods=tuple(METHODS), seeds=3, n_sessions=15, requests=True, 
             (folder / "runs" / f"{name}-{seed}.json").write_text(json.dumps(run))
     (folder / "settings.json").write_text(json.dumps(settings))
     return folder
+
+
+ADAPTATIONS = {"label-shift": "label shift", "lame": "LAME", "t3a": "T3A", "growing-memory": "growing memory"}
+
+
+def make_adapted(folder, methods=("lda", "ridge-rp", "neighbors"), seeds=3, n_batches=10, extra="", last="moments"):
+    """Write made-up files of adapted heads beside a comparison; `last` is an adaptation without a colour of its own."""
+    place = folder / "adapted" / "label-shift-0.1"
+    place.mkdir(parents=True)
+    for at, name in enumerate(methods):
+        for seed in range(seeds):
+            random = np.random.RandomState(10 * at + seed)
+
+            def answered(gain, random=random):
+                batches = np.clip(0.9 + gain + random.normal(0, 0.02, n_batches), 0, 1).tolist()
+                return {"accuracy": float(np.mean(batches)), "batches": batches, "seconds": 0.02}
+
+            adapted = {
+                key: {"label": label + extra, "refused": None, "seconds_first": 2.0} | answered(0.03 - 0.02 * gain)
+                for gain, (key, label) in enumerate({**ADAPTATIONS, last: last}.items())
+            }
+            if at:
+                adapted["t3a"] = {"label": "T3A" + extra, "refused": f"not with {name}{extra}"}
+            one = {
+                "format": 2,
+                "method": name,
+                "label": METHODS[name][0] + extra,
+                "seed": seed,
+                "test_stream": "label-shift:0.1",
+                "rows": [200] * n_batches,
+                "base": answered(0.0),
+                "adapted": adapted,
+            }
+            (place / f"{name}-{seed}.json").write_text(json.dumps(one))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from browser import Browser, needs_browser
 from common import needs
-from comparison_runs import FEATURES, METHODS, make, run_of
+from comparison_runs import FEATURES, METHODS, make, make_adapted, run_of
 
 FEW = ("lda", "ridge-rp", "sgd", "ridge-joint")
 HOSTILE = '<script>alert("1")</script>\'"&<img src=x onerror=alert(2)>$\\frac{ ]]> --> \x00\x1b\ud800 &amp; 漢字'
@@ -33,6 +33,7 @@ def full(tmp_path_factory):
     section = {"title": "Forgetting compared", "note": "Notes.", "columns": ["a", "b", "c", "d", "e"], "rows": rows}
     (folder / "unlearning.json").write_text(json.dumps(section | {"figure": None}))
     (folder / "quantisation.json").write_text(json.dumps(section | {"title": "Bits", "figure": "heat.png"}))
+    make_adapted(folder)
     write(folder)
     return folder
 
@@ -104,6 +105,7 @@ def test_a_report_has_its_sections_in_order_and_writes_pngs_and_nothing_else(ful
         "Cost against accuracy",
         "Another head costs its solve only",
         "Deletion requests",
+        "Adapted to label-shift:0.1",
         "Forgetting compared",
         "Bits",
         "How to reproduce",
@@ -111,9 +113,9 @@ def test_a_report_has_its_sections_in_order_and_writes_pngs_and_nothing_else(ful
 
     places = [page.words.index(title) for title in titles]
     assert places == sorted(places)
-    names = {"accuracy", "matrices", "cost", "shared"}
+    names = {"accuracy", "matrices", "cost", "shared", "adapted-label-shift-0.1"}
     assert {attributes["id"] for attributes in page.all("figure") if "id" in attributes} == names
-    given = {"runs", "settings.json", "unlearning.json", "quantisation.json", "heat.png"}
+    given = {"runs", "adapted", "settings.json", "unlearning.json", "quantisation.json", "heat.png"}
     assert {path.name for path in full.iterdir()} == {f"{name}.png" for name in names} | given | {"report.html"}
     for name in names:
         assert (full / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -197,6 +199,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path):
     (folder / "settings.json").write_text(json.dumps(settings))
     section = {"title": HOSTILE, "note": HOSTILE, "columns": [HOSTILE], "rows": [[HOSTILE]], "figure": None}
     (folder / "unlearning.json").write_text(json.dumps(section))
+    make_adapted(folder, ("lda", "ridge-rp"), seeds=1, extra=HOSTILE, last=HOSTILE)
     page = Page(write(folder))
 
     assert not page.all("script")
@@ -293,6 +296,9 @@ def test_unfinished_seeds_and_unknown_methods_are_shown_as_such(tmp_path):
         (lambda folder: edit(folder, kind="other"), "kind is 'other', not one of exact, peer, joint"),
         (lambda folder: edit(folder, scenario="online"), "runs of two comparisons share a folder"),
         (lambda folder: edit(folder, sessions=[{"requests": [{}]}]), "a request has no 'reason'"),
+        (lambda folder: spoil_adapted(folder, test_stream="unshifted"), "which is kept in another folder"),
+        (lambda folder: spoil_adapted(folder, base={}), "base has no 'batches' of type list"),
+        (lambda folder: spoil_adapted(folder, adapted={"lame": {"label": "LAME"}}), "adapted 'lame' has no 'batches'"),
         (lambda folder: section(folder, rows=[[1, 2]]), "must be a list of 1 cells"),
         (lambda folder: section(folder, figure="absent.png"), r"absent\.png, which is not in"),
         (lambda folder: section(folder, figure="../secret.png"), r"the name of a \.png file in this folder"),
@@ -308,8 +314,30 @@ def test_bad_files_are_named_and_nothing_is_written(tmp_path, spoil, message):
     assert not [path for path in folder.iterdir() if path.suffix in (".html", ".png")]
 
 
+def test_gains_and_losses_of_adaptations_are_said_where_they_are_beyond_chance(tmp_path):
+    folder = make(tmp_path / "said", ("lda",), n_sessions=2)
+    make_adapted(folder, ("lda",), seeds=5, n_batches=400)
+    page = Page(write(folder))
+
+    assert re.search(r"label shift gains with 1 of 1 head, most \+\.0[23]\d \(LDA\) ?;", page.text)
+    assert re.search(r"growing memory loses with 1 of 1 head, most \u2212\.0[23]\d \(LDA\)", page.text)
+    assert "One seed" not in page.text
+
+    folder = make(tmp_path / "one", ("lda",), seeds=1, n_sessions=2)
+    make_adapted(folder, ("lda",), seeds=1, n_batches=1)
+    page = Page(write(folder))
+    assert "One seed: nothing says how much of a difference is chance." in page.text
+    assert "adapted-label-shift-0.1" not in {attributes["id"] for attributes in page.all("figure")}  # a single batch
+
+
 def edit(folder, **values):
     path = folder / "runs" / "lda-0.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def spoil_adapted(folder, **values):
+    make_adapted(folder, ("lda",), seeds=1)
+    path = folder / "adapted" / "label-shift-0.1" / "lda-0.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
@@ -381,7 +409,7 @@ def test_a_browser_shows_every_figure_without_overflow_errors_or_requests(browse
     assert browser.evaluate(OVERFLOW) == width
     assert browser.evaluate(STRAYS) == []
     figures = {figure["id"]: figure for figure in browser.evaluate(FIGURES)}
-    assert figures.keys() == {"accuracy", "matrices", "cost", "shared", "image"}
+    assert figures.keys() == {"accuracy", "matrices", "cost", "shared", "adapted-label-shift-0.1", "image"}
     assert figures.pop("image")["image"] > 100
     for figure in figures.values():
         assert figure["width"] > 0.8 * width - 100, figure
@@ -406,6 +434,7 @@ def test_hostile_names_and_long_names_do_not_widen_the_page(browser, tmp_path):
                 request["reason"] = HOSTILE + "y" * 300
 
     folder = make(tmp_path / "long", FEW, seeds=1, n_sessions=4, change=change)
+    make_adapted(folder, seeds=1, extra="W" * 300)
     write(folder)
     for width in (1280, 400):
         browser.open((folder / "report.html").as_uri(), width)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from analytic_cl._text import visible
+from analytic_cl.cli.adapted_table import show_adapted
 from analytic_cl.cli.errors import NOT_VERIFIED, Failure, StoreCommand
 from analytic_cl.cli.output import as_json_text, header_option, json_option, tell
 
@@ -57,6 +58,19 @@ folder then holds results.csv and, with the extra plots, report.html.
     metavar="DATA",
     help='Choose parameters on other data first: "holdout" (half of the classes), or features.',
 )
+@click.option(
+    "--adapt",
+    default="none",
+    show_default=True,
+    metavar="NAMES",
+    help="Adaptations of heads with probabilities, over a test stream: names, all, or none.",
+)
+@click.option(
+    "--test-stream",
+    default="label-shift:0.1",
+    show_default=True,
+    help="For --adapt: label-shift, gradual-shift or correlated, each :CONCENTRATION, or unshifted.",
+)
 @header_option
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for runs, results and report.")
 @json_option
@@ -67,12 +81,17 @@ def compare(
     out: Path | None,
     as_json: bool,
     tune: str | None,
+    adapt: str,
+    test_stream: str,
     **what: Any,
 ) -> None:
+    from analytic_cl.comparison.adapted_streams import check_adapted, run_adapted
+    from analytic_cl.comparison.adapted_summary import adapted_summary
     from analytic_cl.comparison.engine import run
     from analytic_cl.comparison.readers import read
     from analytic_cl.comparison.summary import summary
 
+    check_adapted(adapt, test_stream)  # before anything takes long
     watched = sys.stderr.isatty()
     given = _packaged() if features is None else read(features, extractor, header=header, progress=watched)
     tell(given.notes)
@@ -80,14 +99,20 @@ def compare(
     tell(tune_on.notes if tune_on is not tune else ())
     try:
         runs = run(given, out=out, tune=tune_on, progress=watched, **what)
+        adapted, notes = run_adapted(given, runs, adapt, test_stream, out, progress=watched)
     except KeyboardInterrupt:
         if out is not None:
             click.echo(f"Stopped. Finished runs are in {out / 'runs'}; the same command goes on from there.", err=True)
         raise
+    tell(notes)
+    lines = adapted_summary(adapted)
     if as_json:
-        click.echo(as_json_text({"out": None if out is None else str(out), "methods": summary(runs)}))
+        found = {"out": None if out is None else str(out), "methods": summary(runs), "adapted": lines}
+        click.echo(as_json_text(found))
     else:
         _show(summary(runs), runs[0])
+        if lines:
+            show_adapted(lines, adapted[0])
     if out is not None:
         _report(out, as_json)
 

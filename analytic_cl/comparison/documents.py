@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -57,17 +58,17 @@ def check_format(path: Path, document: Document) -> None:
 
 
 def run_path(folder: Path, method: str, seed: int) -> Path:
-    """Where the run of a method and seed is kept."""
-    return folder / "runs" / f"{method}-{seed}.json"
+    """Where the run of a method and seed is kept, in a folder of runs."""
+    return folder / f"{method}-{seed}.json"
 
 
 def finished_runs(folder: Path, expected: Document) -> dict[tuple[str, int], Document]:
-    """Finished runs by method and seed.
+    """Finished runs of a folder by method and seed.
 
     Raises ValueError where one belongs to another comparison: results are neither mixed nor overwritten.
     """
     found = {}
-    for path in sorted((folder / "runs").glob("[!.]*.json")):
+    for path in sorted(folder.glob("[!.]*.json")):
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
             key = run["method"], run["seed"]
@@ -106,6 +107,17 @@ def tidy(runs: Iterable[Document]) -> Iterator[tuple[Any, ...]]:
                 yield (*who, i, f"accuracy on session {j}", accuracy)
         for metric, value in run["summary"].items():
             yield (*who, 0, metric, value)
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Any:
+    """A pandas DataFrame, or a dict of lists where pandas is not installed."""
+    whole = list(map(tuple, rows))
+    found = {name: [row[place] for row in whole] for place, name in enumerate(columns)}
+    try:
+        pandas = import_module("pandas")
+    except ImportError:
+        return found
+    return pandas.DataFrame(found)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

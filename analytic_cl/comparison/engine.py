@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from analytic_cl.comparison.documents import (
     Document,
     finished_runs,
     run_path,
+    table_of,
     tidy,
     write_csv,
     write_json,
@@ -121,12 +121,7 @@ def compare(
     [True, True]
     """
     runs = run(features, scenario, heads, peers, seeds, out, tune=tune, progress=progress, map_seeds=map_seeds)
-    columns = dict(zip(COLUMNS, map(list, zip(*tidy(runs), strict=True)), strict=True))
-    try:
-        pandas = import_module("pandas")
-    except ImportError:
-        return columns
-    return pandas.DataFrame(columns)
+    return table_of(COLUMNS, tidy(runs))
 
 
 def run(
@@ -148,7 +143,7 @@ def run(
         raise ValueError("neither heads nor peers are named: there is nothing to compare")
     plan = _Plan(features_of(features), scenario, tune)
     folder = None if out is None else Path(out)
-    runs = {} if folder is None else finished_runs(folder, plan.identity)
+    runs = {} if folder is None else finished_runs(folder / "runs", plan.identity)
     missing = [(method, seed) for seed in range(seeds) for method in methods if (method.name, seed) not in runs]
 
     def settle(finished: bool) -> None:
@@ -169,7 +164,7 @@ def run(
             for document in documents:
                 seed = document["seed"]
                 if folder is not None:
-                    write_json(run_path(folder, document["method"], seed), document)
+                    write_json(run_path(folder / "runs", document["method"], seed), document)
                 runs[document["method"], seed] = document
                 done(1)
     settle(True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from analytic_cl.heads import head_entries
 
@@ -57,8 +57,16 @@ def head_methods() -> dict[str, Method]:
     }
 
 
-def choose(names: str | Iterable[str], known: dict[str, Method], what: str) -> list[Method]:
-    """Methods by name: "all", "none", "default", or names (in text, separated by commas), each once.
+class _Choice(Protocol):
+    @property
+    def default(self) -> bool: ...
+
+
+_Chosen = TypeVar("_Chosen", bound=_Choice)
+
+
+def choose(names: str | Iterable[str], known: dict[str, _Chosen], what: str) -> list[_Chosen]:
+    """Methods, or what else is known by names: "all", "none", "default", or names (text with commas), each once.
 
     Raises ValueError for unknown names, with those that are known.
     """

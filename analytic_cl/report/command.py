@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def command_of(settings: Mapping[str, Any]) -> str:
-    """What to type, from the settings file; "" where that does not say where features came from."""
+def command_of(settings: Mapping[str, Any], adapted: Iterable[tuple[list[str], str]] = ()) -> str:
+    """What to type, from the settings file; "" where that does not say where features came from.
+
+    One line for each adaptations and test stream of `adapted`.
+    """
     origin, features = settings.get("origin"), settings.get("features")
     if not isinstance(origin, dict) or not isinstance(features, dict):
         return ""
@@ -22,7 +25,8 @@ def command_of(settings: Mapping[str, Any]) -> str:
     for kind in ("heads", "peers"):
         words += [f"--{kind}", ",".join(map(str, settings.get(kind) or ["none"]))]
     words += ["--seeds", str(settings.get("seeds"))]
-    return shlex.join(words)
+    more = [["--adapt", ",".join(names), "--test-stream", text] for names, text in adapted]
+    return "\n".join(shlex.join(words + each) for each in more or [[]])
 
 
 def _source(origin: Any) -> list[str]:

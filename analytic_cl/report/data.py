@@ -107,7 +107,7 @@ def read(folder: Path) -> Comparison:
 
     Raises ValueError (of which a missing file is one) that names the file and what is wrong with it.
     """
-    settings = _json(folder / "settings.json", {"scenario": str}, "there is no comparison in this folder")
+    settings = json_file(folder / "settings.json", {"scenario": str}, "there is no comparison in this folder")
     paths = sorted((folder / "runs").glob("*.json"))
     if not paths:
         raise ValueError(f"{folder / 'runs'} holds no finished run: run the comparison again, it goes on where it was")
@@ -163,7 +163,7 @@ def _resized(matrix: Floats, size: int) -> Floats:
 
 
 def _run(path: Path, scenario: str) -> dict[str, Any]:
-    run = _json(path, _RUN_KEYS)
+    run = json_file(path, _RUN_KEYS)
     if run["kind"] not in KINDS:
         raise ValueError(f"{path}: kind is {run['kind']!r}, not one of {', '.join(KINDS)}")
     if run["scenario"] != scenario:
@@ -174,14 +174,14 @@ def _run(path: Path, scenario: str) -> dict[str, Any]:
     if not run["sessions"]:
         raise ValueError(f"{path}: there is no session in it")
     for session in run["sessions"]:
-        _check(path, session, {}, "a session")
+        check_keys(path, session, {}, "a session")
         for request in session.get("requests") or []:
-            _check(path, request, _REQUEST_KEYS, "a request")
+            check_keys(path, request, _REQUEST_KEYS, "a request")
     return run
 
 
 def _section(path: Path) -> dict[str, Any]:
-    section = _json(path, _SECTION_KEYS, version=False)
+    section = json_file(path, _SECTION_KEYS, version=False)
     width = len(section["columns"])
     for row in section["rows"]:
         if not isinstance(row, list) or len(row) != width:
@@ -196,20 +196,22 @@ def _section(path: Path) -> dict[str, Any]:
     return section
 
 
-def _json(path: Path, keys: Mapping[str, type], missing: str = "", version: bool = True) -> dict[str, Any]:
+def json_file(path: Path, keys: Mapping[str, type], missing: str = "", version: bool = True) -> dict[str, Any]:
+    """A JSON object of a file. Raises ValueError, naming the file, where it lacks keys of these types."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path} is missing: {missing}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not readable JSON: {error}") from None
-    checked = _check(path, value, keys, "the file")
+    checked = check_keys(path, value, keys, "the file")
     if version:
         check_format(path, checked)
     return checked
 
 
-def _check(path: Path, value: Any, keys: Mapping[str, type], what: str) -> dict[str, Any]:
+def check_keys(path: Path, value: Any, keys: Mapping[str, type], what: str) -> dict[str, Any]:
+    """A value, if it is a JSON object with these keys and types; `what` it is, for the error."""
     if not isinstance(value, dict):
         raise ValueError(f"{path}: {what} must be a JSON object, got {type(value).__name__}")
     for key, kind in keys.items():

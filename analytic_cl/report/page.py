@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from analytic_cl._files import write_file
-from analytic_cl.report import tables
+from analytic_cl.report import adapted_page, tables
+from analytic_cl.report.adapted_data import AdaptedStream, read_adapted
+from analytic_cl.report.adapted_figures import adapted_figure
 from analytic_cl.report.command import command_of
 from analytic_cl.report.data import Comparison, read
 from analytic_cl.report.figures import figures_of
@@ -66,9 +68,10 @@ def write(folder: str | PathLike[str]) -> Path:
     report.html
     """
     folder = Path(folder)
-    comparison = read(folder)
+    comparison, streams = read(folder), read_adapted(folder)
     drawings = figures_of(comparison)
-    page = _page(comparison, drawings)
+    drawings |= {drawing.name: drawing for stream in streams if (drawing := adapted_figure(stream)) is not None}
+    page = _page(comparison, streams, drawings)
     for drawing in drawings.values():
         write_file(folder / f"{drawing.name}.png", drawing.png, private=False)
     path = folder / "report.html"
@@ -76,7 +79,7 @@ def write(folder: str | PathLike[str]) -> Path:
     return path
 
 
-def _page(comparison: Comparison, drawings: dict[str, Drawing]) -> str:
+def _page(comparison: Comparison, streams: list[AdaptedStream], drawings: dict[str, Drawing]) -> str:
     light, dark = style_variables()
     css = (files("analytic_cl") / "report" / "report.css").read_text(encoding="utf-8")
     css += f":root{{{light}}}@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}"
@@ -88,8 +91,9 @@ def _page(comparison: Comparison, drawings: dict[str, Drawing]) -> str:
         _drawn("Cost against accuracy", _COST_NOTE, drawings.get("cost")),
         _drawn("Another head costs its solve only", _SHARED_NOTE, drawings.get("shared")),
         _deletions(comparison),
+        *(_adapted(stream, drawings.get(stream.name)) for stream in streams),
         *(_foreign(comparison, section) for section in comparison.sections),
-        _reproduce(comparison),
+        _reproduce(comparison, streams),
     ]
     return f"""<!doctype html>
 <html lang="en">
@@ -247,9 +251,17 @@ def _foreign(comparison: Comparison, section: dict[str, Any]) -> str:
     return _section(section["title"], escape(section.get("note") or ""), image, tables.section_table(section))
 
 
-def _reproduce(comparison: Comparison) -> str:
+def _adapted(stream: AdaptedStream, drawing: Drawing | None) -> str:
+    figure = _figure(drawing) if drawing else ""
+    numbers = f"<details><summary>The numbers</summary>{adapted_page.numbers_table(stream)}</details>"
+    content = adapted_page.gains(stream), figure, adapted_page.adapted_table(stream), numbers
+    return _section(f"Adapted to {stream.text}", adapted_page.NOTE, *content)
+
+
+def _reproduce(comparison: Comparison, streams: list[AdaptedStream]) -> str:
     runs = [run for method in comparison.methods for run in method.runs]
-    command = command_of(comparison.settings)
+    asked = [(list(stream.adaptations), stream.text) for stream in streams]
+    command = command_of(comparison.settings, asked)
     features = comparison.settings.get("features") or {}
     content = f"<pre><code>{escape(command)}</code></pre>" if command else ""
     if features.get("sha256"):
