@@ -32,6 +32,13 @@ def check_order(head: Head, names: Sequence[str]) -> None:
         )
 
 
+def check_present(what: str, there: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse names of columns that a frame, or a data set, does not have."""
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise ValueError(f"the {what} has no column {', '.join(map(repr, missing))}: it has {str(there)[:200]}")
+
+
 def rows_of(place: str, features: Any, label: Any, sample_id: Any) -> Rows:
     """Columns of Arrow as rows to learn. What is wrong with arrays of numbers is told with the place in front."""
     try:

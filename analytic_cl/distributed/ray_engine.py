@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from analytic_cl._config import use_threads
 from analytic_cl._parallel import row_blocks
-from analytic_cl.distributed.arrow_batches import check_order, names_of, predicted, rows_of
+from analytic_cl.distributed.arrow_batches import check_order, check_present, names_of, predicted, rows_of
 from analytic_cl.distributed.refusals import refusals_found, refusals_marked
 from analytic_cl.distributed.states import Part, Rows, Template, adopt_part, combine, learn_part, merge_part, pack
 from analytic_cl.distributed.states import template as template_of
@@ -185,17 +185,10 @@ def _learn(start: Template, columns: Columns, table: Any) -> Any:
 
 def _rows(columns: Columns, table: Any) -> Rows:
     names = [*columns.features, *columns[1:]]
-    _check_present(table, [name for name in names if name is not None])
+    check_present("data set", table.column_names, [name for name in names if name is not None])
     ids = None if columns.sample_id is None else table.column(columns.sample_id)
     place = "a block" if ids is None or not len(ids) else f"the block whose first {columns.sample_id} is {ids[0]}"
     return rows_of(place, table.select(columns.features), table.column(columns.label), ids)
-
-
-def _check_present(table: Any, names: list[str]) -> None:
-    missing = [name for name in names if name not in table.column_names]
-    if missing:
-        have = str(table.column_names)[:200]
-        raise ValueError(f"the data set has no column {', '.join(map(repr, missing))}: it has {have}")
 
 
 def _combine(*tables: Any) -> Any:
@@ -230,7 +223,7 @@ def _answer(model: Any, names: list[str], output: str, table: Any) -> Any:
     import pyarrow as pa
     import ray
 
-    _check_present(table, names)
+    check_present("data set", table.column_names, names)
     if output in table.column_names:
         raise ValueError(f"the data set has a column {output!r} already: give another name as output")
     with use_threads(_cpus()):

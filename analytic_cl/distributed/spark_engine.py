@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from analytic_cl._config import use_threads
-from analytic_cl.distributed.arrow_batches import check_order, names_of, predicted, rows_of
+from analytic_cl.distributed.arrow_batches import check_order, check_present, names_of, predicted, rows_of
 from analytic_cl.distributed.refusals import refusals_found, refusals_marked
 from analytic_cl.distributed.states import Part, Rows, Template, adopt_part, combine, learn_part, merge_part, pack
 from analytic_cl.distributed.states import template as template_of
@@ -161,7 +161,7 @@ def _learned(head: Head, frame: Any, names: list[str], label: str, sample_id: st
     _spark(frame)
     start = template_of(head, afresh=afresh)
     others = [label] if sample_id is None else [label, sample_id]
-    _check_present(frame, others)
+    check_present("frame", frame.columns, others)
     columns = [*_feature_columns(frame, names), *(frame[_quoted(name)] for name in others)]
     rows = frame.select(*_numbered(columns))
     pieces = rows.mapInArrow(partial(_learn, start, names), _SCHEMA).rdd.map(lambda row: Piece(*row))
@@ -184,18 +184,12 @@ def _numbered(columns: list[Any]) -> list[Any]:
     return [column.alias(f"c{place}") for place, column in enumerate(columns)]
 
 
-def _check_present(frame: Any, names: list[str]) -> None:
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        raise ValueError(f"the frame has no column {', '.join(map(repr, missing))}: it has {str(frame.columns)[:200]}")
-
-
 def _feature_columns(frame: Any, names: list[str]) -> list[Any]:
     """The columns of features, vectors as arrays."""
     from pyspark.ml.functions import vector_to_array
     from pyspark.sql.types import ArrayType, BooleanType, NumericType
 
-    _check_present(frame, names)
+    check_present("frame", frame.columns, names)
     columns = []
     for name in names:
         kind, column = frame.schema[name].dataType, frame[_quoted(name)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sklearn.base import clone
@@ -40,12 +42,7 @@ def create_directory(target: Path, head: Head, tombstone_days: float | None) -> 
         )
     if getattr(head, "solver", "") == "recursive":
         raise ValueError('a store serves weights that depend on its state alone: use solver="cholesky"')
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{target} exists, and is not an empty directory")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        draft.mkdir(mode=0o700)
+    with new_directory(target) as draft:
         (draft / SNAPSHOTS).mkdir(mode=0o700)
         keys = Keys.create(draft / KEYS)
         empty = clone(head)
@@ -61,8 +58,20 @@ def create_directory(target: Path, head: Head, tombstone_days: float | None) -> 
             Audit(database).append("create", public_keys=keys.public_keys())
         database.empty_log()
         database.close()
+
+
+@contextmanager
+def new_directory(target: Path) -> Iterator[Path]:
+    """A directory to fill, under another name; after the body it is there under its own, complete."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target} exists, and is not an empty directory")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        draft.mkdir(mode=0o700)
+        yield draft
         sync_directory(draft)
-        draft.replace(target)  # what is there under its name is complete
+        draft.replace(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     sync_directory(target.parent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,21 @@ def selection(
     )
     selector.check()
     return named_request(request_id), selector
+
+
+REQUEST = ("sample_id", "subject", "label", "session", "request_id", "skip_unknown")  # what `selection` takes, in order
+
+
+def selections(
+    requests: Iterable[Mapping[str, Any]], others: Iterable[str] = ()
+) -> Iterator[tuple[Mapping[str, Any], tuple[str, Selector]]]:
+    """Requests that come as mappings, each with its `selection`. Raises ValueError for fields of another name, but for
+    `others`.
+    """
+    for number, request in enumerate(requests):
+        if unknown := sorted(set(request) - {*REQUEST, *others}):
+            raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
+        yield request, selection(*(request.get(key) for key in REQUEST))
 
 
 def spread(name: str, given: Any, n: int) -> list[str | None]:

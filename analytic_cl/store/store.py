@@ -16,7 +16,7 @@ from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.execution import execute
 from analytic_cl.store.learning import Group, insert, machine_labelled
 from analytic_cl.store.merging import check_keeps_rows, merge_head, merge_store
-from analytic_cl.store.names import named_request, selection, spread
+from analytic_cl.store.names import named_request, selection, selections, spread
 from analytic_cl.store.reading import StoreReading
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.rows import Batch
@@ -221,8 +221,8 @@ class Store(StoreReading):
         Exactness: bit for bit; the state is that of a model that never saw the rows. When the call returns, the rows,
         their ids and the old snapshot are gone from the files.
         """
-        task = self._forget_task(sample_id, subject, label, session, request_id, skip_unknown, cascade=cascade)
-        return self._one(task, dry_run)
+        selected = selection(sample_id, subject, label, session, request_id, skip_unknown)
+        return self._one(Forget(*selected, cascade=bool(cascade)), dry_run)
 
     def forget_all(self, requests: Iterable[Mapping[str, Any]]) -> list[StoreReceipt | RefusedError]:
         """Carry out several requests in one transaction, with one snapshot.
@@ -237,16 +237,13 @@ class Store(StoreReading):
         list of StoreReceipt or RefusedError
             One each, in order. What is refused does not stop the others.
         """
-        keys = ("sample_id", "subject", "label", "session", "request_id", "skip_unknown")
-        tasks = []
-        for number, request in enumerate(requests):
-            if unknown := sorted(set(request) - {*keys, "cascade"}):
-                raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
-            arguments = (request.get(key) for key in keys)
-            tasks.append(self._forget_task(*arguments, cascade=request.get("cascade", True)))
+        tasks: list[Task] = [
+            Forget(*selected, cascade=bool(request.get("cascade", True)))
+            for request, selected in selections(requests, others=("cascade",))
+        ]
         with self.turns.mine():
             self.parts.check_writable()
-            return execute(self.parts, list(tasks))
+            return execute(self.parts, tasks)
 
     @in_turn
     def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, request_id: str | None = None) -> StoreReceipt:
@@ -282,9 +279,6 @@ class Store(StoreReading):
     ) -> StoreReceipt:
         """Use restricted rows again. Parameters, receipt and errors as `forget`."""
         return self._one(Restrict(*selection(sample_id, subject, label, session, request_id), "unrestrict"))
-
-    def _forget_task(self, *arguments: Any, cascade: Any) -> Forget:
-        return Forget(*selection(*arguments), cascade=bool(cascade))
 
     def _one(self, task: Task, dry_run: bool = False) -> StoreReceipt:
         if dry_run:

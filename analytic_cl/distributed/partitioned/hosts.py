@@ -79,7 +79,7 @@ class Elsewhere:
                     results[number] = future.result() if future is not None else self._here(calls[number])
                 except BrokenExecutor:
                     results[number] = self._here(calls[number])
-            except Exception as error:  # noqa: BLE001, RUF100
+            except Exception as error:
                 errors.append(error)
         if errors:
             raise errors[0]

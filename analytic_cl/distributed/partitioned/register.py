@@ -7,21 +7,19 @@ being done in several parts, while it is, and `operation`, a number that grows w
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sklearn.base import clone
 
-from analytic_cl._files import sync_directory, write_file
+from analytic_cl._files import write_file
 from analytic_cl._warnings import warn
 from analytic_cl.distributed.partitioned.routing import RULE
 from analytic_cl.heads import Head
 from analytic_cl.store import LeftoverWarning, Store, StoreError
 from analytic_cl.store.audit import Audit
-from analytic_cl.store.creation import check_days, create_directory
+from analytic_cl.store.creation import check_days, create_directory, new_directory
 from analytic_cl.store.database import Database
 from analytic_cl.store.erasure import Erased, clean_file
 from analytic_cl.store.files import WriterLock, refuse_links
@@ -97,12 +95,7 @@ def create_register(target: Path, head: Head, n_parts: int, tombstone_days: floa
         raise ValueError(f"n_parts must be a whole number from 1 to {MOST_PARTS}, got {n_parts!r}")
     if head.__sklearn_is_fitted__():
         raise ValueError("the head has learned rows already: create the store from an empty one, and learn them")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{target} exists, and is not an empty directory")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        draft.mkdir(mode=0o700)
+    with new_directory(target) as draft:
         for number in range(n_parts):
             _create_part(draft / part_name(number), head)
         manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "n_parts": n_parts, "rule": RULE}
@@ -117,11 +110,6 @@ def create_register(target: Path, head: Head, n_parts: int, tombstone_days: floa
             Audit(database).append("create", public_keys=keys.public_keys(), parts=_keys_of_parts(draft, n_parts))
         database.empty_log()
         database.close()
-        sync_directory(draft)
-        draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    sync_directory(target.parent)
 
 
 def _create_part(path: Path, head: Head) -> None:

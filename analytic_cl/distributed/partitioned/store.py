@@ -16,11 +16,9 @@ from analytic_cl.distributed.partitioned.register import create_register
 from analytic_cl.heads import Head
 from analytic_cl.ledger import as_name
 from analytic_cl.store import RefusedError, StoreReceipt
-from analytic_cl.store.names import selection, spread
+from analytic_cl.store.names import selection, selections, spread
 from analytic_cl.store.rows import Batch
 from analytic_cl.store.tasks import Forget
-
-_KEYS = ("sample_id", "subject", "label", "session", "request_id", "skip_unknown")  # of a request, in this order
 
 
 class PartitionedStore(PartitionedReading):
@@ -191,11 +189,7 @@ class PartitionedStore(PartitionedReading):
         list of StoreReceipt or RefusedError
             One each, in order. What is refused does not stop the others.
         """
-        tasks = []
-        for number, request in enumerate(wanted):
-            if unknown := sorted(set(request) - set(_KEYS)):
-                raise ValueError(f"request {number} has unknown fields: {', '.join(unknown)}")
-            tasks.append(Forget(*selection(*(request.get(key) for key in _KEYS))))
+        tasks = [Forget(*selected) for _, selected in selections(wanted)]
         return forgetting.execute(self._settled(), self._host, self._merged, tasks)
 
     @in_line
@@ -215,6 +209,6 @@ class PartitionedStore(PartitionedReading):
         with register.database.transaction():
             register.tombstones.bring(list(tombstones))
         wanted = forgetting.brought_back(register, self._host)
-        tasks = [Forget(*selection(*(request.get(key) for key in _KEYS))) for request in wanted]
+        tasks = [Forget(*selected) for _, selected in selections(wanted)]
         results = forgetting.execute(register, self._host, self._merged, tasks)
         return [result for result in results if isinstance(result, StoreReceipt)]
