@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analytic_cl.metrics.inputs import Floats, check_kinds, labels, numbers, one_a_row, probabilities
+from analytic_cl.metrics.inputs import Floats, check_kinds, labelled_probabilities, labels, numbers, one_a_row
 
 
 def class_accuracy(y_true: ArrayLike, y_pred: ArrayLike, classes: ArrayLike | None = None) -> Floats:
@@ -250,9 +250,7 @@ def expected_calibration_error(y_true: ArrayLike, proba: ArrayLike, classes: Arr
     >>> expected_calibration_error([0, 1], [[0.75, 0.25], [0.75, 0.25]], classes=[0, 1])
     0.25
     """
-    y: NDArray[Any] = one_a_row("y_true", y_true)
-    names = one_a_row("classes", classes)
-    p = probabilities("proba", proba, (len(y), len(names)))
+    y, p, names = labelled_probabilities(y_true, proba, classes)
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1, got {n_bins}")
     best = p.argmax(axis=1)
@@ -291,9 +289,7 @@ def log_loss(y_true: ArrayLike, proba: ArrayLike, classes: ArrayLike) -> float:
     >>> round(log_loss([0, 1], [[0.5, 0.5], [0.5, 0.5]], classes=[0, 1]), 4)
     0.6931
     """
-    y: NDArray[Any] = one_a_row("y_true", y_true)
-    names = one_a_row("classes", classes)
-    p = probabilities("proba", proba, (len(y), len(names)))
+    y, p, names = labelled_probabilities(y_true, proba, classes)
     check_kinds("y_true", y, "classes", names)
     own = ((y[:, None] == names) * p).sum(axis=1)
     return float(-np.log(np.maximum(own, np.finfo(np.float64).eps)).mean())

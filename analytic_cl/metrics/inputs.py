@@ -74,6 +74,15 @@ def probabilities(name: str, values: ArrayLike, shape: tuple[int | None, int | N
     return array
 
 
+def labelled_probabilities(
+    y_true: ArrayLike, proba: ArrayLike, classes: ArrayLike
+) -> tuple[NDArray[Any], Floats, NDArray[Any]]:
+    """Labels, the probabilities of their rows, and the class of each column."""
+    y: NDArray[Any] = one_a_row("y_true", y_true)
+    names = one_a_row("classes", classes)
+    return y, probabilities("proba", proba, (len(y), len(names))), names
+
+
 def _shown(shape: tuple[int | None, ...]) -> str:
     words = ["n" if size is None else str(size) for size in shape]
     return f"({', '.join(words)}{',' if len(words) == 1 else ''})"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from analytic_cl.metrics.inputs import check_kinds, labels, mask, numbers, one_a_row, probabilities
+from analytic_cl.metrics.inputs import check_kinds, labelled_probabilities, labels, mask, numbers
 
 
 def brier_score(y_true: ArrayLike, proba: ArrayLike, classes: ArrayLike) -> float:
@@ -37,9 +37,7 @@ def brier_score(y_true: ArrayLike, proba: ArrayLike, classes: ArrayLike) -> floa
     >>> brier_score([0, 1], [[1.0, 0.0], [0.5, 0.5]], classes=[0, 1])
     0.25
     """
-    y = one_a_row("y_true", y_true)
-    names = one_a_row("classes", classes)
-    p = probabilities("proba", proba, (len(y), len(names)))
+    y, p, names = labelled_probabilities(y_true, proba, classes)
     check_kinds("y_true", y, "classes", names)
     return float(((p - (y[:, None] == names)) ** 2).sum(axis=1).mean())
 
