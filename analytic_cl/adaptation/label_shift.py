@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from analytic_cl.adaptation.base import Adapted
 from analytic_cl.adaptation.log_posteriors import Calibrated, log_posteriors
-from analytic_cl.adaptation.priors import Method, check_method, em, priors_of
+from analytic_cl.adaptation.priors import Method, check_method, priors_of
 
 Floats = NDArray[np.float64]
 
@@ -95,12 +95,9 @@ class LabelShift(Adapted):
     def _adapted(self, X: ArrayLike) -> Floats:
         self._check()
         base = self._base()
-        known, logs = self._calibrated(base), log_posteriors(base, X)
-        if self.method == "em":
-            after = known.of(logs)
-            priors = em(after, known.source, self._pseudo_counts(known))[0]
-        else:
-            after, priors = known.of(logs), priors_of(known, logs, self.method)
+        known = self._calibrated(base)
+        after = known.of(log_posteriors(base, X))
+        priors = priors_of(known, after, self.method, self._pseudo_counts(known))
         weighed = after + np.log(np.maximum(priors, np.finfo(np.float64).tiny)) - _log_of(known.source)
         posteriors = np.asarray(softmax(weighed, axis=1))
         self._last = priors

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array
 
 from analytic_cl._integers import as_integer
 from analytic_cl.heads.class_vectors import unit_vectors
-from analytic_cl.statistics.labels import label_array
+from analytic_cl.statistics.labels import check_one_kind, label_array
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +34,13 @@ def cosines(X: NDArray[Any], labels: list[Any], embeddings: Any) -> Floats:
         raise ValueError(f"embeddings have {width} numbers, and rows {X.shape[1]}: one network must make both")
     places = np.array([names.get(label, np.zeros(width)) for label in labels])
     return np.asarray(unit_rows(X) @ places.T)
+
+
+def known_labels(base: Any, embeddings: Any) -> list[Any]:
+    """Sorted labels that a head knows, or that have an embedding."""
+    learned, named = base.classes_.tolist(), list(unit_vectors("embeddings", embeddings))
+    check_one_kind([*learned, *named])
+    return sorted({*learned, *named})
 
 
 class NamedRows(NamedTuple):

@@ -85,7 +85,8 @@ def estimate_priors(
     """
     check_method(method, pseudo_rows)
     base = check_base(head)
-    return priors_of(calibrated(base, labelled), log_posteriors(base, X), method, pseudo_rows)
+    known, logs = calibrated(base, labelled), log_posteriors(base, X)
+    return priors_of(known, known.of(logs), method, pseudo_rows * known.source)
 
 
 def check_method(method: object, pseudo_rows: object) -> None:
@@ -96,11 +97,10 @@ def check_method(method: object, pseudo_rows: object) -> None:
         raise ValueError(f"pseudo_rows must be a number of rows, 0 or more, got {pseudo_rows!r}")
 
 
-def priors_of(known: Calibrated, logs: Floats, method: Method, pseudo_rows: float = 0.0) -> Floats:
-    """`estimate_priors` of rows with these log-posteriors, once it is known how to calibrate them."""
-    logs = known.of(logs)
+def priors_of(known: Calibrated, logs: Floats, method: Method, pseudo_counts: Floats) -> Floats:
+    """`estimate_priors` of rows with these calibrated log-posteriors; `pseudo_counts` are for "em"."""
     if method == "em":
-        return em(logs, known.source, pseudo_rows * known.source)[0]
+        return em(logs, known.source, pseudo_counts)[0]
     if known.held is None:
         raise ValueError(
             f"{method!r} needs the confusions of rows that the head has not learned: learn with track='rows' or a "

@@ -11,13 +11,12 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl.adaptation.base import Adapted
-from analytic_cl.adaptation.names import cosines, unit_rows
+from analytic_cl.adaptation.names import cosines, known_labels, unit_rows
 from analytic_cl.adaptation.state_cache import OfState
 from analytic_cl.heads import Head
-from analytic_cl.heads.class_vectors import unit_vectors
 from analytic_cl.heads.validation import validated_rows
 from analytic_cl.learner import keeps_all_rows
-from analytic_cl.statistics.labels import check_one_kind, label_array
+from analytic_cl.statistics.labels import label_array
 
 Floats = NDArray[np.float64]
 
@@ -102,12 +101,7 @@ class TipAdapter(Adapted):
 
     @property
     def classes_(self) -> NDArray[Any]:
-        return label_array(self._labels(self._base()))
-
-    def _labels(self, base: Any) -> list[Any]:
-        learned, named = base.classes_.tolist(), list(unit_vectors("embeddings", self.embeddings))
-        check_one_kind([*learned, *named])
-        return sorted({*learned, *named})
+        return label_array(known_labels(self._base(), self.embeddings))
 
     def _adapted(self, X: ArrayLike) -> Floats:
         base = self._base()
@@ -116,7 +110,7 @@ class TipAdapter(Adapted):
             if isinstance(value, bool | str) or not (low < value < np.inf and value >= 0):
                 raise ValueError(f"{name} must be a positive number, got {value!r}")
         asked: NDArray[Any] = np.asarray(validated_rows(base, X))
-        labels = self._labels(base)
+        labels = known_labels(base, self.embeddings)
         scores = self.scale * cosines(asked, labels, self.embeddings)
         rows, columns = self._cache(base, labels)
         own = np.eye(len(labels))[columns]

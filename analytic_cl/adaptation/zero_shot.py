@@ -17,11 +17,10 @@ from analytic_cl.adaptation.log_posteriors import (
     held_out_logs,
     log_posteriors,
 )
-from analytic_cl.adaptation.names import cosines
+from analytic_cl.adaptation.names import cosines, known_labels
 from analytic_cl.adaptation.state_cache import OfState
-from analytic_cl.heads.class_vectors import unit_vectors
 from analytic_cl.heads.validation import validated_rows
-from analytic_cl.statistics.labels import check_one_kind, label_array
+from analytic_cl.statistics.labels import label_array
 
 Floats = NDArray[np.float64]
 
@@ -105,23 +104,19 @@ class ZeroShot(Adapted):
 
     @property
     def classes_(self) -> NDArray[Any]:
-        return label_array(self._labels(check_base(self.head)))
-
-    def _labels(self, base: Any) -> list[Any]:
-        learned, named = base.classes_.tolist(), list(unit_vectors("embeddings", self.embeddings))
-        check_one_kind([*learned, *named])
-        return sorted({*learned, *named})
+        return label_array(known_labels(check_base(self.head), self.embeddings))
 
     @property
     def weight_(self) -> float:
-        return self._weight(self._base())
+        base = self._base()
+        return self._weight(base, known_labels(base, self.embeddings))
 
     def _adapted(self, X: ArrayLike) -> Floats:
         base = self._base()
         if isinstance(self.unseen, bool) or not isinstance(self.unseen, int | float) or not np.isfinite(self.unseen):
             raise ValueError(f"unseen must be a finite number, got {self.unseen!r}")
         rows: NDArray[Any] = np.asarray(validated_rows(base, X))
-        labels, learned = self._labels(base), base.classes_.tolist()
+        labels, learned = known_labels(base, self.embeddings), base.classes_.tolist()
         logs = log_posteriors(base, rows)
         if len(labels) > len(learned):
             everything = np.full((len(rows), len(labels)), float(self.unseen) - np.log(len(learned)))
@@ -129,13 +124,12 @@ class ZeroShot(Adapted):
             columns = [labels.index(label) for label in learned]
             everything[:, columns] = log_softmax(found.factor * logs + found.bias, axis=1)
             logs = everything
-        scores = logs + self._weight(base) * cosines(rows, labels, self.embeddings)
+        scores = logs + self._weight(base, labels) * cosines(rows, labels, self.embeddings)
         return np.asarray(softmax(scores, axis=1))
 
-    def _weight(self, base: Any) -> float:
+    def _weight(self, base: Any, labels: list[Any]) -> float:
         if self.weight == "folds":
-            named_only = len(self._labels(base)) > len(base.classes_)
-            return max(self._found(base).weight, _LEAST_UNSEEN if named_only else 0.0)
+            return max(self._found(base).weight, _LEAST_UNSEEN if len(labels) > len(base.classes_) else 0.0)
         if isinstance(self.weight, bool | str) or not 0 <= self.weight < np.inf:
             raise ValueError(f"weight must be 'folds' or a number, 0 or more, got {self.weight!r}")
         return float(self.weight)
