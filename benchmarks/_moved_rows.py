@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
+from _shifted_rows import along, pack, with_interval
 from scipy.ndimage import gaussian_filter
-from scipy.stats import t as student
 
 from analytic_cl import OrientedGradients
-
-DATA = Path(os.environ.get("ANALYTIC_CL_DATA", "../shared/data"))
-SEEDS = 5
-
-
-def pack(name):
-    """Training rows and labels, test rows and labels."""
-    with np.load(DATA / f"{name}.npz", allow_pickle=False) as arrays:
-        X, y, T, t = (arrays[key] for key in ("X_train", "y_train", "X_test", "y_test"))
-        return X.astype(np.float32), y, T.astype(np.float32), t
 
 
 def corrupted(pixels, kind, seed=0):
@@ -60,14 +47,7 @@ def drawn(t, n, seed, how="uniform", strength=0.3):
 
 def streamed(model, X, y, size):
     """Accuracy over batches that come one after another."""
-    return float(np.mean([model.predict(X[at : at + size]) == y[at : at + size] for at in range(0, len(X), size)]))
-
-
-def interval(values):
-    """Mean and half of the 95 % confidence interval, in per cent."""
-    values = 100 * np.asarray(values)
-    half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():.1f} ± {half:.1f}"
+    return along(model, X, y, np.split(np.arange(len(X)), range(size, len(X), size)))
 
 
 def table(title, found):
@@ -75,4 +55,4 @@ def table(title, found):
     columns = list(next(iter(found.values())))
     print(f"\n{title}\n\n| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for name, values in found.items():
-        print(f"| {name} | {' | '.join(interval(values[column]) for column in columns)} |")
+        print(f"| {name} | {' | '.join(with_interval(values[column]) for column in columns)} |")

@@ -8,7 +8,8 @@ import warnings
 from collections import defaultdict
 
 import numpy as np
-from _moved_rows import SEEDS, drawn, mnist, other_gains, pack, streamed, table
+from _moved_rows import drawn, mnist, other_gains, streamed, table
+from _shifted_rows import SEEDS, pack
 
 from analytic_cl import LDAClassifier, OrientedGradients, QuantizationWarning
 from analytic_cl.adaptation import GrowingMemory, UncalibratedWarning

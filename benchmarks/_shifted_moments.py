@@ -6,7 +6,8 @@ import time
 import warnings
 from collections import defaultdict
 
-from _moved_rows import SEEDS, drawn, mnist, other_gains, pack, streamed, table
+from _moved_rows import drawn, mnist, other_gains, streamed, table
+from _shifted_rows import SEEDS, pack
 
 from analytic_cl import LDAClassifier, QuantizationWarning
 from analytic_cl.adaptation import MomentAlignment

@@ -7,10 +7,20 @@ of real features (ANALYTIC_CL_DATA), and the extra `text` for names. The tables 
 import os
 import sys
 import warnings
+from importlib import import_module
 
 from _shifted_rows import DATA
 
-PARTS = ("priors", "lame", "t3a", "memory", "moments", "experts", "names", "cost")
+PARTS = {
+    "priors": ("_shifted_priors", "priors", "without_rows"),
+    "lame": ("_shifted_lame", "lame"),
+    "t3a": ("_shifted_t3a", "t3a"),
+    "memory": ("_shifted_memory", "main"),
+    "moments": ("_shifted_moments", "main"),
+    "experts": ("_shifted_experts", "experts", "glc"),
+    "names": ("_shifted_names", "names"),
+    "cost": ("_shifted_cost", "cost"),
+}
 
 
 def main() -> None:
@@ -22,40 +32,9 @@ def main() -> None:
     if unknown:
         sys.exit(f"ONLY knows {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
     warnings.simplefilter("ignore")
-    if "priors" in wanted:
-        from _shifted_priors import priors, without_rows
-
-        priors()
-        without_rows()
-    if "lame" in wanted:
-        from _shifted_lame import lame
-
-        lame()
-    if "t3a" in wanted:
-        from _shifted_t3a import t3a
-
-        t3a()
-    if "memory" in wanted:
-        from _shifted_memory import main as memory
-
-        memory()
-    if "moments" in wanted:
-        from _shifted_moments import main as moments
-
-        moments()
-    if "experts" in wanted:
-        from _shifted_experts import experts, glc
-
-        experts()
-        glc()
-    if "names" in wanted:
-        from _shifted_names import names
-
-        names()
-    if "cost" in wanted:
-        from _shifted_cost import cost
-
-        cost()
+    for part, (module, *functions) in PARTS.items():
+        for name in functions if part in wanted else ():
+            getattr(import_module(module), name)()
 
 
 if __name__ == "__main__":

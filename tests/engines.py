@@ -25,6 +25,15 @@ def whole(rows):
     return LDAClassifier().fit(X, y, sample_id=ids)
 
 
+def check_learned_and_forgets_by_id(head, rows):
+    """The head has the digest of one process, before and after a third of the rows is forgotten."""
+    X, y, ids = rows
+    assert head.state_digest() == whole(rows).state_digest()
+    head.forget(sample_id=ids[::3])
+    kept = np.delete(np.arange(len(X)), slice(None, None, 3))
+    assert head.state_digest() == LDAClassifier().fit(X[kept], y[kept]).state_digest()
+
+
 def table_of(rows, named=False):
     """Rows as an Arrow table: one column of arrays `x`, or `FEATURES`; `label`, `sid`."""
     import pyarrow as pa

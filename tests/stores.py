@@ -41,6 +41,22 @@ HEADS = [
     RLSClassifier(projection=RandomProjection(20)),
 ]
 
+# The end of a program that forks a `child(first, event)` for each line "first operation, event to be killed at, or 0".
+NURSERY = """
+print("ready", flush=True)
+for line in sys.stdin:
+    first, event = map(int, line.split())
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child(first, event)
+        except BaseException as error:
+            os.write(2, repr(error).encode())
+            os._exit(1)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
+
 
 @pytest.fixture
 def store(tmp_path):

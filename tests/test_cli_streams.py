@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from click.testing import CliRunner
 from common import blobs
 from safetensors.numpy import save_file
+from store_commands import call
 
 from analytic_cl import LDAClassifier, Store
-from analytic_cl.cli.main import main
 from analytic_cl.reading import open_features, read_column, read_features
 
 N = 240
@@ -28,12 +27,6 @@ STATE = LDAClassifier().fit(X, LABELS).state_digest()
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def call(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
-    return result
 
 
 def table(part, lists=False, names="pqrst"):

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from store_commands import call
 
 from analytic_cl import LDAClassifier, Store
-from analytic_cl.cli.main import main
 from analytic_cl.report.command import command_of
 
 N = 300
@@ -19,12 +18,6 @@ N = 300
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def call(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
-    return result
 
 
 def table(classes=3):

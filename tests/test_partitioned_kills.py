@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from soak_partitioned import Pool, carry_out, digest_of, life, rows_of
-from stores import survivors
+from stores import NURSERY, survivors
 
 from analytic_cl import LDAClassifier
 from analytic_cl.distributed import PartitionedStore
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 # Forks a child for each line "first operation, event to be killed at, or 0", where events are beginnings and ends of
 # commits in any of the databases; the child says what it has done in a file.
-NURSERY = f"""
+CHILD = f"""
 import os, signal, sys, tempfile, threading
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from soak_partitioned import carry_out, life
@@ -52,19 +52,6 @@ def child(first, event):
         carry_out(store, operations[k])
         os.write(acknowledged, b"%d\\n" % k)
     os._exit(0)
-
-print("ready", flush=True)
-for line in sys.stdin:
-    first, event = map(int, line.split())
-    pid = os.fork()
-    if pid == 0:
-        try:
-            child(first, event)
-        except BaseException as error:
-            os.write(2, repr(error).encode())
-            os._exit(1)
-    print(pid, flush=True)
-    print(os.waitpid(pid, 0)[1], flush=True)
 """
 
 
@@ -72,7 +59,7 @@ def test_killed_at_any_moment_the_store_opens_before_or_after_the_operation_and_
     path, log, chance = tmp_path / "store", tmp_path / "log", random.Random(KILLS)
     steps = list(life(20 * KILLS + 50))
     PartitionedStore.create(path, LDAClassifier(), n_parts=3).close()
-    command = [sys.executable, "-c", NURSERY, path, log, str(len(steps))]
+    command = [sys.executable, "-c", CHILD + NURSERY, path, log, str(len(steps))]
     done, broken_off = -1, 0
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
         assert nursery.stdout.readline() == "ready\n"

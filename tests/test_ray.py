@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 from common import needs
-from engines import FEATURES, clinc, random_rows, table_of, whole
+from engines import FEATURES, check_learned_and_forgets_by_id, clinc, random_rows, table_of, whole
 
 from analytic_cl import LDAClassifier, NearestNeighborsClassifier, distributed
 
@@ -37,13 +37,7 @@ def fit(head, dataset, features="x", **columns):
 @pytest.mark.parametrize("make", [random_rows, clinc])
 def test_blocks_have_the_digest_of_one_process_and_rows_are_forgotten_by_id(ray, make):
     rows = make()
-    X, y, ids = rows
-    head = fit(LDAClassifier(), dataset_of(ray, rows))
-
-    assert head.state_digest() == whole(rows).state_digest()
-    head.forget(sample_id=ids[::3])
-    kept = np.delete(np.arange(len(X)), slice(None, None, 3))
-    assert head.state_digest() == LDAClassifier().fit(X[kept], y[kept]).state_digest()
+    check_learned_and_forgets_by_id(fit(LDAClassifier(), dataset_of(ray, rows)), rows)
 
 
 def test_tensors_are_learned_and_many_states_go_through_a_tree(ray, monkeypatch):

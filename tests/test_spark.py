@@ -4,10 +4,9 @@ import os
 import shutil
 import sys
 
-import numpy as np
 import pytest
 from common import needs
-from engines import FEATURES, clinc, random_rows, table_of, whole
+from engines import FEATURES, check_learned_and_forgets_by_id, clinc, random_rows, table_of, whole
 
 from analytic_cl import LDAClassifier, NearestNeighborsClassifier, distributed
 
@@ -49,15 +48,7 @@ def fit(head, frame, features="x", **columns):
 @pytest.mark.parametrize("make", [random_rows, clinc])
 def test_partitions_have_the_digest_of_one_process_and_rows_are_forgotten_by_id(spark, make):
     rows = make()
-    X, y, ids = rows
-    expected = whole(rows)
-
-    head = fit(LDAClassifier(), frame_of(spark, rows))
-
-    assert head.state_digest() == expected.state_digest()
-    head.forget(sample_id=ids[::3])
-    kept = np.delete(np.arange(len(X)), slice(None, None, 3))
-    assert head.state_digest() == LDAClassifier().fit(X[kept], y[kept]).state_digest()
+    check_learned_and_forgets_by_id(fit(LDAClassifier(), frame_of(spark, rows)), rows)
 
 
 def test_many_partitions_some_of_them_empty_go_through_a_tree(spark):

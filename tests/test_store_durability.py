@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from common import blobs
 from soak_store import carry_out, digest_of, life
+from stores import NURSERY
 
 from analytic_cl import LDAClassifier, Store
 from analytic_cl.store import StoreError
@@ -31,7 +32,7 @@ from soak_store import carry_out, digest_of, life
 """
 
 # Forks a child for each line "first operation, event to be killed at, or 0"; the child says what it has done in a file.
-NURSERY = (
+CHILD = (
     LIFE
     + """
 import os, signal, tempfile
@@ -56,19 +57,6 @@ def child(first, event):
         carry_out(store, operations[k])
         os.write(acknowledged, b"%d\\n" % k)
     os._exit(0)
-
-print("ready", flush=True)
-for line in sys.stdin:
-    first, event = map(int, line.split())
-    pid = os.fork()
-    if pid == 0:
-        try:
-            child(first, event)
-        except BaseException as error:
-            os.write(2, repr(error).encode())
-            os._exit(1)
-    print(pid, flush=True)
-    print(os.waitpid(pid, 0)[1], flush=True)
 """
 )
 
@@ -77,7 +65,7 @@ def test_killed_at_any_moment_the_store_opens_before_or_after_the_operation(tmp_
     path, log, chance = tmp_path / "store", tmp_path / "log", random.Random(KILLS)
     steps = list(life(40 * KILLS + 200))
     Store.create(path, LDAClassifier()).close()
-    command = [sys.executable, "-c", NURSERY, path, log, str(len(steps))]
+    command = [sys.executable, "-c", CHILD + NURSERY, path, log, str(len(steps))]
     done, kills, after_all = -1, 0, 0
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
         assert nursery.stdout.readline() == "ready\n"
