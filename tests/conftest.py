@@ -6,6 +6,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips o
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads of BLAS that wait for a core take it from the other workers
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -16,3 +17,13 @@ settings.load_profile("default")
 # Fixtures of several files. Their modules use NumPy, so they come after the settings.
 from store_commands import clinic, data, folder  # noqa: E402, F401
 from stores import store  # noqa: E402, F401
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _examples_stay_unfitted():
+    """Examples of the registry are shared by all tests: what is fitted is a clone."""
+    yield
+    from analytic_cl.heads.registry import head_entries
+
+    examples = [head for entry in head_entries().values() for head in entry.examples]
+    assert not [head for head in examples if head.__sklearn_is_fitted__()]

@@ -10,6 +10,7 @@ import pytest
 from attacks import harmed
 from common import HEADS, blobs, head_name, ignore_quantization
 from safetensors.numpy import save_file
+from sklearn.base import clone
 
 import analytic_cl
 from analytic_cl import ContinualPipeline, LDAClassifier, RandomProjection, RLSClassifier
@@ -25,7 +26,7 @@ ABOUT = {"format": persistence.FORMAT, "format_version": str(persistence.FORMAT_
 @ignore_quantization
 @pytest.mark.parametrize("head", HEADS[:12], ids=head_name)
 def test_a_damaged_head_is_refused_or_the_same(tmp_path, head):
-    head.fit(X, Y, sample_id=None if head.track == "none" else range(40))
+    head = clone(head).fit(X, Y, sample_id=None if head.track == "none" else range(40))
     head.save(tmp_path / "head")
 
     for what, content in harmed((tmp_path / "head").read_bytes(), 1):

@@ -100,7 +100,7 @@ def test_memory_that_runs_out_changes_nothing(backend):
     # What is freed goes back at once, so that room is room. One thread: CPython waits for ever for one without memory.
     environment |= {"MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_TRIM_THRESHOLD_": "0", "ANALYTIC_CL_NUM_THREADS": "1"}
     environment |= {"ANALYTIC_CL_BACKEND": backend} if backend else {}
-    rounds = max(3, ROUNDS // 8)
+    rounds = max(2, ROUNDS // 8)
     command = [sys.executable, "-c", STARVED, str(rounds)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
