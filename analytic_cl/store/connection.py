@@ -22,6 +22,7 @@ def connect(path: Path, how: str) -> sqlite3.Connection:
         address, uri=True, isolation_level=None, timeout=30, check_same_thread=False, factory=_Connection
     )
     sql.execute("PRAGMA trusted_schema = OFF")
+    sql.execute("PRAGMA wal_autocheckpoint = 0")  # what else is to be done then: see `database`
     sql.execute("PRAGMA cell_size_check = ON")
     sql.create_function("checksum_of", -1, checksum_of, deterministic=True)
     return sql

@@ -2,25 +2,34 @@
 
 Write-ahead logging with full synchronisation: what was committed survives a power cut, what was not never happened.
 Deleted content is overwritten with zeros (``secure_delete``), and the write-ahead log is emptied after an erasure.
+
+Pages come from the log into the file in one place, `_copy_log`, and there what they don't use is set to zero: see
+`unused`. The log is cut only afterwards, so a kill between leaves it to say which pages came.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from analytic_cl.statistics import deferred_interrupts
+from analytic_cl.store import beside
 from analytic_cl.store.connection import check_schema, checksum_of, connect
 from analytic_cl.store.errors import DamagedError, StoreError
 from analytic_cl.store.turns import identity_of, keep_from_children, leave, let_go, refuse_inherited
+from analytic_cl.store.unused import MOST_PAGES, pages_in_log, pages_with_leftovers, zero_unused
 
 FORMAT_VERSION = 2
 
 _IN_MEMORY = 2**26  # bytes of a file that is written anew in memory
+_LONG_LOG = 2**22  # bytes of the write-ahead log from which a commit copies it, if no reader is in the way
+_SETTLED = 5  # looks at a file before something in it that should be zero counts: a writer may be about to do it
 
 _APPLICATION = 0x414E434C  # "ANCL", in the header of the file
 
@@ -51,6 +60,8 @@ class Database:
 
     def __init__(self, path: Path, *, read_only: bool, create: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
+        self._pending: set[int] = set()  # pages that may have come into the file and were not looked at
         refuse_inherited(path)
         mode = "ro" if read_only else "rwc" if create else "rw"
         try:
@@ -72,14 +83,18 @@ class Database:
                 self._check_version(path)
             check_schema(self._sql, path)
             if not read_only:
-                self._sql.execute("PRAGMA journal_mode = WAL")
+                if self.one("PRAGMA journal_mode = WAL") != "wal":  # what another journal leaves can't be erased
+                    raise StoreError(f"{path} can't have a write-ahead log: put the store on a disk of this machine")
                 self._sql.execute("PRAGMA synchronous = FULL")
                 self._sql.execute("PRAGMA secure_delete = ON")
+                self._sql.execute(f"PRAGMA max_page_count = {MOST_PAGES}")
             self._sql.execute("PRAGMA temp_store = MEMORY")  # what is selected for erasure never reaches the disk
             if create:
                 with self.transaction():
                     for statement in SCHEMA.split(";\n"):
                         self._sql.execute(statement)
+                    self.set_about("unused", "zero")
+            beside.enter(self._identity)
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{path} can't be opened: {error}") from error
 
@@ -146,15 +161,73 @@ class Database:
         finally:
             other.close()
 
-    def empty_log(self) -> bool:
-        """Move the write-ahead log into the file and cut it to nothing; False while a reader stands in the way."""
+    # ---- from the write-ahead log into the file
+
+    @property
+    def _log(self) -> Path:
+        return self.path.with_name(self.path.name + "-wal")
+
+    def _log_bytes(self) -> int:
         try:
-            return bool(self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
-        except sqlite3.OperationalError:  # a full disk, or a lock that does not go away
+            return self._log.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def empty_log(self, *, everything: bool = False) -> bool:
+        """Move the log into the file, leave nothing in pages that they don't use, and cut the log to nothing.
+
+        False while a reader stands in the way. With `everything`, all pages are looked at, not only those that come.
+        """
+        try:
+            if not everything and not self._pending and not self._log_bytes():
+                return True
+            return self._copy_log("FULL", everything) and self._checkpoint("TRUNCATE")
+        except (OSError, sqlite3.OperationalError):  # a full disk, or a lock that does not go away
             return False
 
+    def shorten_log(self) -> None:
+        """After a commit: have a long log begin anew, where that is possible at once."""
+        if self._log_bytes() > _LONG_LOG:
+            with suppress(OSError, sqlite3.OperationalError):
+                self._copy_log("PASSIVE")
+
+    def _checkpoint(self, how: str) -> bool:
+        busy, in_log, copied = self._sql.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+        return bool(busy == 0 and in_log == copied)
+
+    def _copy_log(self, how: str, everything: bool = False) -> bool:
+        """Whether all of the log is in the file now, and nothing in the pages that came but what they use."""
+        self._pending |= pages_in_log(self._log)
+        if not self._checkpoint(how):
+            return False
+        self._zero(None if everything else self._pending)
+        self._pending = set()
+        return True
+
+    def _zero(self, pages: set[int] | None) -> None:
+        with beside.opened(self.path, self._identity, "r+") as file:
+            zero_unused(file, pages)
+
+    def leftovers(self) -> list[int]:
+        """Pages of the file that hold more than what they use; none where a writer that is at work sees to it."""
+        with beside.opened(self.path, self._identity, "r") as file:
+            found = set(pages_with_leftovers(file))
+            for _ in range(_SETTLED):
+                if not found:
+                    break
+                time.sleep(0.1)
+                found &= set(pages_with_leftovers(file))
+        return sorted(found)
+
     def close(self) -> None:
+        if not self._read_only:
+            with suppress(OSError, StoreError, sqlite3.Error):
+                self._copy_log("PASSIVE")
         self._sql.close()
+        with suppress(OSError):
+            if self._pending and not self._log_bytes():  # a reader that was in the way has gone: SQLite did it
+                self._zero(self._pending)
+        beside.leave(self._identity)
         let_go(self)
 
     def leave_to_parent(self) -> None:
@@ -195,6 +268,7 @@ class Transaction:
             try:
                 if error is None:
                     self._db.run("COMMIT")
+                    self._db.shorten_log()
             except BaseException as late:
                 error = late
                 raise

@@ -9,7 +9,6 @@ from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import issue, state_hash
 from analytic_cl.store.database import Database
-from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model
@@ -42,7 +41,6 @@ def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
         results = receive(parts.database, parts.requests, tasks, first_of)
         model = parts.model
         applied: dict[int, _Counts] = {}
-        erased = Erased()
         with parts.whole():
             before = state_hash(parts.keys, model.digest()) if len(results) < len(first_of) else ""
             for place, task in enumerate(tasks):
@@ -59,17 +57,14 @@ def execute(parts: Parts, tasks: list[Task]) -> list[Result]:
                     results[place] = refusal
                     continue
                 labels, model.dirty = set(model.labels()), True
-                changed, cascade = task.apply(parts.rows, model, parts.tombstones, erased)
+                changed, cascade = task.apply(parts.rows, model, parts.tombstones)
                 emptied = len(labels.difference(model.labels()))
                 applied[place] = _Counts(asked, changed, unknown, emptied, cascade)
             if applied:
                 results |= _conclude(parts, model, tasks, applied, before)
-                parts.database.set_about("cleaning", parts.database.about("cleaning") or erased.any)
         if applied:
             model.since, model.damaged = 0, ""
-            clean(parts, erased)
-        elif parts.database.about("cleaning"):
-            clean(parts)
+        clean(parts)
         return [results[place if place in results else first_of[task.request]] for place, task in enumerate(tasks)]
 
 

@@ -12,7 +12,6 @@ from analytic_cl.ledger.ids import named
 from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.certificate import state_hash
 from analytic_cl.store.clock import now
-from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import AlreadyErasedError, StoreError
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.rows import Batch
@@ -74,26 +73,24 @@ def take_back(parts: Parts, operation: int) -> None:
 
     As after an erasure, the rows are gone from the state and from the files.
     """
-    model, erased = parts.model, Erased()
+    model, withdrawn = parts.model, False
     with deferred_interrupts():
         with parts.whole():
             last = parts.database.about("operation")
             if last["number"] == operation:
                 model.dirty = True
                 parts.rows.choose("learned", last["entry"])
-                quantizer, n = model.quantizer(), parts.rows.chosen()
-                for rows, targets in parts.rows.chosen_batches(quantizer, restricted=False):
+                n, withdrawn = parts.rows.chosen(), True
+                for rows, targets in parts.rows.chosen_batches(model.quantizer(), restricted=False):
                     model.forget(rows, targets)
-                erased.add(parts.rows.texts_leaving(), parts.rows.some_chosen_integers(quantizer))
                 parts.rows.delete_chosen()
                 parts.audit.append("withdraw", rows=n)
                 model.settle(parts.audit.last()[0])
-                parts.database.set_about("cleaning", True)
             if last["number"] <= operation:
                 parts.database.set_about("operation", {"number": operation + 1, "entry": 0})
-        if erased.any:
+        if withdrawn:
             model.since, model.damaged = 0, ""
-            clean(parts, erased)
+            clean(parts)
 
 
 def machine_labelled(parts: Parts, confidence: Any, n: int) -> dict[str, Any]:

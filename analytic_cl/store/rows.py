@@ -155,18 +155,6 @@ class Rows:
         query = f"SELECT DISTINCT {column} FROM {_CHOSEN} WHERE {column} NOT NULL ORDER BY {column}"
         return [name_of(value) for (value,) in self._db.run(query)]
 
-    def texts_leaving(self) -> list[str]:
-        """Ids, subjects, sessions and labels of chosen rows that no other row has, as they stand in the file."""
-        query = f"SELECT sample FROM {_CHOSEN} WHERE sample NOT NULL"
-        texts = [text for (text,) in self._db.run(query)]
-        for column in ("subject", "session", "label"):
-            query = f"""SELECT value FROM (SELECT DISTINCT {column} AS value FROM {_CHOSEN})
-                WHERE value NOT NULL AND NOT EXISTS
-                    (SELECT 1 FROM rows WHERE {column} = value AND row NOT IN (SELECT row FROM chosen))"""
-            values = [value for (value,) in self._db.run(query)]
-            texts += [json.dumps(self.labels()[code]) for code in values] if column == "label" else values
-        return texts
-
     # ---- machine-labelled rows: those of entries of the log that tell of a confidence
 
     def first_learned(self) -> int:
@@ -207,13 +195,6 @@ class Rows:
     def chosen_batches(self, quantizer: Quantizer, *, restricted: bool) -> Iterator[tuple[NDArray[Any], Targets]]:
         """Integer rows and labels of what is chosen."""
         return self._batches(f"{_CHOSEN} WHERE restricted = ?", (int(restricted),), quantizer)
-
-    def some_chosen_integers(self, quantizer: Quantizer) -> NDArray[Any]:
-        """Integers of a few of the chosen rows, restricted or not, as they stand in the file."""
-        entries = self._db.run(f"SELECT integers FROM {_CHOSEN} LIMIT 30").fetchall()
-        return np.frombuffer(b"".join(entry[0] for entry in entries), dtype=_stored(quantizer)).reshape(
-            -1, quantizer.width
-        )
 
     def batches(
         self, quantizer: Quantizer, *, after: int = 0, until: int = _NEVER

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol
 from analytic_cl.ledger import SampleId
 from analytic_cl.ledger.ids import named
 from analytic_cl.statistics import label_bytes
-from analytic_cl.store.erasure import Erased
 from analytic_cl.store.errors import RefusedError
 from analytic_cl.store.model import Incoming, Model
 from analytic_cl.store.rows import Rows
@@ -63,7 +62,7 @@ class Task(Protocol):
     def dependents(self, rows: Rows) -> Cascade:
         """What depends on the chosen rows; chosen as well where it is to go with them."""
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> Applied:
         """Change state and tables."""
 
 
@@ -169,14 +168,13 @@ class Forget:
     def choose(self, rows: Rows) -> tuple[int, int]:
         return self.selector.choose(rows)
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> Applied:
         subjects = [self.selector.subject] if self.selector.subject is not None and self.selector.ids is None else []
         tombstones.add(rows.chosen_values("sample"), subjects)  # not of dependents, which may be labelled again
         cascade, n = self.dependents(rows), rows.chosen()
         if rows.chosen(restricted=False):
             for integers, targets in rows.chosen_batches(model.quantizer(), restricted=False):
                 model.forget(integers, targets)
-        erased.add(rows.texts_leaving(), rows.some_chosen_integers(model.quantizer()))
         rows.delete_chosen()
         return Applied(n, cascade)
 
@@ -224,7 +222,7 @@ class Restrict:
             )
         return asked, unknown
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> Applied:
         back, cascade = self.kind == "unrestrict", self.dependents(rows)
         for integers, targets in rows.chosen_batches(model.quantizer(), restricted=back):
             (model.learner.learn if back else model.forget)(integers, targets)
@@ -260,13 +258,12 @@ class Rectify:
             )
         return asked
 
-    def apply(self, rows: Rows, model: Model, tombstones: Tombstones, erased: Erased) -> Applied:
+    def apply(self, rows: Rows, model: Model, tombstones: Tombstones) -> Applied:
         cascade = self.dependents(rows)
         model.learner.learn(self.incoming.rows.copy(), self.incoming.targets)  # the table below needs them, too
         for integers, targets in rows.chosen_batches(model.quantizer(), restricted=False):
             model.forget(integers, targets)
         assert self.incoming.ids is not None
-        erased.add([], rows.some_chosen_integers(model.quantizer()))
         rows.replace(self.incoming.ids, self.incoming.rows, self.incoming.targets)
         return Applied(len(self.incoming.rows), cascade)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from analytic_cl._warnings import warn
 from analytic_cl.statistics import deferred_interrupts
-from analytic_cl.store.erasure import Erased, clean_file
+from analytic_cl.store.erasure import clean_file
 from analytic_cl.store.errors import LeftoverWarning
-from analytic_cl.store.parts import DATABASE, Parts
+from analytic_cl.store.parts import Parts
 
 
 def write_snapshot(parts: Parts) -> None:
@@ -35,17 +35,10 @@ def recover(parts: Parts) -> None:
     clean(parts)
 
 
-def clean(parts: Parts, erased: Erased | None = None) -> None:
+def clean(parts: Parts) -> None:
     """Remove from the directory what the last commit left behind of erased rows."""
-    database = parts.database
     parts.model.remove_other_snapshots()
-    if not database.about("cleaning"):
-        database.empty_log()
-    elif clean_file(database, parts.path / DATABASE, erased):
-        with database.transaction():
-            database.set_about("cleaning", False)
-        database.empty_log()
-    else:
+    if not clean_file(parts.database):
         warn(
             f"a reader keeps the log of {parts.path} from being emptied: bytes of erased rows stay in it until the "
             "next request, or the next time that the store is opened",

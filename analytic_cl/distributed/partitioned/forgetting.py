@@ -6,7 +6,6 @@ until the last part has answered, and is erased from it then.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +21,6 @@ from analytic_cl.statistics import Label
 from analytic_cl.store import StoreError, StoreReceipt
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import issue
-from analytic_cl.store.erasure import Erased
 from analytic_cl.store.execution import Result, receive, request_hash
 from analytic_cl.store.rows import mistaken_kind
 from analytic_cl.store.tasks import Forget, Refusal, Selector
@@ -139,7 +137,6 @@ def execute(register: Register, host: Host, merged: Merged, tasks: Sequence[Forg
             if accepted:
                 register.tombstones.add(judge.ids, judge.subjects)
                 register.begin({"kind": "forget", "before": before, "tasks": accepted})
-                register.database.set_about("cleaning", True)
         if accepted:
             by_request = {receipt.request: receipt for receipt in finish(register, host, merged)}
             results |= {first_of[request]: receipt for request, receipt in by_request.items()}
@@ -167,7 +164,7 @@ def finish(register: Register, host: Host, merged: Merged) -> list[StoreReceipt]
         if not merged.head().__sklearn_is_fitted__():
             register.database.run("DELETE FROM about WHERE name = 'rows'")  # the next rows may be of any width
         register.end()
-    register.clean(_erased(tasks))
+    register.clean()
     return receipts
 
 
@@ -223,12 +220,3 @@ def _by_part(tasks: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]
 def _share(task: dict[str, Any], part: int) -> Selector:
     """What a part is asked for."""
     return Selector(task["parts"][str(part)]["ids"], task["subject"], task["label"], task["session"])
-
-
-def _erased(tasks: Sequence[dict[str, Any]]) -> Erased:
-    """What the register must not hold any more, as it stood there."""
-    erased = Erased()
-    names = [name for task in tasks for share in task["parts"].values() for name in share["ids"] or ()]
-    names += [task[column] for task in tasks for column in ("subject", "label", "session")]
-    erased.add([json.dumps(name) for name in names if name is not None])
-    return erased

@@ -21,7 +21,7 @@ from analytic_cl.store import LeftoverWarning, Store, StoreError
 from analytic_cl.store.audit import Audit
 from analytic_cl.store.creation import check_days, create_directory, new_directory
 from analytic_cl.store.database import Database
-from analytic_cl.store.erasure import Erased, clean_file
+from analytic_cl.store.erasure import clean_file
 from analytic_cl.store.files import WriterLock, refuse_links
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model
@@ -64,15 +64,9 @@ class Register:
         found: dict[str, Any] | None = self.database.about("pending")
         return found
 
-    def clean(self, erased: Erased | None = None) -> None:
+    def clean(self) -> None:
         """Remove from the files what a request that is carried out asked for."""
-        if not self.database.about("cleaning"):
-            return
-        if clean_file(self.database, self.path / DATABASE, erased):
-            with self.database.transaction():
-                self.database.set_about("cleaning", False)
-            self.database.empty_log()
-        else:
+        if not clean_file(self.database):
             warn(
                 f"a reader keeps the log of {self.path / DATABASE} from being emptied: what requests asked for stays "
                 "in it until the next operation",
