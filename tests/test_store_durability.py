@@ -86,7 +86,7 @@ def test_killed_at_any_moment_the_store_opens_before_or_after_the_operation(tmp_
                 expected = [digest_of(steps[k][1] if k >= 0 else {}) for k in (done, done + 1)]
                 found = store.state_digest()
                 assert found in expected, f"after kill {kills}, within operation {done + 1}: {steps[done + 1][0]}"
-                held = store.verify(retrain=True)
+                held = store.verify(retrain=True, deep=True)
                 assert [file.name for file in (path / "snapshots").iterdir()] == [
                     store.parts.database.about("snapshot")["name"]
                 ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--head", metavar="N:HASH", help="For a store: a published head that its log must still pass through.")
 @click.option("--full", is_flag=True, help="For a store: also learn again from all of its rows, and compare.")
+@click.option("--deep", is_flag=True, help="For a store: also search its whole file for leftovers of erased rows.")
 @click.option(
     "--keys", type=click.Path(path_type=Path), metavar="FILE", help="For a certificate: from `export STORE keys`."
 )
@@ -35,6 +36,7 @@ def verify(
     target: Path,
     head: str | None,
     full: bool,
+    deep: bool,
     keys: Path | None,
     store: Path | None,
     retrain: tuple[str, str] | None,
@@ -47,27 +49,28 @@ def verify(
     TARGET is a store's directory, or the .json file of a certificate.
 
     A store: its log is unbroken, its model has the rows of its tables, every request has its entry and certificate.
-    With --full, the model is learned again from the rows and must be the same, bit for bit.
+    With --full, the model is learned again from the rows and must be the same, bit for bit. With --deep, every byte of
+    the file that no row uses must be zero.
 
     A certificate: signed by one of the keys and unaltered. With --retrain, a model is trained on FEATURES and LABELS,
     in any order, behind the quantizer that the certificate names; its state must have the certified hash. These are the
     rows that were in use after the request. With --store, the certificate must be in the store's log.
     """
-    if target.is_dir() or (head or full):
+    if target.is_dir() or (head or full or deep):
         if keys or store or retrain:
-            raise click.UsageError("--keys, --store and --retrain are for certificates; for a store there is --full")
-        _verify_store(target, head, full, as_json)
+            raise click.UsageError("--keys, --store and --retrain are for certificates, --full and --deep for stores")
+        _verify_store(target, head, full, deep, as_json)
     else:
         if not (keys or store):
             raise click.UsageError("to check a certificate, give --keys FILE or --store DIR")
         _verify_certificate(target, keys, store, retrain, string_labels, header, as_json)
 
 
-def _verify_store(path: Path, head: str | None, full: bool, as_json: bool) -> None:
+def _verify_store(path: Path, head: str | None, full: bool, deep: bool, as_json: bool) -> None:
     from analytic_cl.store import Store
 
     with Store.open(path, read_only=True) as opened:
-        found = opened.verify(head=head, retrain=full)
+        found = opened.verify(head=head, retrain=full, deep=deep)
     show(found.as_dict(), lines({**_summary(found), "result": "verified"}), as_json)
 
 
@@ -77,6 +80,7 @@ def _summary(found: Verification) -> dict[str, str]:
         "log": f"{found.entries} entries, unbroken",
         "requests": f"{found.requests} applied, each with its entry and certificate",
         "model": f"{found.rows:,} rows, as in the tables{again}",
+        **({"file": "what no row uses is zero, in all of it"} if found.searched else {}),
     }
 
 

@@ -111,9 +111,12 @@ class Database:
                 "stores of 0.1, which was never published, are not read; learn the rows into a new store"
             )
 
-    def transaction(self, kind: str = "IMMEDIATE") -> Transaction:
-        """All of the body, or nothing; "DEFERRED" for a consistent view while reading."""
-        return Transaction(self, kind)
+    def transaction(self, kind: str = "IMMEDIATE", *, flushed: bool = True) -> Transaction:
+        """All of the body, or nothing; "DEFERRED" for a consistent view while reading.
+
+        What is not `flushed` survives a kill, and a power cut once the next transaction has been committed.
+        """
+        return Transaction(self, kind, flushed)
 
     @property
     def in_transaction(self) -> bool:
@@ -211,12 +214,12 @@ class Database:
     def leftovers(self) -> list[int]:
         """Pages of the file that hold more than what they use; none where a writer that is at work sees to it."""
         with beside.opened(self.path, self._identity, "r") as file:
-            found = set(pages_with_leftovers(file))
+            found = pages_with_leftovers(file)
             for _ in range(_SETTLED):
                 if not found:
                     break
                 time.sleep(0.1)
-                found &= set(pages_with_leftovers(file))
+                found &= pages_with_leftovers(file)
         return sorted(found)
 
     def close(self) -> None:
@@ -248,14 +251,17 @@ class Transaction:
     A class, because a generator can itself be interrupted on its way in or out.
     """
 
-    def __init__(self, database: Database, kind: str) -> None:
+    def __init__(self, database: Database, kind: str, flushed: bool) -> None:
         self._db = database
         self._kind = kind
+        self._flushed = flushed
         self._guard = deferred_interrupts()
 
     def __enter__(self) -> None:
         self._guard.__enter__()
         try:
+            if not self._flushed:
+                self._db.run("PRAGMA synchronous = NORMAL")
             self._db.run(f"BEGIN {self._kind}")
         except BaseException as error:
             self._guard.__exit__()
@@ -275,6 +281,8 @@ class Transaction:
             finally:
                 if self._db.in_transaction:
                     self._db.run("ROLLBACK")
+                if not self._flushed:
+                    self._db.run("PRAGMA synchronous = FULL")
         except sqlite3.OperationalError as late:
             raise self._explained(late) from late
         finally:

@@ -73,7 +73,7 @@ def receive(
 ) -> dict[int, Result]:
     """Put requests on record, and their places; what is known of those that were answered before."""
     results: dict[int, Result] = {}
-    with database.transaction():
+    with database.transaction(flushed=False):  # a request that a power cut swallows is sent again
         for place, task in enumerate(tasks):
             try:
                 known = requests.receive(task.request, task.kind, task.content())

@@ -188,10 +188,18 @@ class StoreReading:
 
     @in_turn
     def verify(
-        self, *, head: str | None = None, certificate: Mapping[str, Any] | None = None, retrain: bool = False
+        self,
+        *,
+        head: str | None = None,
+        certificate: Mapping[str, Any] | None = None,
+        retrain: bool = False,
+        deep: bool = False,
     ) -> Verification:
-        """Check the log, the state against the rows, and a certificate; see `verification.verify`."""
-        return verify(self.parts, head, certificate, retrain)
+        """Check the log, the state against the rows, and a certificate; see `verification.verify`.
+
+        With `deep`, also that no byte of the whole file is left of what was deleted: what no row uses is zero.
+        """
+        return verify(self.parts, head, certificate, retrain, deep)
 
     @in_turn
     def public_keys(self) -> dict[str, str]:

@@ -95,9 +95,13 @@ class Store(StoreReading):
 
     @in_turn
     def snapshot(self) -> None:
-        """Write the state to disk, so that opening the store has nothing to add."""
+        """Write the state to disk, so that opening the store has nothing to add; and look through the whole file.
+
+        What is left in it of rows that were erased or moved is set to zero, though there should be nothing.
+        """
         self.parts.check_writable()
         write_snapshot(self.parts)
+        self.parts.database.empty_log(everything=True)
 
     # ---- learn
 

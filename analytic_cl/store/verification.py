@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from analytic_cl.statistics import State, empty_state
@@ -41,6 +41,8 @@ class Verification:
         Rows in the state, as many of each class as in the tables.
     retrained : bool
         Whether the state was made again from all rows, with an equal digest.
+    searched : bool
+        Whether the whole file was searched, and nothing is in it but what its tables hold.
     certificate_is_current : bool or None
         Whether the state is still the one that the given certificate describes.
     """
@@ -50,13 +52,16 @@ class Verification:
     rows: int
     retrained: bool
     certificate_is_current: bool | None = None
+    searched: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
         return asdict(self)
 
 
-def verify(parts: Parts, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool) -> Verification:
+def verify(
+    parts: Parts, head: str | None, certificate: Mapping[str, Any] | None, retrain: bool, deep: bool
+) -> Verification:
     """Check all that a store can check of itself.
 
     Parameters
@@ -67,6 +72,9 @@ def verify(parts: Parts, head: str | None, certificate: Mapping[str, Any] | None
         One of this store's certificates: its signature, and its place in the log.
     retrain : bool
         Also learn again from all rows and compare the digest.
+    deep : bool
+        Also search the whole file for bytes that are left of something that was deleted or moved: what no row uses must
+        be zero.
 
     Raises
     ------
@@ -74,7 +82,10 @@ def verify(parts: Parts, head: str | None, certificate: Mapping[str, Any] | None
         Saying what does not hold.
     """
     try:
-        return _verified(parts, head, certificate, retrain)
+        found = _verified(parts, head, certificate, retrain)
+        if deep:
+            _check_no_leftovers(parts)
+        return replace(found, searched=deep)
     except DamagedError as error:
         raise VerificationError(str(error)) from error
 
@@ -106,6 +117,15 @@ def _verified(parts: Parts, head: str | None, certificate: Mapping[str, Any] | N
             check_own_certificate(parts, certificate, public_keys)
             current = parts.keys.matches("certificate", certificate["state_after"], model.digest().encode())
     return Verification(entries, requests, model.n_rows, retrain, current)
+
+
+def _check_no_leftovers(parts: Parts) -> None:
+    left = parts.database.leftovers()
+    if left:
+        raise VerificationError(
+            f"{parts.database.path}: {len(left)} pages, such as {left[0]}, hold bytes that nothing uses any more and "
+            "that may be of erased rows: open the store to write to it, and Store.snapshot() removes them"
+        )
 
 
 def _check_retrained(parts: Parts, state: State) -> None:
