@@ -7,7 +7,7 @@ from io import FileIO
 
 import numpy as np
 import pytest
-from stores import everything
+from stores import SESSIONS, SUBJECTS, X, Y, everything
 
 from analytic_cl import NearestMeanClassifier, Store
 from analytic_cl.store import VerificationError
@@ -151,3 +151,22 @@ def test_zeroing_what_is_unused_leaves_everything_else_as_it_was(tmp_path, page_
     held = {name for (name,) in sqlite3.connect(path).execute("SELECT name FROM t")}
     left = {name for name in names if name.encode() in content}
     assert left <= held | {name for (name,) in sqlite3.connect(path).execute("SELECT name FROM u")}
+
+
+@pytest.mark.parametrize("asked", [{"sample_id": [7]}, {"subject": "patient 3"}, {"session": "ward 1"}, {"label": 2}])
+def test_no_statement_of_a_request_reads_all_of_a_table_that_grows(tmp_path, asked):
+    with Store.create(tmp_path / "store", NearestMeanClassifier()) as store:
+        store.learn(X, Y, sample_id=range(60), subject=SUBJECTS, session=SESSIONS)
+        statements = []
+        sql = store.parts.database._sql
+        sql.set_trace_callback(statements.append)
+        store.forget(**asked)
+        sql.set_trace_callback(None)
+        looked = 0
+        for statement in statements:
+            if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+                looked += 1
+                for *_, step in sql.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                    grows = step.split()[:2] in (["SCAN", name] for name in ("rows", "requests", "audit", "tombstones"))
+                    assert not grows or "LIMIT 1" in statement, f"{statement}: {step}"
+        assert looked > 20

@@ -6,6 +6,7 @@ until no connection of this process to that file is left.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ def leave(identity: Identity) -> None:
             del _connections[identity]
             for key in [key for key in _idle if key[0] == identity]:
                 for file in _idle.pop(key):
-                    file.close()
+                    os.close(file.fileno())
 
 
 @contextmanager
@@ -41,9 +42,14 @@ def opened(path: Path, identity: Identity, mode: str) -> Iterator[FileIO]:
     """The file, for somebody who is connected to it."""
     with _mutex:
         idle = _idle.setdefault((identity, mode), [])
-        file = idle.pop() if idle else FileIO(path, mode)
+        file = idle.pop() if idle else _open(path, mode)
     try:
         yield file
     finally:
         with _mutex:
             idle.append(file)
+
+
+def _open(path: Path, mode: str) -> FileIO:
+    how = (os.O_RDWR if mode == "r+" else os.O_RDONLY) | getattr(os, "O_BINARY", 0)
+    return FileIO(os.open(path, how), mode, closefd=False)  # whoever drops a connection unclosed is not told of this
