@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def plain_text(text: str) -> str:
@@ -18,6 +18,8 @@ def plain_text(text: str) -> str:
 
 def plain_texts(values: NDArray[Any]) -> NDArray[Any]:
     """An array in which every text has its one spelling; other values stay as they are."""
+    import numpy as np  # commands that only show text do without
+
     if values.dtype.kind not in "UO":
         return values
     given = values.ravel().tolist()

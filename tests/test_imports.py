@@ -40,6 +40,7 @@ ROOMS = [
     "_blas",
     "_files",
     "_integers",
+    "_interrupts",
     "_json",
     "_progress",
     "_text",

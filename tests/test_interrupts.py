@@ -12,9 +12,10 @@ import pytest
 from common import blobs
 
 from analytic_cl import LDAClassifier, Moments, use_backend
+from analytic_cl import _interrupts as interrupts
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.ledger.table import Table
-from analytic_cl.statistics import gram, interrupts
-from analytic_cl.statistics.interrupts import deferred_interrupts
+from analytic_cl.statistics import gram
 
 X, Y = blobs(300, 4, 3)
 
@@ -229,7 +230,7 @@ RANDOM_INTERRUPTS = """
 import random, signal, sys
 import numpy as np
 from analytic_cl import LDAClassifier
-from analytic_cl.statistics import interrupts
+from analytic_cl import _interrupts as interrupts
 
 random.seed(int(sys.argv[1]))
 X, y = np.random.RandomState(0).normal(size=(400, 30)), np.arange(400) % 5

@@ -115,7 +115,7 @@ INTERRUPTED = (
     + """
 import random, signal, tempfile
 from analytic_cl import LDAClassifier, Store
-from analytic_cl.statistics import interrupts
+from analytic_cl import _interrupts as interrupts
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 chance, wanted = random.Random(1), int(sys.argv[1])

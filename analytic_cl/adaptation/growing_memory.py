@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.adaptation.base import Adapted
 from analytic_cl.adaptation.integer_rows import integer_rows
 from analytic_cl.adaptation.log_posteriors import log_posteriors
@@ -20,7 +21,7 @@ from analytic_cl.heads import NearestNeighborsClassifier
 from analytic_cl.learner import Learner, keeps_all_rows
 from analytic_cl.ledger import SampleId, as_ids, as_name
 from analytic_cl.memory import LearnedRows
-from analytic_cl.statistics import deferred_interrupts, encode_labels
+from analytic_cl.statistics import encode_labels
 
 Floats = NDArray[np.float64]
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @json_option
 def status(store: Path, as_json: bool) -> None:
     """Print what a store holds, in counts."""
-    from analytic_cl.store import Store
+    from analytic_cl.store.record import StoreRecord
 
-    with Store.open(store, read_only=True) as opened:
+    with StoreRecord(store) as opened:
         found = opened.status()
     counts = ", ".join(f"{count} {state}" for state, count in found["requests"].items())
     megabytes = f"{found['size_bytes'] / 1e6:.1f} MB"
@@ -35,9 +35,9 @@ def status(store: Path, as_json: bool) -> None:
 @json_option
 def requests(store: Path, as_json: bool) -> None:
     """List all requests, oldest first: id, kind, what became of them, when."""
-    from analytic_cl.store import Store
+    from analytic_cl.store.record import StoreRecord
 
-    with Store.open(store, read_only=True) as opened:
+    with StoreRecord(store) as opened:
         found = opened.requests()
     show(found, "\n".join(visible(_request_line(request)) for request in found) or "No requests yet.", as_json)
 
@@ -106,9 +106,9 @@ def audit(store: Path, head: bool, as_json: bool) -> None:
     Entries hold times, counts and keyed hashes, nobody's name. `verify STORE --head N:HASH` later checks that the log
     still passes through a head that was published.
     """
-    from analytic_cl.store import Store
+    from analytic_cl.store.record import StoreRecord
 
-    with Store.open(store, read_only=True) as opened:
+    with StoreRecord(store) as opened:
         last, entries = opened.audit_head, [] if head else opened.audit()
     if head:
         show({"head": last}, last, as_json)

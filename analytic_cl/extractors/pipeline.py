@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._containers import local
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._locks import holding
 from analytic_cl._warnings import warn
 from analytic_cl.extractors.base import Extractor, ExtractorWarning
@@ -27,7 +28,7 @@ from analytic_cl.heads import Head, head_classes, persistence
 from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
-from analytic_cl.statistics import as_label, deferred_interrupts
+from analytic_cl.statistics import as_label
 
 _HINT = (
     " (The features were extracted again. Extractors differ in their last bits between batch sizes, devices and "

@@ -8,8 +8,8 @@ from contextvars import copy_context
 from types import GeneratorType
 from typing import Any, NamedTuple
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._progress import progress_bar
-from analytic_cl.statistics import deferred_interrupts
 
 
 class Ready(NamedTuple):

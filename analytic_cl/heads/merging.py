@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._locks import holding
 from analytic_cl.heads.prediction import Prediction
 from analytic_cl.heads.validation import check_same_names
@@ -15,7 +16,7 @@ from analytic_cl.heads.watching import Watched
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.quantizers import Quantizer, resolve_quantizer
 from analytic_cl.solvers import check_provides
-from analytic_cl.statistics import GRAM, Moments, State, deferred_interrupts
+from analytic_cl.statistics import GRAM, Moments, State
 
 _FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved", "_losses")
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike
 
 from analytic_cl._device import get_device
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._locks import holding
 from analytic_cl.heads.ahead import Ready, has_no_rows, learn_ahead
 from analytic_cl.heads.declared import declared_after
@@ -17,7 +18,7 @@ from analytic_cl.heads.prediction import Prediction
 from analytic_cl.heads.validation import declared_labels
 from analytic_cl.heads.watching import Watched
 from analytic_cl.learner import Learner
-from analytic_cl.statistics import Label, deferred_interrupts
+from analytic_cl.statistics import Label
 
 
 class Streamed(Watched, Prediction):

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._device import DeviceRows
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.learner.receipt import Receipt, ReceiptDraft
 from analytic_cl.ledger import Draft, Ledger, NotLearnedError, RowState, SampleId, Selection, Track
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.statistics import Change, State, Target, Targets, deferred_interrupts, state_from_arrays, state_kind
+from analytic_cl.statistics import Change, State, Target, Targets, state_from_arrays, state_kind
 
 Listener = Callable[[int, int, list[Change] | None], None]
 

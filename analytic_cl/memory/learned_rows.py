@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.ledger import Draft, Ledger, Positions, RowState, Table
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import (
@@ -20,7 +21,6 @@ from analytic_cl.statistics import (
     LabelledState,
     Targets,
     as_label,
-    deferred_interrupts,
     encode_labels,
     label_bytes,
 )

@@ -6,7 +6,6 @@ from analytic_cl.statistics.class_grams import ClassGrams as ClassGrams
 from analytic_cl.statistics.class_groups import ClassGroups as ClassGroups
 from analytic_cl.statistics.class_state import ClassState as ClassState
 from analytic_cl.statistics.digest import EMPTY as EMPTY
-from analytic_cl.statistics.interrupts import deferred_interrupts as deferred_interrupts
 from analytic_cl.statistics.key_counts import KeyCounts as KeyCounts
 from analytic_cl.statistics.labelled_state import LabelledState as LabelledState
 from analytic_cl.statistics.labelled_state import labels_from_array as labels_from_array

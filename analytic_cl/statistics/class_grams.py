@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_gram import impossible_planes, plane_type
@@ -17,7 +18,6 @@ from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.digest import EMPTY, plane_bytes, sized
 from analytic_cl.statistics.gram_table import GramTable, Plan
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import NEVER_LEARNED, contradiction
 from analytic_cl.statistics.labelled_state import MAX_ROWS, labels_from_array, labels_to_array
 from analytic_cl.statistics.labels import Label, encode_labels, label_bytes

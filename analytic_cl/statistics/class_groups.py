@@ -10,10 +10,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics.class_grams import ClassGrams
 from analytic_cl.statistics.digest import EMPTY, sized
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.labelled_state import LabelledState
 from analytic_cl.statistics.labels import Label, encode_labels, label_bytes
 from analytic_cl.statistics.moments import Moments

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.labelled_state import LabelledState
 from analytic_cl.statistics.labels import Label
 from analytic_cl.statistics.wide import Int64s

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
 from analytic_cl._device import DeviceRows, get_device, torch_device
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._locks import StateLock
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import Diagonal, gram_diagonal, joined, squares
 from analytic_cl.statistics.on_device import GramOnDevice
 

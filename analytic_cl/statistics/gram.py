@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from analytic_cl._config import get_backend, get_threads, native
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._numba import kernel
-from analytic_cl.statistics.interrupts import deferred_interrupts
 
 Planes = list[NDArray[np.int64]]
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._config import get_backend, get_threads
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
 from analytic_cl.quantizers import NearestKeys, Quantizer, SignKeys
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.digest import EMPTY, sized
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import NEVER_LEARNED
 from analytic_cl.statistics.labelled_state import labels_from_array, labels_to_array
 from analytic_cl.statistics.labels import encode_labels, label_bytes

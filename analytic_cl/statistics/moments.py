@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.class_sums import class_sums
 from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.digest import moments_digest
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import (
     NEVER_LEARNED,
     NOT_THE_SAME,

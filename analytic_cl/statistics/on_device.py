@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._device import DeviceRows, device_work, padded, product, pytorch, sent, torch_device
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._parallel import row_blocks
 from analytic_cl.statistics import gram
-from analytic_cl.statistics.interrupts import deferred_interrupts
 
 BLOCK_ROWS = 2**16  # in one product: 128^2 * 2^16 < 2^31
 BAND = 2048  # rows of the matrix that are made at a time; what lies left of them is left out

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from numpy.typing import NDArray
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.targets import Targets
 
 # What a state can answer, and a solver can need.

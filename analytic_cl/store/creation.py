@@ -16,9 +16,9 @@ from analytic_cl.statistics import EMPTY
 from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
+from analytic_cl.store.files import DATABASE, KEYS, SNAPSHOTS
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model, seal_text
-from analytic_cl.store.parts import DATABASE, KEYS, SNAPSHOTS
 
 SPELLING = "NFC"  # of all names: see `names`
 

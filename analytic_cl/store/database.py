@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from analytic_cl.statistics import deferred_interrupts
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.store import beside
 from analytic_cl.store.connection import check_schema, checksum_of, connect
 from analytic_cl.store.errors import DamagedError, StoreError
@@ -54,8 +54,11 @@ CREATE TABLE audit (number INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT N
 CREATE TABLE tombstones (hash TEXT PRIMARY KEY, expires TEXT) WITHOUT ROWID;
 """
 
-# Entries that tell of rows that a model labelled: looked for by every request, among ever more entries.
-_OF_MACHINES = """CREATE INDEX IF NOT EXISTS entries_of_machines ON audit (number) WHERE instr(entry, '"confidence"')"""
+# What is looked for among ever more rows: entries that tell of rows that a model labelled, and restricted rows.
+_INDEXES = (
+    """CREATE INDEX IF NOT EXISTS entries_of_machines ON audit (number) WHERE instr(entry, '"confidence"')""",
+    "CREATE INDEX IF NOT EXISTS restricted_rows ON rows (restricted) WHERE restricted <> 0",
+)
 
 
 class Database:
@@ -98,7 +101,8 @@ class Database:
                         self._sql.execute(statement)
                     self.set_about("unused", "zero")
             if not read_only:
-                self._sql.execute(_OF_MACHINES)
+                for statement in _INDEXES:
+                    self._sql.execute(statement)
             beside.enter(self._identity)
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{path} can't be opened: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from analytic_cl.statistics import deferred_interrupts
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.store.audit import entry_hash
 from analytic_cl.store.certificate import issue, state_hash
 from analytic_cl.store.database import Database

@@ -1,4 +1,4 @@
-"""A lock that a process holds while it writes, and the size of a folder."""
+"""What lies in a store's directory, its size, and a lock that a process holds while it writes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from pathlib import Path
 
 from analytic_cl.store.errors import StoreError, StoreLockedError
 from analytic_cl.store.turns import keep_from_children, let_go
+
+DATABASE, KEYS, LOCK, SNAPSHOTS = "store.sqlite", "keys.json", "writer.lock", "snapshots"
+
+_BESIDE = ("wal", "shm", "journal")  # of the database, as SQLite names them
 
 
 def size_of(folder: Path) -> int:
@@ -33,6 +37,13 @@ def refuse_links(folder: Path, files: Iterable[str], folders: Iterable[str]) -> 
             if not is_plain(mode):
                 kind = "a symbolic link" if stat.S_ISLNK(mode) else f"not a {what}"
                 raise StoreError(f"{folder / name} is {kind}: a store's {what}s lie in its own directory")
+
+
+def check_directory(path: Path) -> None:
+    """Raise StoreError unless this is a store's directory, with nothing in it that leads out of it."""
+    refuse_links(path, (DATABASE, *(f"{DATABASE}-{end}" for end in _BESIDE), KEYS, LOCK), (SNAPSHOTS,))
+    if not (path / DATABASE).is_file():
+        raise StoreError(f"{path} is not a store: there is no {DATABASE} in it")
 
 
 class WriterLock:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.ledger.ids import named
-from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.certificate import state_hash
 from analytic_cl.store.clock import now
 from analytic_cl.store.errors import AlreadyErasedError, StoreError

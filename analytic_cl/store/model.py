@@ -128,6 +128,7 @@ class Model:
     def describe(database: Database, head: Head) -> None:
         """Write down what kind of head a store holds, within a transaction."""
         database.set_about("head", parameters_text(head))
+        database.set_about("shown", repr(head))
 
     @property
     def learner(self) -> Learner:

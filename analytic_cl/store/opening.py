@@ -9,15 +9,13 @@ from analytic_cl.store.audit import Audit
 from analytic_cl.store.creation import SPELLING
 from analytic_cl.store.database import Database
 from analytic_cl.store.errors import StoreError
-from analytic_cl.store.files import WriterLock, refuse_links
+from analytic_cl.store.files import DATABASE, KEYS, LOCK, SNAPSHOTS, WriterLock, check_directory
 from analytic_cl.store.keys import Keys
-from analytic_cl.store.parts import DATABASE, KEYS, LOCK, SNAPSHOTS, Models, Parts
+from analytic_cl.store.parts import Models, Parts
 from analytic_cl.store.requests import Requests
 from analytic_cl.store.rows import Rows
 from analytic_cl.store.tombstones import Tombstones
 from analytic_cl.store.upkeep import recover, write_snapshot
-
-_BESIDE = ("wal", "shm", "journal")  # of the database, as SQLite names them
 
 
 def open_parts(path: Path, *, read_only: bool) -> Parts:
@@ -25,9 +23,7 @@ def open_parts(path: Path, *, read_only: bool) -> Parts:
 
     Raises StoreError, or StoreLockedError naming the process that writes to it.
     """
-    refuse_links(path, (DATABASE, *(f"{DATABASE}-{end}" for end in _BESIDE), KEYS, LOCK), (SNAPSHOTS,))
-    if not (path / DATABASE).is_file():
-        raise StoreError(f"{path} is not a store: there is no {DATABASE} in it")
+    check_directory(path)
     lock = database = None
     try:
         if not read_only:

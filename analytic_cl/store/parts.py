@@ -16,8 +16,6 @@ from analytic_cl.store.requests import Requests
 from analytic_cl.store.rows import Rows
 from analytic_cl.store.tombstones import Tombstones
 
-DATABASE, KEYS, LOCK, SNAPSHOTS = "store.sqlite", "keys.json", "writer.lock", "snapshots"
-
 _ATTEMPTS = 10  # of a reader to read a snapshot that a writer replaces meanwhile
 
 

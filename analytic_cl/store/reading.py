@@ -14,10 +14,10 @@ from sklearn.exceptions import NotFittedError
 from analytic_cl.heads import Head
 from analytic_cl.ledger import as_name
 from analytic_cl.store.errors import RefusedError, StoreError
-from analytic_cl.store.files import size_of
 from analytic_cl.store.opening import close_parts, open_parts
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.receipt import StoreReceipt
+from analytic_cl.store.record import status_of
 from analytic_cl.store.turns import Turns, in_turn
 from analytic_cl.store.verification import Verification, verify
 
@@ -171,20 +171,8 @@ class StoreReading:
     @in_turn
     def status(self) -> dict[str, Any]:
         """What the store holds, in counts."""
-        model = self.parts.model
-        states = [request["status"] for request in self.requests()]
-        return {
-            "path": str(self.path),
-            "head": repr(model.head),
-            "rows": model.n_rows,
-            "restricted": self.parts.rows.count(restricted=True),
-            "classes": len(model.labels()),
-            "requests": {state: states.count(state) for state in ("received", "applied", "refused")},
-            "cleaning_due": bool(self.parts.database.about("cleaning")),
-            "tombstones": int(self.parts.database.one("SELECT count(*) FROM tombstones")),
-            "audit_head": self.audit_head,
-            "size_bytes": size_of(self.path),
-        }
+        parts = self.parts
+        return status_of(self.path, parts.database, parts.requests, parts.audit)
 
     @in_turn
     def verify(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._warnings import warn
-from analytic_cl.statistics import deferred_interrupts
 from analytic_cl.store.erasure import clean_file
 from analytic_cl.store.errors import LeftoverWarning
 from analytic_cl.store.parts import Parts

@@ -22,10 +22,9 @@ from analytic_cl.store.audit import Audit
 from analytic_cl.store.creation import check_days, create_directory, new_directory
 from analytic_cl.store.database import Database
 from analytic_cl.store.erasure import clean_file
-from analytic_cl.store.files import WriterLock, refuse_links
+from analytic_cl.store.files import KEYS, LOCK, WriterLock, refuse_links
 from analytic_cl.store.keys import Keys
 from analytic_cl.store.model import Model
-from analytic_cl.store.parts import KEYS, LOCK
 from analytic_cl.store.requests import Requests
 from analytic_cl.store.tombstones import Tombstones
 
