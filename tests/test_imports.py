@@ -42,6 +42,7 @@ ROOMS = [
     "_integers",
     "_interrupts",
     "_json",
+    "_names",
     "_progress",
     "_text",
     "_warnings",

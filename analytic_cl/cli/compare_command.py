@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from analytic_cl._names import ADAPTATIONS, COMPARED_HEADS, PEERS, TEST_STREAMS, check_names, others_add_heads
 from analytic_cl._text import visible
 from analytic_cl.cli.adapted_table import show_adapted
 from analytic_cl.cli.errors import NOT_VERIFIED, Failure, StoreCommand
@@ -85,6 +86,7 @@ def compare(
     test_stream: str,
     **what: Any,
 ) -> None:
+    _check(features, tune, what["scenario"], what["heads"], what["peers"], adapt, test_stream)
     from analytic_cl.comparison.adapted_streams import check_adapted, run_adapted
     from analytic_cl.comparison.adapted_summary import adapted_summary
     from analytic_cl.comparison.engine import run
@@ -115,6 +117,26 @@ def compare(
             show_adapted(lines, adapted[0])
     if out is not None:
         _report(out, as_json)
+
+
+def _check(
+    features: str | None, tune: str | None, scenario: str, heads: str, peers: str, adapt: str, test_stream: str
+) -> None:
+    """Answer what is wrong at once: what would answer it later takes seconds to load."""
+    known = {"adaptation": (adapt, ADAPTATIONS), "peer": (peers, PEERS)}
+    if not others_add_heads():
+        known["head"] = heads, COMPARED_HEADS
+    for kind, (asked, names) in known.items():
+        check_names(asked, names, kind)
+    stream = test_stream.strip().partition(":")[0]
+    if stream not in TEST_STREAMS:
+        raise ValueError(f"unknown test stream {stream!r}: choose one of {', '.join(TEST_STREAMS)}")
+    for name in (features, None if tune == "holdout" else tune):
+        if name is not None and not any(Path(path).exists() for path in (name, name.rpartition(":")[0] or name)):
+            raise FileNotFoundError(2, "there is no such file or folder", name)
+    from analytic_cl.scenarios import parse
+
+    parse(scenario)
 
 
 def _packaged() -> Any:

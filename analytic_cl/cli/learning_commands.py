@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analytic_cl._names import STORE_HEADS, others_add_heads
 from analytic_cl._text import visible
 from analytic_cl.cli.errors import StoreCommand
 from analytic_cl.cli.output import check_can_write, header_option, json_option, lines, out_option, progress, show, tell
@@ -47,11 +48,13 @@ string_labels_option = click.option(
 
 
 class HeadName(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
-    """The name of a registered head that a store can hold; looked up when it is needed, as that imports the heads."""
+    """The name of a registered head that a store can hold; other packages' heads have to be imported for it."""
 
     name = "head"
 
     def names(self) -> list[str]:
+        if not others_add_heads():
+            return list(STORE_HEADS)
         from analytic_cl.heads import head_entries
 
         return [entry.name for entry in head_entries().values() if entry.store]

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._names import TEST_STREAMS
 from analytic_cl.scenarios import correlated, gradual_shift, label_shift
 
 BATCH = 200  # rows, as in `scenarios.label_shift`
 _CONCENTRATION = 0.1
 _SHIFTED = {"label-shift": label_shift, "gradual-shift": gradual_shift}
-_NAMES = (*_SHIFTED, "correlated", "unshifted")
+
 
 Rows = NDArray[np.int64]
 
@@ -52,8 +53,8 @@ def parse_batches(text: str) -> BatchStream:
     Raises ValueError for other names, with those that are known, and for other numbers.
     """
     name, colon, number = text.strip().partition(":")
-    if name not in _NAMES:
-        raise ValueError(f"unknown test stream {name!r}: choose one of {', '.join(_NAMES)}")
+    if name not in TEST_STREAMS:
+        raise ValueError(f"unknown test stream {name!r}: choose one of {', '.join(TEST_STREAMS)}")
     if name == "unshifted":
         if colon:
             raise ValueError(f"{text!r}: unshifted has no number")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal, Protocol, TypeVar
 
+from analytic_cl._names import check_names
 from analytic_cl.heads import head_entries
 
 Way = Literal["state", "partial_fit", "replay", "joint"]
@@ -70,14 +71,11 @@ def choose(names: str | Iterable[str], known: dict[str, _Chosen], what: str) -> 
 
     Raises ValueError for unknown names, with those that are known.
     """
-    asked = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    asked = check_names(names, known, what)
     if asked == ["all"]:
         return list(known.values())
     if asked == ["default"]:
         return [method for method in known.values() if method.default]
     if asked in (["none"], []):
         return []
-    unknown = [name for name in asked if name not in known]
-    if unknown:
-        raise ValueError(f"unknown {what} {unknown[0]!r}: choose from {', '.join(known)}, or all or none")
     return [known[name] for name in dict.fromkeys(asked)]

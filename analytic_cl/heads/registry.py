@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from analytic_cl._names import HEADS_GROUP as GROUP
 from analytic_cl._warnings import warn
 from analytic_cl.heads.auto import AutoClassifier
 from analytic_cl.heads.base import Head
@@ -25,7 +26,6 @@ from analytic_cl.heads.rls import RLSClassifier
 from analytic_cl.heads.semantic_ridge import SemanticRidgeClassifier
 from analytic_cl.quantizers import FixedPoint, RandomProjection
 
-GROUP = "analytic_cl.heads"
 COMPONENTS = 5000  # random features of the projected heads
 
 
