@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
 
 from analytic_cl._integers import as_integer
 from analytic_cl.scenarios.session import generator
@@ -75,6 +74,8 @@ def _noise(x: Floats, level: float, random: np.random.Generator) -> Floats:
 
 def _blur(x: Floats, level: float, random: np.random.Generator) -> Floats:
     sigma = (0, 2.5 * level, 2.5 * level, *[0] * (x.ndim - 3))
+    from scipy.ndimage import gaussian_filter  # slow to load, and other scenarios do without
+
     return np.asarray(gaussian_filter(x, sigma))
 
 
