@@ -20,11 +20,13 @@ TESTS ?= tests analytic_cl
 test-oldest: .venv-oldest/ready
 	ANALYTIC_CL_EXPECT_BACKEND=native .venv-oldest/bin/python -m pytest -n auto -W ignore::DeprecationWarning $(TESTS)
 
-# Long: 300 kills and 600 interrupts of a process that writes to a store, 200 damages of every file that is read, 1,000
-# rounds of eight threads in one store, and a million updates of recursive weights.
+# Long: 300 kills and 600 interrupts of a process that writes to a store, 10,000 erasures with the whole file searched after
+# each, 200 damages of every file that is read, 1,000 rounds of eight threads in one store, and a million updates of recursive
+# weights.
 soak: .venv/ready-test
 	ANALYTIC_CL_UPDATES=1000000 $(BIN)/python -m pytest tests/test_recursive.py -k many_mixed_updates
 	ANALYTIC_CL_ATTACKS=200 $(BIN)/python -m pytest tests/test_attack_*.py -n auto
+	ANALYTIC_CL_ERASURES=10000 $(BIN)/python -m pytest tests/test_store_unused.py -n auto
 	ANALYTIC_CL_KILLS=300 $(BIN)/python -m pytest tests/test_store_durability.py tests/test_partitioned_kills.py -n auto
 	ANALYTIC_CL_THREAD_ROUNDS=1000 $(BIN)/python -m pytest tests/test_store_threads.py -k eight_threads
 

@@ -86,7 +86,13 @@ CLAIMS = [
         "store: requests for one of 100,000 rows, 384 features",
         "one request",
         "training again",
-        "write the state, 1 MB, and flush it to disk, twice",
+        "write the state, 1 MB, and flush to disk, seven times",
+    ),
+    (
+        "store: one request for one row of 128 features",
+        "one of 1,000,000",
+        "training on 100,000",
+        "write the state, 0.2 MB, and flush to disk, seven times",
     ),
     (
         "1,280,000 x 768 rows in chunks, 1,000 classes: state and LDA weights",

@@ -381,8 +381,9 @@ def test_a_reader_of_the_record_in_the_way_of_an_erasure_is_told_of_and_the_next
     reader = sqlite3.connect(store.path / "whole.sqlite", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM about").fetchone()
-    with pytest.warns(LeftoverWarning):
+    with pytest.warns(LeftoverWarning) as told:
         store.forget(sample_id=["visit 7"])
+    assert told[0].filename == __file__  # the line that asked, though another thread did it
     reader.execute("ROLLBACK")
     reader.close()
     store.status()

@@ -9,6 +9,7 @@ from contextvars import copy_context
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from analytic_cl._warnings import warned_here
 from analytic_cl.store.turns import Turns
 
 S = TypeVar("S", bound="StandsInLine")
@@ -34,7 +35,9 @@ class Line:
         if self._ended or threading.get_ident() == self._serving:
             return work()
         self._turns.mine()
-        result: R = self._thread.submit(copy_context().run, self._serve, work).result()
+        with warned_here():
+            context = copy_context()
+        result: R = self._thread.submit(context.run, self._serve, work).result()
         return result
 
     def _serve(self, work: Callable[[], R]) -> R:
