@@ -12,10 +12,9 @@ from pathlib import Path
 from types import FrameType
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
+_CONTEXTLIB = contextmanager.__code__.co_filename
 
-_asked: ContextVar[FrameType] = ContextVar(
-    "analytic_cl_asked"
-)  # where a call came from that another thread carries out
+_asked: ContextVar[FrameType] = ContextVar("analytic_cl_asked")  # who called for what another thread carries out
 
 
 def warn(message: str, category: type[Warning]) -> None:
