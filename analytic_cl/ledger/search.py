@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import named
 from analytic_cl.ledger.records import Records
-from analytic_cl.ledger.row_index import Positions
+from analytic_cl.ledger.selection import Selection, Times, totals
 from analytic_cl.ledger.table import Table
 from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Target, Targets
 
+_ALL = 2**62
 _HINTS = 10  # rows that a refusal looks for under other labels
 
 
@@ -22,38 +23,50 @@ class NotLearnedError(ValueError):
     """Rows or ids that a request names were never learned, or are already forgotten."""
 
 
-def find_rows(records: Records, rows: NDArray[Any], targets: Targets) -> tuple[Positions, Positions, int]:
-    """Positions of the rows among the kept and the hashed ones, and how many must be among the untracked ones."""
+def find_rows(records: Records, rows: NDArray[Any], targets: Targets, weights: Times | None = None) -> Selection:
+    """The entries of the rows, each row as often as its weight says."""
     wanted = row_digests(rows, targets, records.keys[0])
-    _, first, group_of, count = np.unique(wanted, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    _, first, group_of = np.unique(wanted, axis=0, return_index=True, return_inverse=True)
     group_of = group_of.ravel()
+    count = totals(group_of, first.size, weights)
     distinct = Targets(targets.values, targets.codes[first])
-    taken: list[tuple[Table, int]] = []
+    taken: list[tuple[Table, int, int]] = []
     unmatched: list[int] = []
+    n_unmatched = 0
     for group, found in enumerate(records.entries(rows[first], distinct, wanted[first])):
         need = int(count[group])
-        anonymous = [(table, at) for table, hits in found for at in hits[~table.is_named[hits]][:need].tolist()][:need]
-        taken += anonymous
-        need -= len(anonymous)
+        for table, hits in found:
+            for at, n in table.take(hits[~table.is_named[hits]], need):
+                taken.append((table, at, n))
+                need -= n
         if not need:
             continue
-        owned = [(table, at) for table, hits in found for at in hits[table.is_named[hits]].tolist()]
+        owned = [(table, at, n) for table, hits in found for at, n in table.take(hits[table.is_named[hits]], _ALL)]
+        n_owned = sum(n for *_, n in owned)
         members = np.flatnonzero(group_of == group)
-        if len(owned) > need or (owned and records.untracked):
-            ids = [name for table, at in owned if (name := table.ids[at]) is not None]
+        if n_owned > need or (owned and records.untracked):
+            ids = [name for table, at, _ in owned if (name := table.ids[at]) is not None]
             raise ValueError(
                 f"{rows_named(members)} of X {'was' if members.size == 1 else 'were'} learned under the sample ids "
                 f"{named(ids)}, and the rows alone don't say which is meant: forget by sample_id"
             )
         taken += owned
-        unmatched += members[members.size - (need - len(owned)) :].tolist()
-    if len(unmatched) > records.untracked:
+        need -= n_owned
+        n_unmatched += need
+        so_far = np.cumsum(np.ones(members.size) if weights is None else weights[members])
+        unmatched += members[so_far > count[group] - need].tolist()
+    if n_unmatched > records.untracked:
         raise NotLearnedError(_explained(records, rows, targets, sorted(unmatched)))
-    kept, hashed = (
-        np.array([at for owner, at in taken if owner is table], dtype=np.int64)
-        for table in (records.kept, records.hashed)
-    )
-    return kept, hashed, len(unmatched)
+    kept, kept_times = _of_table(records.kept, taken)
+    hashed, hashed_times = _of_table(records.hashed, taken)
+    return Selection(kept, hashed, n_unmatched, kept_times, hashed_times)
+
+
+def _of_table(table: Table, taken: list[tuple[Table, int, int]]) -> tuple[NDArray[np.int64], Times | None]:
+    positions = np.array([at for owner, at, _ in taken if owner is table], dtype=np.int64)
+    if table.times is None:
+        return positions, None
+    return positions, np.array([n for owner, _, n in taken if owner is table], dtype=np.int64)
 
 
 def _explained(records: Records, rows: NDArray[Any], targets: Targets, missing: list[int]) -> str:
