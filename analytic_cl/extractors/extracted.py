@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from analytic_cl.extractors.base import Extractor
+from analytic_cl.heads.weights import as_weights
+from analytic_cl.ledger import SampleId
 
 
 class Extracted(NamedTuple):
@@ -17,6 +19,19 @@ class Extracted(NamedTuple):
     variant: str = ""
     keys: list[bytes] | None = None
     fresh: dict[bytes, NDArray[Any]] | None = None
+
+
+def cacheable(
+    run: Extracted, ids: list[SampleId] | None, sample_weight: Any
+) -> tuple[Extracted, list[SampleId] | None]:
+    """What of a call a cache may keep: inputs of weight 0 are not learned, and so could never be erased."""
+    weights = as_weights(sample_weight, len(run.features))
+    if weights is None or run.keys is None:
+        return run, ids
+    learned = [at for at, weight in enumerate(weights.tolist()) if weight]
+    keys = [run.keys[at] for at in learned]
+    fresh = {key: row for key, row in (run.fresh or {}).items() if key in set(keys)}
+    return run._replace(keys=keys, fresh=fresh), None if ids is None else [ids[at] for at in learned]
 
 
 def width_of(X: Any) -> int | None:

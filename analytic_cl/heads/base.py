@@ -197,13 +197,12 @@ class Head(Streamed, Merging):
             rows = self.quantizer_.quantise(X)
             ids = None if sample_id is None else as_ids(sample_id, len(rows))
             weights = as_weights(sample_weight, len(rows))
-            if weights is not None:
-                rows, targets, weights = without_zeros(rows, targets, weights)
-            check_known(self._labelled, targets)
+            meant = (rows, targets, None) if weights is None else without_zeros(rows, targets, weights)
+            check_known(self._labelled, meant[1])
             found = learner.find(rows, targets, ids, weights)
             if ids is not None:
-                weights = learner.ledger.weights_of(ids)
-            receipt = learner.forget(found, rows, targets, weights, dry_run=dry_run, digests=digests)
+                meant = (rows, targets, learner.ledger.weights_of(ids))
+            receipt = learner.forget(found, *meant, dry_run=dry_run, digests=digests)
         self._has_forgotten(dry_run)
         return receipt
 

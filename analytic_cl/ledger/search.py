@@ -53,8 +53,8 @@ def find_rows(records: Records, rows: NDArray[Any], targets: Targets, weights: T
         taken += owned
         need -= n_owned
         n_unmatched += need
-        so_far = np.cumsum(np.ones(members.size) if weights is None else weights[members])
-        unmatched += members[so_far > count[group] - need].tolist()
+        often = np.ones(members.size, dtype=np.int64) if weights is None else weights[members]
+        unmatched += members[(often > 0) & (np.cumsum(often) > count[group] - need)].tolist()
     if n_unmatched > records.untracked:
         raise NotLearnedError(_explained(records, rows, targets, sorted(unmatched)))
     kept, kept_times = _of_table(records.kept, taken)
