@@ -10,6 +10,11 @@ from analytic_cl.extractors.base import Extractor
 from analytic_cl.heads.weights import as_weights
 from analytic_cl.ledger import SampleId
 
+EXTRACTED_AGAIN = (
+    " (The features were extracted again. Extractors differ in their last bits between batch sizes, devices and "
+    "versions, and may then give other integers than the learned ones: forget by sample_id, or learn with a cache.)"
+)
+
 
 class Extracted(NamedTuple):
     """Features of a call's inputs; with a cache also the inputs' content keys, and the features that it lacks."""
@@ -30,7 +35,7 @@ def cacheable(
         return run, ids
     learned = [at for at, weight in enumerate(weights.tolist()) if weight]
     keys = [run.keys[at] for at in learned]
-    fresh = {key: row for key, row in (run.fresh or {}).items() if key in set(keys)}
+    fresh = {key: run.fresh[key] for key in dict.fromkeys(keys) if run.fresh and key in run.fresh}
     return run._replace(keys=keys, fresh=fresh), None if ids is None else [ids[at] for at in learned]
 
 

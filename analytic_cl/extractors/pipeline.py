@@ -21,7 +21,7 @@ from analytic_cl.extractors.base import Extractor, ExtractorWarning
 from analytic_cl.extractors.batches import as_inputs, check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
-from analytic_cl.extractors.extracted import Extracted, cacheable, source_of, width_of
+from analytic_cl.extractors.extracted import EXTRACTED_AGAIN, Extracted, cacheable, source_of, width_of
 from analytic_cl.extractors.resolve import as_extractor
 from analytic_cl.extractors.streaming import StreamedPipeline
 from analytic_cl.heads import Head, head_classes, persistence
@@ -29,12 +29,6 @@ from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
 from analytic_cl.statistics import as_label, deferred_interrupts
-
-_HINT = (
-    " (The features were extracted again. Extractors differ in their last bits between batch sizes, devices and "
-    "versions, and may then give other integers than the learned ones: forget by sample_id, or learn with a cache.)"
-)
-
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -197,7 +191,7 @@ class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: i
         except NotLearnedError as error:
             if run is None:
                 raise
-            raise NotLearnedError(f"{error}{_HINT}") from None
+            raise NotLearnedError(f"{error}{EXTRACTED_AGAIN}") from None
         return receipt
 
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:

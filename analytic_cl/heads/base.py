@@ -197,7 +197,7 @@ class Head(Streamed, Merging):
             rows = self.quantizer_.quantise(X)
             ids = None if sample_id is None else as_ids(sample_id, len(rows))
             weights = as_weights(sample_weight, len(rows))
-            meant = (rows, targets, None) if weights is None else without_zeros(rows, targets, weights)
+            meant = without_zeros(rows, targets, weights)
             check_known(self._labelled, meant[1])
             found = learner.find(rows, targets, ids, weights)
             if ids is not None:

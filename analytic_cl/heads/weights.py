@@ -37,15 +37,21 @@ def with_weights(new: Encoded, weights: Int64s | None) -> Encoded:
     """Encoded rows with their weights, without those that count 0 times."""
     if weights is None or weights.all():
         return new._replace(weights=weights)
-    rows, targets, kept = without_zeros(np.asarray(new.rows), new.targets, weights)
+    rows, targets, left = without_zeros(np.asarray(new.rows), new.targets, weights)
     ids = None if new.ids is None else [name for name, weight in zip(new.ids, weights, strict=True) if weight]
-    return new._replace(rows=rows, targets=targets, ids=ids, weights=None if (kept == 1).all() else kept)
+    return new._replace(rows=rows, targets=targets, ids=ids, weights=left)
 
 
-def without_zeros(rows: NDArray[Any], targets: Targets, weights: Int64s) -> tuple[NDArray[Any], Targets, Int64s]:
-    """Rows, targets and weights of the rows that count."""
+def without_zeros(
+    rows: NDArray[Any], targets: Targets, weights: Int64s | None
+) -> tuple[NDArray[Any], Targets, Int64s | None]:
+    """Rows, targets and weights of the rows that count; no weights where they are 1."""
+    if weights is None:
+        return rows, targets, None
     counts = weights > 0
-    return rows[counts], Targets(targets.values, targets.codes[counts]).used(), weights[counts]
+    left = weights[counts]
+    some = Targets(targets.values, targets.codes[counts]).used()
+    return rows[counts], some, None if (left == 1).all() else left
 
 
 def _numbers(sample_weight: Any) -> NDArray[Any]:
