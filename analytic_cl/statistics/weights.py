@@ -66,12 +66,18 @@ class WeightedRows:
     def _summed(self, state: State, weights: Int64s) -> State:
         for bit in range(int(weights.max()).bit_length() - 1, -1, -1):
             if state.n_rows:
-                state.double()
+                self._double(state)
             chosen = np.flatnonzero((weights >> bit) & 1)
             if chosen.size:
                 part = Targets(self._targets.values, self._targets.codes[chosen]).used()
                 state.add(self._rows[chosen], part, from_quantizer=True)
         return state
+
+    def _double(self, state: State) -> None:
+        try:
+            state.double()
+        except ValueError as error:  # for want of room
+            raise ValueError(f"weights of sum {self.n_rows} are too large: {error}") from error
 
     def check_learnable(self, state: State) -> None:
         """As `State.check_learnable`."""
