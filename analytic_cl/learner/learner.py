@@ -47,8 +47,9 @@ class Learner:
         As given: to be read. Changes go through the methods.
     listeners : list of callables
         Each is called with the state's revision before, its revision after, and a list of `Change`, once a change is
-        made; with None where the rows are not known: after a merge, and for a class that was dropped without its rows.
-        A listener must not raise. For caches that follow the state; they are copied and pickled with the learner.
+        made; with None where the rows are not known: after a merge, for a class that was dropped without its rows, and
+        where weights stand for thousands of rows. A listener must not raise. For caches that follow the state; they are
+        copied and pickled with the learner.
 
     Notes
     -----
