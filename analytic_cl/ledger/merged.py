@@ -51,18 +51,13 @@ def _found(records: Records, other: Records, mine: Table, theirs: Table) -> tupl
     distinct, place = np.unique(digests, axis=0, return_inverse=True)
     counts = totals(place.ravel(), len(distinct), theirs.times_of(rest))
     hits = records.hits(mine, distinct) if len(distinct) else []
-    taken = [
-        each
-        for found, need in zip(hits, counts.tolist(), strict=True)
-        for each in mine.take(found[~mine.is_named[found]], need)
-    ]
-    missing = int(counts.sum()) - sum(n for _, n in taken)
+    anonymous, times, _ = mine.first(hits, np.arange(len(hits)), counts)
+    missing = int(counts.sum() - times.sum())
     if missing:
         raise NotLearnedError(
             f"{missing} rows that the other model learned without an id are not on record here, or not so often: they "
             f"were not merged, or are forgotten already; {_UNCHANGED}"
         )
-    anonymous, times = np.array(taken, dtype=np.int64).reshape(-1, 2).T
     of_names = mine.times_of(by_name)
     return np.concatenate([by_name, anonymous]), None if of_names is None else np.concatenate([of_names, times])
 

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from analytic_cl._arrays import writable
 from analytic_cl.ledger.ids import SampleId
 from analytic_cl.ledger.row_index import Positions, RowIndex
-from analytic_cl.ledger.selection import Times
+from analytic_cl.ledger.selection import NOWHERE, Times
+
+_COLUMNS = ("payload", "codes", "keys", "alive", "is_named")
+_WEIGHTED = (*_COLUMNS, "times")
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,7 @@ class Table:
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        weighted = () if self.times is None else ("times",)
-        return ("payload", "codes", "keys", "alive", "is_named", *weighted)
+        return _COLUMNS if self.times is None else _WEIGHTED
 
     def reserve(self, entries: Entries) -> None:
         """Take the memory that `append` of these entries needs; a first batch of rows is adopted, not copied."""
@@ -155,17 +157,22 @@ class Table:
         """As `times_of`, with ones in place of None."""
         return np.ones(positions.size, dtype=np.int64) if self.times is None else self.times[positions]
 
-    def take(self, positions: Positions, most: int) -> list[tuple[int, int]]:
-        """The first of these entries that stand for so many rows, or all: position, and rows of it that are taken."""
-        if self.times is None:
-            return [(at, 1) for at in positions[:most].tolist()]
-        taken = []
-        for at, times in zip(positions.tolist(), self.times[positions].tolist(), strict=True):
-            if most <= 0:
-                break
-            taken.append((at, min(times, most)))
-            most -= times
-        return taken
+    def first(
+        self, hits: list[Positions], places: NDArray[np.intp], wanted: NDArray[np.int64]
+    ) -> tuple[Positions, Times, NDArray[np.intp]]:
+        """Of the entries at each place, sorted, those without an id that stand for as many rows as are wanted there, or
+        all: positions, rows of each that are taken, and places.
+        """
+        place = np.repeat(places, [found.size for found in hits])
+        found = np.concatenate([NOWHERE, *hits])
+        free = ~self.is_named[found]
+        found, place = found[free], place[free]
+        times = self.rows_at(found)
+        so_far = np.cumsum(times) - times
+        begins = np.diff(place, prepend=-1) > 0
+        taken = np.clip(wanted[place] - (so_far - so_far[begins][np.cumsum(begins) - 1]), 0, times)
+        some = taken > 0
+        return found[some], taken[some], place[some]
 
     def erase(self, positions: Positions, times: Times | None = None) -> None:
         """Take rows from these entries, which must be alive, and overwrite those that have none left."""
