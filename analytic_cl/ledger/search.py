@@ -11,7 +11,7 @@ from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import named
 from analytic_cl.ledger.records import Hits, Records
 from analytic_cl.ledger.row_index import Positions
-from analytic_cl.ledger.selection import Selection, Times, totals
+from analytic_cl.ledger.selection import NOWHERE, Selection, Times, totals
 from analytic_cl.ledger.table import Table
 from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Target, Targets
@@ -34,7 +34,8 @@ def find_rows(records: Records, rows: NDArray[Any], targets: Targets, weights: T
     taken, left = {}, count.copy()
     for table in (records.kept, records.hashed):
         taken[table] = positions, times, places = _anonymous(table, entries, left)
-        left -= totals(places, len(left), times)
+        if places.size:
+            left -= totals(places, len(left), times)
     unmatched: list[int] = []
     for group in np.flatnonzero(left).tolist():
         owned = [(table, hits[table.is_named[hits]]) for table, hits in entries[group]]
@@ -66,6 +67,8 @@ def _anonymous(
 ) -> tuple[Positions, Times, NDArray[np.intp]]:
     """Entries of a table without an id that make up as many rows of each group as are wanted, if there are so many."""
     of_table = [(group, hits) for group, found in enumerate(entries) for owner, hits in found if owner is table]
+    if not of_table:
+        return NOWHERE, NOWHERE, NOWHERE
     return table.first(
         [hits for _, hits in of_table], np.array([group for group, _ in of_table], dtype=np.intp), wanted
     )
