@@ -226,6 +226,20 @@ def check_backends_give_the_same_bits(head: Head, X: ArrayLike, y: ArrayLike, se
         _same(learned, expected)
 
 
+def check_weights_equal_repeated_rows(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+    """Weighted rows leave the state of repeated rows, those of weight 0 nothing; they are forgotten one at a time."""
+    case = _case(head, X, y, seed)
+    weights = case.random.permutation(np.arange(len(case.X)) % 5)
+    weighted = clone(head).fit(case.X, case.y, sample_weight=weights)
+    _same(weighted, clone(head).fit(case.X.repeat(weights, axis=0), case.y.repeat(weights)))
+    several = weights > 1
+    assert weighted.forget(case.X[several], case.y[several]).removed == several.sum()
+    weights = weights - several
+    _same(weighted, clone(head).fit(case.X.repeat(weights, axis=0), case.y.repeat(weights)))
+    weighted.forget(case.X, case.y, sample_weight=weights)
+    assert weighted.state_digest() == EMPTY, "rows were forgotten as often as they were learned, and some are left"
+
+
 ALL_CHECKS: tuple[Check, ...] = (
     check_fit_equals_partial_fit,
     check_class_growth_equals_joint,
@@ -239,6 +253,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     check_dry_run_changes_nothing,
     check_save_and_load_is_identity,
     check_backends_give_the_same_bits,
+    check_weights_equal_repeated_rows,
 )
 
 OF_ANY_ORDER: tuple[Check, ...] = (check_fit_equals_partial_fit, check_class_growth_equals_joint)

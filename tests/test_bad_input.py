@@ -20,6 +20,33 @@ def spoiled(value, row=7):
     return bad
 
 
+def weights(value, row=7):
+    return [*range(row), value, *range(row + 1, 20)]
+
+
+WEIGHTS = {
+    "negative": (weights(-1), "negative numbers in row 7"),
+    "NaN": (weights(np.nan), "NaN or infinity in row 7"),
+    "infinity": (weights(np.inf), "NaN or infinity in row 7"),
+    "fraction": (weights(0.5), r"fractions in row 7: weights count rows.*np.rint\(1000 \* w\)"),
+    "missing": (weights(None), "missing. in row 7"),
+    "missing in a column": (pd.Series(weights(None), dtype="Int64"), "missing. in row 7"),
+    "masked": (np.ma.masked_equal(np.arange(20), 7), "masked. in row 7"),
+    "too large": (weights(2**48 + 1), r"above 2\*\*48 in row 7"),
+    "beyond 64 bits": (weights(2**80), r"above 2\*\*48 in row 7"),
+    "too large in all": (np.full(20, 2**47), r"a sum above 2\*\*48"),
+    "all zero": (np.zeros(20), "at least one non-zero number"),
+    "too few": (np.ones(19), "20 rows but 19 values of sample_weight"),
+    "one number": (2, "one number a row, got an array of shape .."),
+    "two columns": (np.ones((20, 2)), "one number a row, got an array of shape .20, 2."),
+    "a frame": (pd.DataFrame({"a": np.ones(20), "b": 1}), "one column or a list"),
+    "ragged": ([[1, 2], *range(19)], "not lists of several lengths"),
+    "text": (["1"] * 20, "must be numbers"),
+    "complex": (np.ones(20) + 1j, "must be numbers"),
+    "dates": (np.zeros(20, "M8[D]"), "must be numbers"),
+}
+
+
 LEARNING = {
     "NaN": (dict(X=spoiled(np.nan), y=Y), ValueError, "contains NaN in row 7"),
     "infinity": (dict(X=spoiled(np.inf), y=Y), ValueError, "contains infinity in row 7"),
@@ -48,6 +75,10 @@ LEARNING = {
     "ids already learned": (dict(X=X[:2], y=Y[:2], sample_id=["new", "id-3"]), ValueError, "already learned: 'id-3'"),
     "ids in place of classes": (dict(X=X, y=Y, sample_id=b"x" * 20), ValueError, "got bytes"),
     "no ids at all": (dict(X=X, y=Y, sample_id=[]), ValueError, "20 rows but 0 sample ids"),
+    "NaN in a row without weight": (dict(X=spoiled(np.nan), y=Y, sample_weight=weights(0)), ValueError, "NaN in row 7"),
+    **{
+        f"weights: {name}": (dict(X=X, y=Y, sample_weight=w), ValueError, words) for name, (w, words) in WEIGHTS.items()
+    },
 }
 
 PARTIAL = {
@@ -84,6 +115,15 @@ FORGETTING = {
     ),
     "y without X": (dict(y=Y, sample_id=IDS), ValueError, "needs X and y together"),
     "X without y beside ids": (dict(X=X, sample_id=IDS), ValueError, "needs X and y together"),
+    **{
+        f"weights: {name}": (dict(X=X, y=Y, sample_weight=w), ValueError, words) for name, (w, words) in WEIGHTS.items()
+    },
+    "weights of ids": (dict(sample_id=IDS, sample_weight=np.ones(20)), ValueError, "goes with all its weight"),
+    "a row more often than it was learned": (
+        dict(X=X, y=Y, sample_weight=weights(3)),
+        ValueError,
+        "rows 2, 3, 4.*not learned so often",
+    ),
     "too few ids for the rows": (dict(X=X[:2], y=Y[:2], sample_id=["id-1"]), ValueError, "2 rows but 1 sample ids"),
 }
 

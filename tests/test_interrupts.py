@@ -56,6 +56,7 @@ def run_out_of_memory():
 
 OPERATIONS = {
     "partial_fit": lambda head: head.partial_fit(X[150:], Y[150:]),
+    "partial_fit with weights": lambda head: head.partial_fit(X[150:], Y[150:], sample_weight=np.arange(150) + 1),
     "forget": lambda head: head.forget(X[:150], Y[:150]),
     "forget by id": lambda head: head.forget(sample_id=range(100)),
     "rectify": lambda head: head.rectify(X[200:] + 1, Y[200:], sample_id=range(100)),
@@ -239,6 +240,7 @@ def fresh():
 other = LDAClassifier().fit(X[200:], y[200:])
 steps = {
     "learn": lambda head: head.partial_fit(X[200:], y[200:]),
+    "learn with weights": lambda head: head.partial_fit(X[200:], y[200:], sample_weight=np.arange(200) + 1),
     "forget": lambda head: head.forget(sample_id=range(0, 200, 2)),
     "rectify": lambda head: head.rectify(X[200:300], y[200:300], sample_id=range(100)),
     "merge": lambda head: head.merge(other),

@@ -37,12 +37,16 @@ STATES_OF_THEIR_OWN = (
     FeTrILClassifier,
 )
 
+HEADS_OF_ROWS = (analytic_cl.NearestNeighborsClassifier, analytic_cl.AutoClassifier)
+
 POOL, LABELS = blobs(30, 4, 5, seed=7)
 POOL = np.concatenate([POOL, POOL[:10]])  # identical rows of different people are normal
 NAMES = np.array(["ant", "bee", "cat", "dog", "elk"])
 LABELS = NAMES[np.concatenate([LABELS, LABELS[:10]])]
 
 picks = st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=10)
+light = st.sampled_from([1, 1, 0, 2, 3])
+weights = st.tuples(st.sampled_from([1, 1, 1, 2, 150]), *[light] * 9)  # 150 takes another way than repetition
 some = st.integers(0, 2**30)
 
 
@@ -64,14 +68,15 @@ class Life(RuleBasedStateMachine):
         self.next_id += n
         return [f"person {i}" if i % 2 else i for i in range(self.next_id - n, self.next_id)]
 
-    def learn_into(self, head, rows, with_ids):
+    def learn_into(self, head, rows, with_ids, weights=None):
         if with_ids and self.template.track != "none":
             ids = self.new_ids(len(rows))
-            head.partial_fit(POOL[rows], LABELS[rows].tolist(), sample_id=ids)
+            head.partial_fit(POOL[rows], LABELS[rows].tolist(), sample_id=ids, sample_weight=weights)
         else:
             ids = [None] * len(rows)
-            head.partial_fit(POOL[rows], LABELS[rows])
-        return [(row % 30, str(LABELS[row]), name) for row, name in zip(rows, ids, strict=True)]
+            head.partial_fit(POOL[rows], LABELS[rows], sample_weight=weights)
+        entries = [(row % 30, str(LABELS[row]), name) for row, name in zip(rows, ids, strict=True)]
+        return entries if weights is None else [e for e, w in zip(entries, weights, strict=True) for _ in range(w)]
 
     def chosen(self, entries, seed, most=6):
         order = np.random.RandomState(seed).permutation(len(entries))[: 1 + seed % most]
@@ -84,10 +89,22 @@ class Life(RuleBasedStateMachine):
     def learn(self, rows, with_ids):
         self.came(self.learn_into(self.head, rows, with_ids))
 
-    @rule(rows=picks, with_ids=st.booleans())
-    def merge(self, rows, with_ids):
+    @rule(rows=picks, with_ids=st.booleans(), weights=weights)
+    def learn_with_weights(self, rows, with_ids, weights):
+        with_ids = with_ids and not self.is_its_rows()
+        self.came(self.learn_into(self.head, rows, with_ids, self.weights_of(rows, weights)))
+
+    def is_its_rows(self):
+        return isinstance(self.template, HEADS_OF_ROWS)
+
+    def weights_of(self, rows, weights):
+        return np.minimum(weights[: len(rows)], 3 if self.is_its_rows() else 150)
+
+    @rule(rows=picks, with_ids=st.booleans(), weights=weights)
+    def merge(self, rows, with_ids, weights):
         other = clone(self.template)
-        entries = self.learn_into(other, rows, with_ids)
+        weighted = None if with_ids and self.is_its_rows() else self.weights_of(rows, weights)
+        entries = self.learn_into(other, rows, with_ids, weighted)
         assert self.head.merge(other) is self.head
         self.came(entries)
         self.merged.append((other, entries, self.dropped))
@@ -118,27 +135,38 @@ class Life(RuleBasedStateMachine):
     @rule(seed=some)
     def forget_by_rows(self, seed):
         gone = self.chosen([entry for entry in self.held if entry[2] is None], seed)
-        receipt = self.head.forget(POOL[[row for row, *_ in gone]], [label for _, label, _ in gone])
+        if seed % 2:
+            receipt = self.head.forget(POOL[[row for row, *_ in gone]], [label for _, label, _ in gone])
+        else:
+            often = Counter(gone)
+            rows, labels, _ = zip(*often, strict=True)
+            receipt = self.head.forget(POOL[list(rows)], labels, sample_weight=list(often.values()))
         assert receipt.removed == len(gone)
         self.drop(gone)
 
     @precondition(lambda self: any(name is not None for *_, name in self.held))
     @rule(seed=some)
     def forget_by_id(self, seed):
-        gone = self.chosen([entry for entry in self.held if entry[2] is not None], seed)
-        rows, labels, names = zip(*gone, strict=True)
+        rows, labels, names = zip(*self.owned(seed), strict=True)
         proof = {} if self.keeps_rows() else {"X": POOL[list(rows)], "y": labels}
+        gone = [entry for entry in self.held if entry[2] in names]
         assert self.head.forget(**proof, sample_id=names).removed == len(gone)
         self.drop(gone)
+
+    def owned(self, seed, most=6):
+        """Some rows of ids, once each whatever their weight."""
+        return self.chosen(list(dict.fromkeys(entry for entry in self.held if entry[2] is not None)), seed, most)
 
     @precondition(lambda self: self.keeps_rows() and any(name is not None for *_, name in self.held))
     @rule(seed=some, rows=picks)
     def rectify(self, seed, rows):
-        old = self.chosen([entry for entry in self.held if entry[2] is not None], seed, most=len(rows))
+        old = self.owned(seed, most=len(rows))[: len(rows)]
         rows = rows[: len(old)]
-        self.head.rectify(POOL[rows], LABELS[rows], sample_id=[name for *_, name in old[: len(rows)]])
-        self.came([(row % 30, str(LABELS[row]), name) for row, (*_, name) in zip(rows, old, strict=False)])
-        self.drop(old[: len(rows)])
+        self.head.rectify(POOL[rows], LABELS[rows], sample_id=[name for *_, name in old])
+        held = Counter(self.held)
+        new = [(row % 30, str(LABELS[row]), name) for row, (*_, name) in zip(rows, old, strict=True)]
+        self.came([each for each, before in zip(new, old, strict=True) for _ in range(held[before])])
+        self.drop([before for before in old for _ in range(held[before])])
 
     @precondition(lambda self: self.held)
     @rule(seed=some)

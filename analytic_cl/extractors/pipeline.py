@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from analytic_cl.extractors.base import Extractor, ExtractorWarning
 from analytic_cl.extractors.batches import as_inputs, check_batch_size, extract, item, n_inputs
 from analytic_cl.extractors.cache import CacheWarning, FeatureCache
 from analytic_cl.extractors.content import content_key
-from analytic_cl.extractors.extracted import Extracted, source_of, width_of
+from analytic_cl.extractors.extracted import EXTRACTED_AGAIN, Extracted, cacheable, source_of, width_of
 from analytic_cl.extractors.resolve import as_extractor
 from analytic_cl.extractors.streaming import StreamedPipeline
 from analytic_cl.heads import Head, head_classes, persistence
@@ -29,12 +30,6 @@ from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
 from analytic_cl.statistics import as_label
-
-_HINT = (
-    " (The features were extracted again. Extractors differ in their last bits between batch sizes, devices and "
-    "versions, and may then give other integers than the learned ones: forget by sample_id, or learn with a cache.)"
-)
-
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -135,25 +130,31 @@ class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: i
 
     # ---- learn
 
-    def fit(self, X: Any, y: ArrayLike, *, sample_id: Any = None) -> Self:
+    def fit(self, X: Any, y: ArrayLike, *, sample_id: Any = None, sample_weight: Any = None) -> Self:
         """Learn from inputs, forgetting everything learned before; see `Head.fit`."""
-        ids = None if sample_id is None else as_ids(sample_id)
-        y = local(y, "y")
-        run = self._extracted(X, y, afresh=True)
-        with self.head.rows_from(run.source):
-            self.head.fit(run.features, y, sample_id=ids)
-            self._input_width = width_of(X)
-        self._keep(run, ids)
-        return self
+        return self._learn(self.head.fit, X, y, sample_id, sample_weight, afresh=True)
 
-    def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        sample_id: Any = None,
+        sample_weight: Any = None,
+    ) -> Self:
         """Learn more inputs; see `Head.partial_fit`."""
+        return self._learn(partial(self.head.partial_fit, classes=classes), X, y, sample_id, sample_weight)
+
+    def _learn(
+        self, learn: Callable[..., Head], X: Any, y: Any, sample_id: Any, sample_weight: Any, *, afresh: bool = False
+    ) -> Self:
         ids, y = None if sample_id is None else as_ids(sample_id), local(y, "y")
-        run = self._extracted(X, y)
+        run = self._extracted(X, y, afresh=afresh)
         with self.head.rows_from(run.source):
-            self.head.partial_fit(run.features, y, classes, sample_id=ids)
+            learn(run.features, y, sample_id=ids, sample_weight=sample_weight)
             self._input_width = width_of(X)
-        self._keep(run, ids)
+        self._keep(*cacheable(run, ids, sample_weight))
         return self
 
     # ---- forget, replace, combine
@@ -191,7 +192,7 @@ class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: i
         except NotLearnedError as error:
             if run is None:
                 raise
-            raise NotLearnedError(f"{error}{_HINT}") from None
+            raise NotLearnedError(f"{error}{EXTRACTED_AGAIN}") from None
         return receipt
 
     def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
@@ -392,5 +393,6 @@ class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: i
     def _names_of_class(self, label: Any) -> list[SampleId | None]:
         """Ids of all rows of a class, None for those without."""
         ledger, label = self.head.learner_.ledger, as_label(label)
-        names = ledger.names_of(ledger.find_target(label))
-        return names if len(names) == self.head.state_.count(label) else [*names, None]
+        found = ledger.find_target(label)
+        names = ledger.names_of(found)
+        return names if len(found) == self.head.state_.count(label) else [*names, None]

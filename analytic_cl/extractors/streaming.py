@@ -23,7 +23,15 @@ class StreamedPipeline:
     progress: bool
     _input_width: int | None
 
-    def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        sample_id: Any = None,
+        sample_weight: Any = None,
+    ) -> Self:
         raise NotImplementedError
 
     def _extracted(self, X: Any, y: Any = None, *, afresh: bool = False) -> Extracted:

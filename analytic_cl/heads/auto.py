@@ -207,7 +207,7 @@ class AutoClassifier(PosteriorHead):
 
     def _sample(self) -> tuple[Sample, NDArray[np.int64]]:
         """Learned rows in an order of their own, and the fold of each."""
-        rows, codes, order, fold_of = deal(self.learner_)
+        rows, codes, order, fold_of, _ = deal(self.learner_)
         return Sample(self.quantizer_, rows[order], self._labelled.labels, codes[order]), fold_of
 
     def _samples_of(self, sample: Sample) -> list[Sample]:

@@ -14,6 +14,7 @@ from analytic_cl.heads.encoded import Encoded
 from analytic_cl.heads.merging import Merging
 from analytic_cl.heads.streaming import Streamed
 from analytic_cl.heads.validation import check_known, plain_labels, plain_rows, validated
+from analytic_cl.heads.weights import as_weights, with_weights, without_zeros
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import as_ids
 from analytic_cl.solvers import check_provides
@@ -37,19 +38,22 @@ class Head(Streamed, Merging):
     """
 
     @changing
-    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from rows, forgetting everything learned before.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers: an array, tensor or data frame. Sparse matrices are refused; there is no ``sample_weight``:
-            learn a row twice to count it twice.
+            Finite numbers: an array, tensor or data frame. Sparse matrices are refused.
         y : array-like of shape (n_samples,)
             Integers, strings or booleans, of one kind. Spaces around a string and its Unicode form make no difference:
             `classes_` and `predict` have it without spaces, in NFC. The same holds for ids.
         sample_id : sequence of int or str, optional
             A name for each row, by which it can be forgotten or rectified later.
+        sample_weight : array-like of shape (n_samples,), optional
+            Whole numbers from 0 on: how often each row counts, as if it were there so often. A row of weight 0 is
+            checked and not learned, nor is its id. A row with an id belongs to it with all its weight. Fractions are
+            refused: choose a scale, such as ``np.rint(1000 * w)``.
 
         Returns
         -------
@@ -57,19 +61,29 @@ class Head(Streamed, Merging):
 
         Notes
         -----
-        Exactness: bit for bit equal to any sequence of `partial_fit` over the rows, unless the head `depends_on_order`.
+        Exactness: bit for bit equal to any sequence of `partial_fit` over the rows, unless the head `depends_on_order`;
+        with `sample_weight`, to repeated rows.
+
+        Cost of weights: that of as many rows as they have bits that are set, where the state can be unmerged; else, as
+        of nearest neighbours, that of the repeated rows.
         """
-        return self._whole(lambda: self._learn_afresh(X, y, None, sample_id, ()), afresh=True)
+        return self._whole(lambda: self._learn_afresh(X, y, None, sample_id, sample_weight, ()), afresh=True)
 
     @changing
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        sample_id: Any = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Learn more rows. New classes may come at any time.
 
         Parameters
         ----------
-        X, y, sample_id
+        X, y, sample_id, sample_weight
             As in `fit`. An id that was learned already is refused.
         classes : array-like, optional
             Labels that are to be in `classes_`, with or without rows, until the next `fit`; never needed. Other labels
@@ -81,19 +95,21 @@ class Head(Streamed, Merging):
         self
         """
         if not self.__sklearn_is_fitted__():
-            return self._whole(lambda: self._learn_afresh(X, y, classes, sample_id, self._declared), afresh=True)
-        return self._whole(lambda: self._learn_more(X, y, classes, sample_id))
+            return self._whole(
+                lambda: self._learn_afresh(X, y, classes, sample_id, sample_weight, self._declared), afresh=True
+            )
+        return self._whole(lambda: self._learn_more(X, y, classes, sample_id, sample_weight))
 
-    def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any, before: Declared) -> None:
-        new = self._encode(X, y, sample_id, reset=True)
+    def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any, sample_weight: Any, before: Declared) -> None:
+        new = self._encode(X, y, sample_id, reset=True, sample_weight=sample_weight)
         declared = declared_after(before, classes, new.targets.values)
         learner = Learner(self.empty_state(new.quantizer), track=self.track)
-        learner.learn(new.rows, new.targets, new.ids)
+        learner.learn(new.rows, new.targets, new.ids, new.weights)
         self.declare(declared)
         self.adopt(learner)
 
-    def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any) -> None:
-        self._learn_encoded(self._encode(X, y, sample_id, reset=False), classes)
+    def _learn_more(self, X: Any, y: Any, classes: Any, sample_id: Any, sample_weight: Any) -> None:
+        self._learn_encoded(self._encode(X, y, sample_id, reset=False, sample_weight=sample_weight), classes)
 
     def encode(self, X: Any, y: Any, sample_id: Any = None) -> Encoded:
         """Validate rows, labels and ids and quantise the rows, as if they were to be learned.
@@ -104,9 +120,10 @@ class Head(Streamed, Merging):
         self.check_parameters()
         return self._encode(X, y, sample_id, reset=not self.__sklearn_is_fitted__()).on_host()
 
-    def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool) -> Encoded:
+    def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool, sample_weight: Any = None) -> Encoded:
         X, targets = self._validated_rows(X, y, reset)
         ids = None if sample_id is None else as_ids(sample_id, len(X))
+        weights = as_weights(sample_weight, len(X))
         quantizer = self._quantizer_of(X.shape[1], None if reset else self.quantizer_.source)
         if not reset and quantizer != self.quantizer_:
             raise ValueError(
@@ -117,7 +134,8 @@ class Head(Streamed, Merging):
         if reset:
             self._watch_afresh(quantizer)
         self._watch(X, quantizer)
-        return Encoded(rows, targets, ids, quantizer, getattr(self, "feature_names_in_", None))
+        new = Encoded(rows, targets, ids, quantizer, getattr(self, "feature_names_in_", None))
+        return new if weights is None else with_weights(new, weights)
 
     # ---- forget
 
@@ -128,6 +146,7 @@ class Head(Streamed, Merging):
         y: ArrayLike | None = None,
         *,
         sample_id: Any = None,
+        sample_weight: ArrayLike | None = None,
         dry_run: bool = False,
         digests: bool = False,
     ) -> Receipt:
@@ -139,7 +158,10 @@ class Head(Streamed, Merging):
             The rows as they were learned, with their labels. Rows that were learned without an id go first; where
             one of several ids would have to be chosen, the call is refused.
         sample_id : sequence of int or str, optional
-            Names of rows. Where the ledger keeps only digests, X and y are needed as well.
+            Names of rows, which go with all their weight. Where the ledger keeps only digests, X and y are needed as
+            well.
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row of X goes, once by default; not with `sample_id`.
         dry_run : bool, default=False
             Check everything and change nothing.
         digests : bool, default=False
@@ -156,13 +178,16 @@ class Head(Streamed, Merging):
 
         Notes
         -----
-        Exactness: bit for bit. A row learned twice is forgotten once. Forgetting everything leaves an unfitted head.
+        Exactness: bit for bit. A row learned twice, or with weight 2, is forgotten once. Forgetting everything leaves
+        an unfitted head.
         """
         self.check_learned_something()
         if sample_id is None and (X is None or y is None):
             raise ValueError("forget needs X and y, or sample_id")
         if (X is None) != (y is None):
             raise ValueError("forget needs X and y together")
+        if sample_weight is not None and sample_id is not None:
+            raise ValueError("forget takes sample_id or sample_weight: the row of an id goes with all its weight")
         learner = self.learner_
         if X is None:
             found = learner.ledger.find_ids(as_ids(sample_id))
@@ -170,9 +195,14 @@ class Head(Streamed, Merging):
         else:
             X, targets = self._validated_rows(X, y)
             rows = self.quantizer_.quantise(X)
-            check_known(self._labelled, targets)
-            found = learner.find(rows, targets, None if sample_id is None else as_ids(sample_id, len(rows)))
-            receipt = learner.forget(found, rows, targets, dry_run=dry_run, digests=digests)
+            ids = None if sample_id is None else as_ids(sample_id, len(rows))
+            weights = as_weights(sample_weight, len(rows))
+            meant = without_zeros(rows, targets, weights)
+            check_known(self._labelled, meant[1])
+            found = learner.find(rows, targets, ids, weights)
+            if ids is not None:
+                meant = (rows, targets, learner.ledger.weights_of(ids))
+            receipt = learner.forget(found, *meant, dry_run=dry_run, digests=digests)
         self._has_forgotten(dry_run)
         return receipt
 
@@ -200,7 +230,7 @@ class Head(Streamed, Merging):
         Parameters
         ----------
         X, y : array-like
-            The corrected rows and labels.
+            The corrected rows and labels. They have the weights of the rows that they replace.
         sample_id : sequence of int or str
             Ids that were learned, one a row. The ledger must keep their rows.
 

@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from analytic_cl.ledger import SampleId
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.statistics import Targets
+from analytic_cl.statistics import Int64s, Targets
 
 
 class Encoded(NamedTuple):
-    """Integer rows, what they are learned with, and their ids, if any; with what their columns are called."""
+    """Integer rows, what they are learned with, their ids and weights, if any, and what their columns are called."""
 
     rows: Any  # an array, or `DeviceRows` where they are made on a device
     targets: Targets
     ids: list[SampleId] | None
     quantizer: Quantizer
     feature_names: NDArray[Any] | None
+    weights: Int64s | None = None
 
     def on_host(self) -> Encoded:
         """The same with an array of rows."""

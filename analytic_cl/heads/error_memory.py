@@ -103,17 +103,23 @@ class ErrorMemory(Guarded, LabelScore, BaseEstimator):  # type: ignore[misc]  # 
     # ---- learn and forget: the memory's
 
     @changing
-    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn rows into an empty memory; see `Head.fit`."""
-        return self._with(self._empty_memory().fit(X, y, sample_id=sample_id))
+        return self._with(self._empty_memory().fit(X, y, sample_id=sample_id, sample_weight=sample_weight))
 
     @changing
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        sample_id: Any = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Learn more rows; see `Head.partial_fit`."""
         memory = self.memory_ if self.__sklearn_is_fitted__() else self._empty_memory()
-        return self._with(memory.partial_fit(X, y, classes, sample_id=sample_id))
+        return self._with(memory.partial_fit(X, y, classes, sample_id=sample_id, sample_weight=sample_weight))
 
     @changing
     def forget(self, X: ArrayLike | None = None, y: ArrayLike | None = None, **how: Any) -> Receipt:

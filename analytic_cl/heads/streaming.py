@@ -25,11 +25,17 @@ class Streamed(Watched, Prediction):
     """The part of a head that learns batch after batch."""
 
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, sample_id: Any = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        sample_id: Any = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         raise NotImplementedError
 
-    def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool) -> Encoded:
+    def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool, sample_weight: Any = None) -> Encoded:
         raise NotImplementedError
 
     def partial_fit_stream(
@@ -110,7 +116,7 @@ class Streamed(Watched, Prediction):
     def _learn_encoded(self, new: Encoded, classes: Any) -> None:
         declared = declared_after(self._declared, classes, new.targets.values)
         with deferred_interrupts():
-            self.learner_.learn(new.rows, new.targets, new.ids)
+            self.learner_.learn(new.rows, new.targets, new.ids, new.weights)
             self.declare(declared)
 
     def _twin(self) -> Self:

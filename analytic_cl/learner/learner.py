@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Self, cast
 
 import numpy as np
@@ -13,7 +14,17 @@ from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.learner.receipt import Receipt, ReceiptDraft
 from analytic_cl.ledger import Draft, Ledger, NotLearnedError, RowState, SampleId, Selection, Track
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.statistics import Change, State, Target, Targets, state_from_arrays, state_kind
+from analytic_cl.statistics import (
+    Change,
+    Int64s,
+    State,
+    Target,
+    Targets,
+    WeightedRows,
+    repeated,
+    state_from_arrays,
+    state_kind,
+)
 
 Listener = Callable[[int, int, list[Change] | None], None]
 
@@ -36,8 +47,9 @@ class Learner:
         As given: to be read. Changes go through the methods.
     listeners : list of callables
         Each is called with the state's revision before, its revision after, and a list of `Change`, once a change is
-        made; with None where the rows are not known: after a merge, and for a class that was dropped without its rows.
-        A listener must not raise. For caches that follow the state; they are copied and pickled with the learner.
+        made; with None where the rows are not known: after a merge, for a class that was dropped without its rows, and
+        where weights stand for thousands of rows. A listener must not raise. For caches that follow the state; they are
+        copied and pickled with the learner.
 
     Notes
     -----
@@ -87,8 +99,16 @@ class Learner:
 
     # ---- learn
 
-    def learn(self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None = None) -> None:
+    def learn(
+        self,
+        rows: NDArray[Any] | DeviceRows,
+        targets: Targets,
+        ids: list[SampleId] | None = None,
+        weights: Int64s | None = None,
+    ) -> None:
         """Learn integer rows that came out of the quantizer, with a target and perhaps an id each.
+
+        `weights`, from 1 on, say how often each row counts; the row of an id belongs to it with all its weight.
 
         Rows in a device's memory stay there where the state takes them so, and neither ledger nor listener needs them.
 
@@ -99,15 +119,31 @@ class Learner:
         with deferred_interrupts():
             # Such a state asks of rows what both kinds have.
             own = cast("NDArray[Any]", rows) if self.state.takes_device_rows else np.asarray(rows)
+            if weights is not None:
+                rows, targets, weights = self._weighable(np.asarray(rows), targets, ids, weights)
+                own = np.asarray(rows)
             self.state.check_learnable(own, targets)
-            draft = self.ledger.draft(rows, targets, ids)
+            new = WeightedRows(self.state, own, targets, weights)
+            if weights is not None:
+                new.check_learnable(self.state)
+            draft = self.ledger.draft(rows, targets, ids, weights)
             before = self.state.revision
-            self._record([draft], lambda: self._add(own, targets), lambda: self.state.undo(own, targets, +1))
+            self._record([draft], lambda: new.add(self.state), lambda: new.undo(self.state, +1))
             if self.listeners:
-                self._tell(before, [Change(np.asarray(rows), targets, +1)])
+                self._tell(before, new.changes(+1))
 
-    def _add(self, rows: NDArray[Any], targets: Targets) -> None:
-        self.state.add(rows, targets, from_quantizer=True)
+    def _weighable(
+        self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None, weights: Int64s
+    ) -> tuple[NDArray[Any], Targets, Int64s | None]:
+        """Rows and weights as the state and the ledger take them."""
+        if not self._is_its_rows:
+            return rows, targets, weights
+        if ids is not None:
+            raise ValueError(
+                f"a state of kind {self.state.kind!r} holds one row for each sample id: learn rows that have another "
+                "sample_weight than 0 or 1 without sample_id"
+            )
+        return *repeated(rows, targets, weights), None
 
     def _record(self, drafts: list[Draft], change: Callable[[], Any], undo: Callable[[], Any]) -> None:
         """Change the state and the ledger, both or neither."""
@@ -147,11 +183,20 @@ class Learner:
 
     # ---- forget
 
-    def find(self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None = None) -> Selection:
-        """These rows in the ledger, or, with ids, those of the ids, which must be these. Raises NotLearnedError."""
+    def find(
+        self,
+        rows: NDArray[Any],
+        targets: Targets,
+        ids: list[SampleId] | None = None,
+        weights: Int64s | None = None,
+    ) -> Selection:
+        """These rows in the ledger, as often as their weights say, or, with ids, those of the ids, which must be these.
+
+        Raises NotLearnedError.
+        """
         with deferred_interrupts():  # NumPy's sorting turns a KeyboardInterrupt into errors of its own
             if ids is None:
-                return self.ledger.find_rows(rows, targets)
+                return self.ledger.find_rows(rows, targets, weights)
             return self.ledger.find_ids_with_rows(ids, rows, targets)
 
     def forget(
@@ -159,25 +204,20 @@ class Learner:
         found: Selection,
         rows: NDArray[Any] | None = None,
         targets: Targets | None = None,
+        weights: Int64s | None = None,
         *,
         dry_run: bool = False,
         digests: bool = False,
     ) -> Receipt:
-        """Unlearn what was found. Rows and targets are those of the ledger, if it keeps them, or are given.
+        """Unlearn what was found. Rows, targets and weights are those of the ledger, if it keeps them, or are given.
 
         Raises ValueError, with nothing changed, where the state proves that these rows were never all learned.
         """
         if rows is None or targets is None:
-            rows, targets = self.ledger.rows_of(found)
-        gone = Change(rows, targets, -1)
-        return self._take_out(
-            found,
-            lambda state: state.subtract(gone.rows, gone.targets),
-            gone,
-            targets.codes.size,
-            dry_run,
-            digests,
-        )
+            rows, targets, weights = self.ledger.weighted_rows_of(found)
+        gone = WeightedRows(self.state, rows, targets, weights)
+        changes = gone.changes(-1) if self.listeners else None
+        return self._take_out(found, gone.subtract, changes, gone.n_rows, dry_run, digests)
 
     def forget_class(self, label: Target, *, dry_run: bool = False, digests: bool = False) -> Receipt:
         """Unlearn all rows of a class: by the ledger's rows, or without them where the state can drop a class."""
@@ -186,11 +226,11 @@ class Learner:
             raise ValueError(f"no rows of class {label!r} were learned")
         found = self.ledger.find_target(label)
         if self.state.can_drop_classes:
-            everything = Selection(found.kept, found.hashed, count - len(found))
+            everything = replace(found, untracked=count - len(found))
             return self._take_out(everything, lambda state: state.drop_class(label), None, count, dry_run, digests)
-        if found.kept.size < count:
+        if found.n_kept < count:
             raise ValueError(
-                f"the ledger keeps {found.kept.size} of the {count} rows of class {label!r}: pass the rows to "
+                f"the ledger keeps {found.n_kept} of the {count} rows of class {label!r}: pass the rows to "
                 "forget(X, y), or learn with sample_id or track='rows'"
             )
         return self.forget(found, dry_run=dry_run, digests=digests)
@@ -199,7 +239,7 @@ class Learner:
         self,
         found: Selection,
         change: Callable[[State], object],
-        gone: Change | None,
+        changes: list[Change] | None,
         requested: int,
         dry_run: bool,
         digests: bool,
@@ -215,7 +255,7 @@ class Learner:
                 change(state)
             if not dry_run:
                 self.ledger.erase(found)
-                self._tell(before, None if gone is None else [gone])
+                self._tell(before, changes)
         return draft.receipt(requested, len(found), dry_run)
 
     def unmerge(self, other: Learner, *, dry_run: bool = False, digests: bool = False) -> Receipt:
@@ -248,23 +288,26 @@ class Learner:
     def rectify(self, ids: list[SampleId], rows: NDArray[Any], targets: Targets, *, digests: bool = False) -> Receipt:
         """Put other rows and targets in the place of those of known ids, whose rows the ledger keeps."""
         found = self.ledger.find_ids(ids)
-        old_rows, old = self.ledger.rows_of(found)
+        old_rows, old_targets, weights = self.ledger.weighted_rows_of(found)
         draft = ReceiptDraft(self.state, digests)
         self.ledger.make_writable()
         with deferred_interrupts():
             self.state.check_learnable(rows, targets)
+            new = WeightedRows(self.state, rows, targets, weights)
+            old = WeightedRows(self.state, old_rows, old_targets, weights)
             numbers = self.ledger.numbers(targets)
             before = self.state.revision
             if not self._is_its_rows:
-                self._add(rows, targets)
+                new.add(self.state)
                 try:
-                    self.state.subtract(old_rows, old)
+                    old.subtract(self.state)
                 except BaseException:
-                    self.state.undo(rows, targets, +1)
+                    new.undo(self.state, +1)
                     raise
+            came, went = (new.changes(+1), old.changes(-1)) if self.listeners else (None, None)
             self.ledger.replace(found, rows, numbers)
-            self._tell(before, [Change(rows, targets, +1), Change(old_rows, old, -1)])
-        return draft.receipt(len(ids), len(found))
+            self._tell(before, None if came is None or went is None else came + went)
+        return draft.receipt(new.n_rows, len(found))
 
     # ---- on disk
 

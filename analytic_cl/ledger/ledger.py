@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,35 +17,19 @@ from analytic_cl.ledger.merged import find_merged
 from analytic_cl.ledger.records import KEY_BYTES, Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.search import NotLearnedError, find_rows
+from analytic_cl.ledger.selection import NOWHERE, Selection, Times
 from analytic_cl.ledger.table import Entries, Table
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.statistics import Target, Targets, target_from_json, target_to_json
+from analytic_cl.statistics import Target, Targets, repeated, target_from_json, target_to_json
 
 Track = Literal["auto", "rows", "digest", "none"]
-
-NOWHERE = np.zeros(0, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Rows that a request names.
-
-    `kept` and `hashed` are positions in the ledger's two tables, `untracked` how many rows it has no record of.
-    """
-
-    kept: Positions = field(default_factory=lambda: NOWHERE)
-    hashed: Positions = field(default_factory=lambda: NOWHERE)
-    untracked: int = 0
-
-    def __len__(self) -> int:
-        return int(self.kept.size + self.hashed.size + self.untracked)
 
 
 @dataclass(frozen=True)
 class Draft:
     """Entries that are ready to be recorded, with their memory taken; None for rows that leave no record."""
 
-    n_rows: int
+    n: int  # of entries, or of rows without
     table: Table | None = None
     entries: Entries | None = None
 
@@ -110,7 +94,11 @@ class Ledger(Records):
             )
         kept = [self.kept.by_id[name] for name in ids if name in self.kept.by_id]
         hashed = [self.hashed.by_id[name] for name in ids if name in self.hashed.by_id]
-        return Selection(np.array(kept, dtype=np.int64), np.array(hashed, dtype=np.int64))
+        return self._whole(np.array(kept, dtype=np.int64), np.array(hashed, dtype=np.int64))
+
+    def _whole(self, kept: Positions, hashed: Positions, untracked: int = 0) -> Selection:
+        """Entries with all rows that they stand for."""
+        return Selection(kept, hashed, untracked, self.kept.times_of(kept), self.hashed.times_of(hashed))
 
     def _of_another_kind(self, unknown: list[SampleId]) -> str:
         """Text that stands for an integer id that was learned, or the other way round."""
@@ -139,50 +127,60 @@ class Ledger(Records):
             )
         return found
 
-    def find_rows(self, rows: NDArray[Any], targets: Targets) -> Selection:
-        """These rows under these labels, each as often as it is given; rows without an id are taken first.
+    def find_rows(self, rows: NDArray[Any], targets: Targets, weights: Times | None = None) -> Selection:
+        """These rows under these labels, each as often as it is given, or as its weight says; rows without an id are
+        taken first.
 
         Raises NotLearnedError naming rows that were not learned so often, and ValueError where one of several ids
         would have to be chosen.
         """
-        return Selection(*find_rows(self, rows, targets))
+        return find_rows(self, rows, targets, weights)
 
     def find_target(self, value: Target) -> Selection:
         """All rows of a target, such as a class, that the ledger has a record of."""
         number = self.number_of.get(value, -1)
         kept, hashed = (t.live()[t.codes[t.live()] == number] for t in (self.kept, self.hashed))
-        return Selection(kept, hashed)
+        return self._whole(kept, hashed)
 
     def find_merged(self, other: Ledger) -> Selection:
         """All that another ledger holds, as `drafts_of` brought it here.
 
-        An id must be here with the same row and label, a row without an id as often as there, a digest under the same
-        key. Raises NotLearnedError otherwise, and where rows without a record are not as many here; of which classes
-        these are the ledgers don't know, and whoever asks must.
+        An id must be here with the same row, label and weight, a row without an id as often as there, a digest under
+        the same key. Raises NotLearnedError otherwise, and where rows without a record are not as many here; of which
+        classes these are the ledgers don't know, and whoever asks must.
         """
-        found = Selection(*find_merged(self, other), other.untracked)
-        if other.untracked > self.untracked:
-            raise NotLearnedError(
-                f"{other.untracked} rows were learned there without a record, and only {self.untracked} here: they "
-                "were not merged, or are forgotten already; nothing was forgotten"
-            )
-        return found
+        return find_merged(self, other)
 
     def find_all(self) -> Selection:
         """All rows."""
-        return Selection(self.kept.live(), self.hashed.live(), self.untracked)
+        return self._whole(self.kept.live(), self.hashed.live(), self.untracked)
 
     def rows_of(self, found: Selection) -> tuple[NDArray[Any], Targets]:
-        """Integers and labels of selected rows. Raises ValueError where only digests are kept."""
-        if len(found) > found.kept.size:
+        """Integers and labels of selected rows, each as often as it is meant. Raises ValueError where only digests are
+        kept.
+        """
+        return repeated(*self.weighted_rows_of(found))
+
+    def weighted_rows_of(self, found: Selection) -> tuple[NDArray[Any], Targets, Times | None]:
+        """As `rows_of`, with one row an entry and how often it is meant; None for once each."""
+        if len(found) > found.n_kept:
             raise ValueError(
-                f"the ledger does not keep the rows themselves of {len(found) - found.kept.size} of the "
+                f"the ledger does not keep the rows themselves of {len(found) - found.n_kept} of the "
                 f"{len(found)} rows asked for: pass them as X and y as well, or learn with track='rows'"
             )
-        return self.kept.payload[found.kept], self.targets(self.kept.codes[found.kept]).used()
+        rows, targets = self.kept.payload[found.kept], self.targets(self.kept.codes[found.kept]).used()
+        return rows, targets, found.kept_times
+
+    def weights_of(self, ids: list[SampleId]) -> Times | None:
+        """How many rows each of these ids, which were learned, stands for; None for one each."""
+        tables = (self.kept, self.hashed)
+        if all(table.times is None for table in tables):
+            return None
+        where = [(table, table.by_id[name]) for name in ids for table in tables if name in table.by_id]
+        return np.array([1 if table.times is None else table.times[at] for table, at in where], dtype=np.int64)
 
     def names_of(self, found: Selection) -> list[SampleId | None]:
-        """The ids of selected rows: first of the kept, then of the hashed, then None for those without a record."""
+        """The ids of selected entries: first of the kept, then of the hashed, then None for those without a record."""
         kept = [self.kept.ids[at] for at in found.kept.tolist()]
         return [*kept, *(self.hashed.ids[at] for at in found.hashed.tolist()), *([None] * found.untracked)]
 
@@ -208,16 +206,22 @@ class Ledger(Records):
         self.kept.make_writable()
         self.hashed.make_writable()
 
-    def draft(self, rows: NDArray[Any] | DeviceRows, targets: Targets, ids: list[SampleId] | None) -> Draft:
+    def draft(
+        self,
+        rows: NDArray[Any] | DeviceRows,
+        targets: Targets,
+        ids: list[SampleId] | None,
+        weights: Times | None = None,
+    ) -> Draft:
         """Prepare to record learned rows. Their array may be adopted, and is overwritten as rows are erased."""
         if self.track == "none" and not self.keep_rows:
-            return Draft(len(rows))
+            return Draft(len(rows) if weights is None else int(weights.sum()))
         names: list[SampleId | None] = [None] * len(rows) if ids is None else list(ids)
         keeps_rows = self.keep_rows or self.track == "rows" or (self.track == "auto" and ids is not None)
         table = self.kept if keeps_rows else self.hashed
         own = np.asarray(rows)
         payload = own if keeps_rows else row_digests(own, targets, self.keys[0])
-        entries = Entries(payload, self.numbers(targets), 0, names)
+        entries = Entries(payload, self.numbers(targets), 0, names, weights)
         table.reserve(entries)
         return Draft(len(rows), table, entries)
 
@@ -227,7 +231,7 @@ class Ledger(Records):
         try:
             for draft in drafts:
                 if draft.table is None or draft.entries is None:
-                    self.untracked += draft.n_rows
+                    self.untracked += draft.n
                 else:
                     draft.table.append(draft.entries)
                 done += 1
@@ -240,15 +244,15 @@ class Ledger(Records):
         """Take back what was just recorded."""
         for draft in drafts:
             if draft.table is None:
-                self.untracked -= draft.n_rows
+                self.untracked -= draft.n
             else:
-                draft.table.truncate(draft.table.size - draft.n_rows)
+                draft.table.truncate(draft.table.size - draft.n)
         self.revision += 1
 
     def erase(self, found: Selection) -> None:
         """Strike selected rows out, overwriting what was kept of them, and the names of classes that have none left."""
-        self.kept.erase(found.kept)
-        self.hashed.erase(found.hashed)
+        self.kept.erase(found.kept, found.kept_times)
+        self.hashed.erase(found.hashed, found.hashed_times)
         self.untracked -= found.untracked
         self.drop_unused_targets()
         self.revision += 1
@@ -276,7 +280,9 @@ class Ledger(Records):
             if live.size:
                 ids = [theirs.ids[at] for at in live.tolist()]
                 codes = self.numbers(other.targets(theirs.codes[live]))
-                entries = Entries(theirs.payload[live], codes, key_number[theirs.keys[live]], ids)
+                entries = Entries(
+                    theirs.payload[live], codes, key_number[theirs.keys[live]], ids, theirs.times_of(live)
+                )
                 mine.reserve(entries)
                 drafts.append(Draft(live.size, mine, entries))
         return drafts
@@ -294,6 +300,9 @@ class Ledger(Records):
             arrays[f"ledger_{title}_payload"] = table.payload[live]
             arrays[f"ledger_{title}_codes"] = self.targets(table.codes[live]).codes.astype(np.int32)
             arrays[f"ledger_{title}_keys"] = table.keys[live]
+            times = table.times_of(live)
+            if times is not None and (times != 1).any():
+                arrays[f"ledger_{title}_times"] = times
         arrays["ledger_ids"] = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
         keys = [key.hex() for key in self.keys]
         description = {
@@ -320,16 +329,17 @@ class Ledger(Records):
             raise ValueError("the ledger's ids are not in their one spelling")
         for title, table in (("kept", ledger.kept), ("hashed", ledger.hashed)):
             payload, codes, keys = (arrays[f"ledger_{title}_{column}"] for column in ("payload", "codes", "keys"))
-            n = len(codes)
+            n, times = len(codes), arrays.get(f"ledger_{title}_times")
             if (
                 payload.dtype != table.payload.dtype
                 or payload.shape != (n, table.payload.shape[1])
                 or not (len(keys) == n <= len(names))
+                or not (times is None or _are_times(times, n))
                 or not (_within(codes, len(ledger.number_of)) and _within(keys, len(ledger.keys)))
             ):
                 raise ValueError("the ledger's arrays don't fit each other")
             if n:
-                entries = Entries(payload, codes, keys, names[:n])
+                entries = Entries(payload, codes, keys, names[:n], times)
                 table.reserve(entries)
                 table.append(entries)
                 del names[:n]
@@ -344,3 +354,9 @@ class Ledger(Records):
 
 def _within(numbers: NDArray[Any], end: int) -> bool:
     return numbers.dtype == np.int32 and (not numbers.size or bool(numbers.min() >= 0 and numbers.max() < end))
+
+
+def _are_times(times: NDArray[Any], n: int) -> bool:
+    return (
+        times.dtype == np.int64 and times.shape == (n,) and bool((times > 0).all()) and times.sum(dtype=float) < 2**53
+    )

@@ -9,21 +9,29 @@ from analytic_cl.ledger.ids import named
 from analytic_cl.ledger.records import Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.search import NotLearnedError
+from analytic_cl.ledger.selection import Selection, Times, totals
 from analytic_cl.ledger.table import Table
 
 _UNCHANGED = "nothing was forgotten"
 
 
-def find_merged(records: Records, other: Records) -> tuple[Positions, Positions]:
-    """Positions of all entries of `other` among the kept and the hashed ones. Raises NotLearnedError.
+def find_merged(records: Records, other: Records) -> Selection:
+    """All rows of `other`, also those without a record. Raises NotLearnedError.
 
     An entry is looked for where merging puts it: a kept row among kept rows, a digest among digests, an id under
     itself, what has no id among what has none. Nothing is matched across, so that none is taken for another.
     """
-    return _found(records, other, records.kept, other.kept), _found(records, other, records.hashed, other.hashed)
+    kept, kept_times = _found(records, other, records.kept, other.kept)
+    hashed, hashed_times = _found(records, other, records.hashed, other.hashed)
+    if other.untracked > records.untracked:
+        raise NotLearnedError(
+            f"{other.untracked} rows were learned there without a record, and only {records.untracked} here: they "
+            f"were not merged, or are forgotten already; {_UNCHANGED}"
+        )
+    return Selection(kept, hashed, other.untracked, kept_times, hashed_times)
 
 
-def _found(records: Records, other: Records, mine: Table, theirs: Table) -> Positions:
+def _found(records: Records, other: Records, mine: Table, theirs: Table) -> tuple[Positions, Times | None]:
     live = theirs.live()
     if theirs is other.hashed:
         here = np.array([key in records.keys for key in other.keys])
@@ -40,16 +48,18 @@ def _found(records: Records, other: Records, mine: Table, theirs: Table) -> Posi
     digests = theirs.payload[rest]
     if theirs is other.kept:
         digests = row_digests(digests, other.targets(theirs.codes[rest]), records.keys[0])
-    distinct, counts = np.unique(digests, axis=0, return_counts=True)
+    distinct, place = np.unique(digests, axis=0, return_inverse=True)
+    counts = totals(place.ravel(), len(distinct), theirs.times_of(rest))
     hits = records.hits(mine, distinct) if len(distinct) else []
-    taken = [found[~mine.is_named[found]][:need] for found, need in zip(hits, counts.tolist(), strict=True)]
-    missing = rest.size - sum(found.size for found in taken)
+    anonymous, times, _ = mine.first(hits, np.arange(len(hits)), counts)
+    missing = int(counts.sum() - times.sum())
     if missing:
         raise NotLearnedError(
             f"{missing} rows that the other model learned without an id are not on record here, or not so often: they "
             f"were not merged, or are forgotten already; {_UNCHANGED}"
         )
-    return np.concatenate([by_name, *taken])
+    of_names = mine.times_of(by_name)
+    return np.concatenate([by_name, anonymous]), None if of_names is None else np.concatenate([of_names, times])
 
 
 def _by_name(records: Records, other: Records, mine: Table, theirs: Table, live: Positions) -> Positions:
@@ -64,6 +74,7 @@ def _by_name(records: Records, other: Records, mine: Table, theirs: Table, live:
     targets = other.targets(theirs.codes[live])
     codes = np.array([records.number_of.get(value, -1) for value in targets.values], dtype=np.int64)[targets.codes]
     same = (mine.payload[own] == theirs.payload[live]).all(axis=1) & (mine.codes[own] == codes)
+    same &= mine.rows_at(own) == theirs.rows_at(live)
     if not same.all():
         wrong = [names[i] for i in np.flatnonzero(~same).tolist()]
         raise NotLearnedError(

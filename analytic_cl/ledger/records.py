@@ -43,7 +43,7 @@ class Records:
 
     @property
     def n_rows(self) -> int:
-        return self.kept.n_alive + self.hashed.n_alive + self.untracked
+        return self.kept.n_rows + self.hashed.n_rows + self.untracked
 
     def begin_under(self, key: bytes) -> None:
         """Make digests under this key, which other ledgers share that are to be merged. Only before the first row."""

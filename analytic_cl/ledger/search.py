@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import named
-from analytic_cl.ledger.records import Records
+from analytic_cl.ledger.records import Hits, Records
 from analytic_cl.ledger.row_index import Positions
+from analytic_cl.ledger.selection import NOWHERE, Selection, Times, totals
 from analytic_cl.ledger.table import Table
 from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Target, Targets
@@ -22,38 +23,55 @@ class NotLearnedError(ValueError):
     """Rows or ids that a request names were never learned, or are already forgotten."""
 
 
-def find_rows(records: Records, rows: NDArray[Any], targets: Targets) -> tuple[Positions, Positions, int]:
-    """Positions of the rows among the kept and the hashed ones, and how many must be among the untracked ones."""
+def find_rows(records: Records, rows: NDArray[Any], targets: Targets, weights: Times | None = None) -> Selection:
+    """The entries of the rows, each row as often as its weight says."""
     wanted = row_digests(rows, targets, records.keys[0])
-    _, first, group_of, count = np.unique(wanted, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    _, first, group_of = np.unique(wanted, axis=0, return_index=True, return_inverse=True)
     group_of = group_of.ravel()
+    count = totals(group_of, first.size, weights)
     distinct = Targets(targets.values, targets.codes[first])
-    taken: list[tuple[Table, int]] = []
+    entries = records.entries(rows[first], distinct, wanted[first])
+    taken, left = {}, count.copy()
+    for table in (records.kept, records.hashed):
+        taken[table] = positions, times, places = _anonymous(table, entries, left)
+        if places.size:
+            left -= totals(places, len(left), times)
     unmatched: list[int] = []
-    for group, found in enumerate(records.entries(rows[first], distinct, wanted[first])):
-        need = int(count[group])
-        anonymous = [(table, at) for table, hits in found for at in hits[~table.is_named[hits]][:need].tolist()][:need]
-        taken += anonymous
-        need -= len(anonymous)
-        if not need:
-            continue
-        owned = [(table, at) for table, hits in found for at in hits[table.is_named[hits]].tolist()]
+    for group in np.flatnonzero(left).tolist():
+        owned = [(table, hits[table.is_named[hits]]) for table, hits in entries[group]]
+        n_owned, need = sum(int(table.rows_at(hits).sum()) for table, hits in owned), int(left[group])
         members = np.flatnonzero(group_of == group)
-        if len(owned) > need or (owned and records.untracked):
-            ids = [name for table, at in owned if (name := table.ids[at]) is not None]
+        if n_owned > need or (n_owned and records.untracked):
+            ids = [name for table, hits in owned for at in hits.tolist() if (name := table.ids[at]) is not None]
             raise ValueError(
                 f"{rows_named(members)} of X {'was' if members.size == 1 else 'were'} learned under the sample ids "
                 f"{named(ids)}, and the rows alone don't say which is meant: forget by sample_id"
             )
-        taken += owned
-        unmatched += members[members.size - (need - len(owned)) :].tolist()
-    if len(unmatched) > records.untracked:
+        for table, hits in owned:
+            positions, times, places = taken[table]
+            taken[table] = np.append(positions, hits), np.append(times, table.rows_at(hits)), places
+        left[group] = need = need - n_owned
+        often = np.ones(members.size, dtype=np.int64) if weights is None else weights[members]
+        unmatched += members[(often > 0) & (np.cumsum(often) > count[group] - need)].tolist()
+    n_unmatched = int(left.sum())
+    if n_unmatched > records.untracked:
         raise NotLearnedError(_explained(records, rows, targets, sorted(unmatched)))
-    kept, hashed = (
-        np.array([at for owner, at in taken if owner is table], dtype=np.int64)
-        for table in (records.kept, records.hashed)
+    (kept, kept_times), (hashed, hashed_times) = (
+        (positions, None if table.times is None else times) for table, (positions, times, _) in taken.items()
     )
-    return kept, hashed, len(unmatched)
+    return Selection(kept, hashed, n_unmatched, kept_times, hashed_times)
+
+
+def _anonymous(
+    table: Table, entries: list[list[Hits]], wanted: NDArray[np.int64]
+) -> tuple[Positions, Times, NDArray[np.intp]]:
+    """Entries of a table without an id that make up as many rows of each group as are wanted, if there are so many."""
+    of_table = [(group, hits) for group, found in enumerate(entries) for owner, hits in found if owner is table]
+    if not of_table:
+        return NOWHERE, NOWHERE, NOWHERE
+    return table.first(
+        [hits for _, hits in of_table], np.array([group for group, _ in of_table], dtype=np.intp), wanted
+    )
 
 
 def _explained(records: Records, rows: NDArray[Any], targets: Targets, missing: list[int]) -> str:

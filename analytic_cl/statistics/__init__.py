@@ -32,4 +32,6 @@ from analytic_cl.statistics.target_values import target_bytes as target_bytes
 from analytic_cl.statistics.target_values import target_from_json as target_from_json
 from analytic_cl.statistics.target_values import target_to_json as target_to_json
 from analytic_cl.statistics.targets import Targets as Targets
+from analytic_cl.statistics.weights import WeightedRows as WeightedRows
+from analytic_cl.statistics.weights import repeated as repeated
 from analytic_cl.statistics.wide import Int64s as Int64s

@@ -117,6 +117,16 @@ class DeferredGram:
             for mine, plane in zip(self._planes, theirs, strict=True):
                 (np.add if sign > 0 else np.subtract)(mine, plane, out=mine)
 
+    def double(self) -> None:
+        """Count every product twice."""
+        with deferred_interrupts(), self._lock:
+            self._enter()
+            self._fetch()
+            self._own()
+            self._diagonal = None
+            for plane in self._planes:
+                np.left_shift(plane, 1, out=plane)
+
     def __getstate__(self) -> tuple[Quantizer, gram.Planes]:
         return self._quantizer, self.planes
 

@@ -142,6 +142,16 @@ class Moments(ClassState):
         self._gram.merge(other._gram, -1)
         self._shift_classes(*totals, -1)
 
+    def double(self) -> None:
+        self._check_room(self.n_rows)
+        self.make_writable()
+        self._touch()
+        with deferred_interrupts():
+            self._gram.double()
+            self._counts *= 2
+            self._sums *= 2
+            self._touch()
+
     @classmethod
     def described(cls, quantizer: Quantizer, description: Mapping[str, Any]) -> Self:
         return cls(quantizer, description["order"])

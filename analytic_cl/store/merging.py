@@ -33,9 +33,11 @@ def merge_head(parts: Parts, other: Head) -> int:
 def check_keeps_rows(head: Head) -> Selection:
     """The rows of a head in its ledger; ValueError where it did not keep them all."""
     found, n = head.learner_.ledger.find_all(), head.state_.n_rows
-    if found.kept.size < n:
+    if found.kept_times is not None and (found.kept_times > 1).any():
+        raise ValueError("the head learned rows with weights, and a store holds every row once: learn them one by one")
+    if found.n_kept < n:
         raise ValueError(
-            f"the head's ledger keeps {found.kept.size} of its {n} rows, a store needs them all: learn with sample_id "
+            f"the head's ledger keeps {found.n_kept} of its {n} rows, a store needs them all: learn with sample_id "
             "or track='rows'"
         )
     return found
