@@ -6,18 +6,22 @@ the cores from each other: on two cores, a product of 0.05 ms after a call of th
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from analytic_cl._sparse import SparseDeviations
+
 Floats = NDArray[np.float64]
 Real = TypeVar("Real", np.float32, np.float64)
 
 
-def product(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
-    """A @ b in C order, for a of shape (m, k) and b of shape (k, n), both of one type."""
+def product(a: NDArray[Real] | SparseDeviations, b: NDArray[Real]) -> NDArray[Real]:
+    """A @ b in C order, for a of shape (m, k) and b of shape (k, n), both of one type; a may be `SparseDeviations`."""
+    if isinstance(a, SparseDeviations):
+        return cast(Any, a @ cast(Any, b))  # type: ignore[no-any-return]  # of float64, as the rows are
     if 0 in (*a.shape, *b.shape):
         return np.zeros((a.shape[0], b.shape[1]), dtype=a.dtype)
     if b.shape[1] == 1:
@@ -30,6 +34,11 @@ def product(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
     gemm = blas.sgemm if a.dtype == np.float32 else blas.dgemm
     out: NDArray[Real] = np.asarray(gemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed))
     return out.T
+
+
+def squared_lengths(a: Floats | SparseDeviations) -> Floats:
+    """Sum of the squares of each row, shape (m,); rows may be `SparseDeviations`."""
+    return a.squares() if isinstance(a, SparseDeviations) else np.asarray(np.einsum("ij,ij->i", a, a))
 
 
 def _times_vector(a: NDArray[Real], x: NDArray[Real]) -> NDArray[Real]:

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from common import blobs
-from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -52,7 +51,6 @@ LEARNING = {
     "infinity": (dict(X=spoiled(np.inf), y=Y), ValueError, "contains infinity in row 7"),
     "complex": (dict(X=X + 1j, y=Y), ValueError, "Complex data not supported"),
     "text": (dict(X=X.astype(str), y=Y), ValueError, "X holds text in columns 0, 1, 2, 3"),
-    "sparse": (dict(X=csr_array(X), y=Y), TypeError, "[Ss]parse"),
     "one-dimensional X": (dict(X=X[0], y=Y[:1]), ValueError, "Expected 2D array"),
     "empty batch": (dict(X=X[:0], y=Y[:0]), ValueError, "0 sample"),
     "no y": (dict(X=X, y=None), ValueError, "requires y to be passed"),
@@ -100,7 +98,6 @@ FORGETTING = {
     "NaN": (dict(X=spoiled(np.nan), y=Y), ValueError, "contains NaN in row 7"),
     "wrong width": (dict(X=X[:, :1], y=Y), ValueError, "X has 1 features"),
     "empty batch": (dict(X=X[:0], y=Y[:0]), ValueError, "0 sample"),
-    "sparse": (dict(X=csr_array(X), y=Y), TypeError, "[Ss]parse"),
     "unknown ids": (
         dict(sample_id=["id-3", "id-99", 3]),
         ValueError,

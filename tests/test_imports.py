@@ -51,6 +51,7 @@ ROOMS = [
     "_config",
     "_containers",
     "_device",
+    "_sparse",
 ]
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import analytic_cl
 from analytic_cl._config import native
 from analytic_cl._numba import KERNELS
+from analytic_cl._sparse import SparseRows
 
 PACKAGE = Path(analytic_cl.__file__).parent
 
@@ -118,6 +120,12 @@ def larger_cosine(a, b, room):
     return (mine > other) - (mine < other)
 
 
+def by_line(rows):
+    """Entries of sparse rows in the order of their columns, as the Gram matrix of sparse rows takes them."""
+    lines = module("statistics.sparse_gram")._Lines(SparseRows.of(rows), 8)
+    return lines.columns, lines.entries, lines.ends, lines.indices, lines.starts
+
+
 V, CENTRES = np.abs(floats(7, 9)), integers(3, 5, 8, dtype=np.int16)
 TABLES, KEYS = integers(4, 8, 5, low=0, high=30, dtype=np.int32), integers(4, 20, low=0, high=8, dtype=np.uint16)
 WORDS = integers(4, low=1, high=2**40, dtype=np.uint64)
@@ -127,6 +135,10 @@ ROWS = integers(30, 6, low=-3, high=4, dtype=np.int32)
 X, LONG = floats(6, 8), integers(37, low=-(2**30), high=2**30)
 BIG = integers(3, low=0, high=2**32, dtype=np.uint64)
 WINDOWS = (window(7, 4), window(9, 5), window(4, 2), window(5, 3))
+
+SPARSE = csr_array(integers(6, 9, low=-3, high=4, dtype=np.int8))
+ENTRIES = SPARSE.data, SPARSE.indices, SPARSE.indptr
+LINES = by_line(SPARSE)
 
 # By kernel: the twin, and arguments that both are called with. Arrays are compared afterwards, and what is returned.
 CASES = {
@@ -142,6 +154,10 @@ CASES = {
     "quantizers.kernels.affine_rows": (
         lambda *a: module("quantizers.reference").affine_rows(*a),
         (floats(5, 7), floats(7, seed=1), np.full(7, 99.5), 127.0, np.zeros((5, 7), np.int8)),
+    ),
+    "quantizers.sparse_rows._normalised_entries": (
+        reference("quantizers.sparse_rows", "_normalised_entries"),
+        (floats(len(ENTRIES[0])), *ENTRIES[1:3], 400.0, 127.0, np.zeros(len(ENTRIES[0]), np.int8)),
     ),
     "quantizers.loss_kernels.count_losses": (
         lambda *a: module("quantizers.loss_reference").count_losses(*a),
@@ -228,6 +244,18 @@ CASES = {
     "statistics.class_sums._add_rows": (
         reference("statistics.class_sums", "_add_rows"),
         (integers(30, 7, dtype=np.int8), integers(30, low=0, high=4), 2, 6, np.zeros((4, 7), np.int32)),
+    ),
+    "statistics.sparse_sums._add_entries": (
+        reference("statistics.sparse_sums", "_add_entries"),
+        (*ENTRIES[:3], integers(6, low=0, high=4), np.zeros((4, 9), np.int64)),
+    ),
+    "statistics.sparse_gram._add_products": (
+        reference("statistics.sparse_gram", "_add_products"),
+        (integers(45), 2, 7, *LINES, ENTRIES[0], -1),
+    ),
+    "statistics.sparse_gram._add_split_products": (
+        reference("statistics.sparse_gram", "_add_split_products"),
+        (*integers(3, 45), 0, 9, *LINES, *integers(2, len(ENTRIES[0]), seed=1), -1),
     ),
     "statistics.class_gram._add_plane": (
         reference("statistics.class_gram", "_add_plane"),

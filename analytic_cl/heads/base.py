@@ -44,7 +44,7 @@ class Head(Streamed, Merging):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers: an array, tensor or data frame. Sparse matrices are refused.
+            Finite numbers: an array, tensor or data frame; a SciPy sparse matrix where the head `takes_sparse_rows`.
         y : array-like of shape (n_samples,)
             Integers, strings or booleans, of one kind. Spaces around a string and its Unicode form make no difference:
             `classes_` and `predict` have it without spaces, in NFC. The same holds for ids.
@@ -122,8 +122,8 @@ class Head(Streamed, Merging):
 
     def _encode(self, X: Any, y: Any, sample_id: Any, reset: bool, sample_weight: Any = None) -> Encoded:
         X, targets = self._validated_rows(X, y, reset)
-        ids = None if sample_id is None else as_ids(sample_id, len(X))
-        weights = as_weights(sample_weight, len(X))
+        ids = None if sample_id is None else as_ids(sample_id, X.shape[0])
+        weights = as_weights(sample_weight, X.shape[0])
         quantizer = self._quantizer_of(X.shape[1], None if reset else self.quantizer_.source)
         if not reset and quantizer != self.quantizer_:
             raise ValueError(

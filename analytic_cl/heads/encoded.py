@@ -15,7 +15,7 @@ from analytic_cl.statistics import Int64s, Targets
 class Encoded(NamedTuple):
     """Integer rows, what they are learned with, their ids and weights, if any, and what their columns are called."""
 
-    rows: Any  # an array, or `DeviceRows` where they are made on a device
+    rows: Any  # an array, `DeviceRows` where they are made on a device, or `SparseRows`
     targets: Targets
     ids: list[SampleId] | None
     quantizer: Quantizer

@@ -112,6 +112,7 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
     """
 
     needs = lda.needs
+    takes_sparse_rows = True
 
     def __init__(
         self,

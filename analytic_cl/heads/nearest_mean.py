@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from analytic_cl._blas import product
+from analytic_cl._blas import product, squared_lengths
 from analytic_cl._locks import reading
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
@@ -71,6 +71,7 @@ class NearestMeanClassifier(LinearHead):
     """
 
     needs = euclidean_nearest_mean.needs
+    takes_sparse_rows = True
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class NearestMeanClassifier(LinearHead):
 
         def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
             x = rows + self.quantizer_.offset if cosine else rows
-            own = np.einsum("ij,ij->i", x, x)
+            own = squared_lengths(x)
             if cosine:
                 return np.asarray(product(x, unit.T).max(axis=1) / np.where(own > 0, np.sqrt(own), 1.0))
             return np.asarray(-np.sqrt(np.maximum(own + (squares - 2 * product(x, means.T)).min(axis=1), 0.0)))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -23,6 +24,7 @@ from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.statistics import LabelledState, State
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
+_SPARSE_ROWS = 2**14  # rows that are scored at a time at most, where they have few numbers
 
 
 def posteriors(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -51,6 +53,11 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     without the rows, a session being what one call brings; not that of all rows in one call. Merging is associative,
     not commutative. Checks and comparisons skip what this excludes, and only that; a store, which learns its rows anew
     in any order, refuses such heads.
+    """
+
+    takes_sparse_rows: ClassVar[bool] = False
+    """Whether X may be a SciPy sparse matrix: for states that take sparse rows, and scores that come of products with
+    `_deviations` alone.
     """
 
     quantizer: str | FixedPoint
@@ -84,6 +91,11 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     def check_parameters(self) -> None:
         """Raise ValueError or TypeError for parameters that are invalid; subclasses add their own."""
         check_track(self.track)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.takes_sparse_rows
+        return tags
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -172,8 +184,9 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     def _by_rows(self, X: ArrayLike, find: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[np.float64]:
         """What is found of integer rows, block by block."""
         rows: Any = X if plain_rows(self, X) else validated_rows(self, X)
-        quantizer = self.quantizer_
-        return self._in_blocks(len(rows), lambda part: find(quantizer.quantise(rows[part], first_row=part.start)))
+        quantizer, n = self.quantizer_, rows.shape[0]
+        per_row = cast(Any, rows).nnz // n if issparse(rows) and quantizer.projection is None else None
+        return self._in_blocks(n, lambda part: find(quantizer.quantise(rows[part], first_row=part.start)), per_row)
 
     @reading
     def scores_of(self, rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -196,8 +209,13 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         self.learner_.listeners.append(listener)
         self._solved["listeners"] = [*self._solved.get("listeners", ()), listener]
 
-    def _in_blocks(self, n: int, scores: Callable[[slice], NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _in_blocks(
+        self, n: int, scores: Callable[[slice], NDArray[np.float64]], per_row: int | None = None
+    ) -> NDArray[np.float64]:
+        """Scores, block by block; `per_row` says how many entries sparse rows have."""
         size = max(1, _BLOCK // max(self.quantizer_.width, self.quantizer_.n_features))
+        if per_row is not None:
+            size = max(size, min(_SPARSE_ROWS, _BLOCK // max(1, per_row)))
         return np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
 
     def _in_shape(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:

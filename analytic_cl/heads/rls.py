@@ -116,6 +116,7 @@ class RLSClassifier(LinearHead):
     """
 
     needs = ridge.needs
+    takes_sparse_rows = True
 
     def __init__(
         self,

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
 from analytic_cl._containers import column_values, is_a, local, objects, tensor_of
 from analytic_cl._device import get_device
+from analytic_cl.heads.sparse_input import as_csr
 from analytic_cl.heads.tables import is_time, read_table
 from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Label, LabelledState, Targets, encode_labels
@@ -24,6 +26,8 @@ def label_input(y: Any, name: str = "y") -> Any:
     NumPy would turn the list [1, "a"] into strings, and scikit-learn a pandas column of nullable booleans into
     numbers: both become object arrays here.
     """
+    if issparse(y):
+        raise ValueError(f"{name} is a sparse matrix: labels must be a 1d array, such as {name}.toarray().ravel()")
     y = column_values(_only_column(local(y, name), name))
     if isinstance(y, list | tuple) and not any(np.ndim(label) for label in y):
         y = objects(y)
@@ -74,8 +78,12 @@ def _is_missing(label: Any) -> bool:
 def validated_rows(head: Any, X: Any, reset: bool = False) -> Any:
     """X through scikit-learn's validation, names of columns included: an array, or a tensor where a device is in force.
 
-    NaN and infinity pass: the quantizer looks for them itself, because it can name the rows.
+    NaN and infinity pass: the quantizer looks for them itself, because it can name the rows. Sparse rows come as CSR.
     """
+    if is_sparse_input(head, X):
+        return validate_data(
+            head, as_csr(X), reset=reset, accept_sparse="csr", dtype="numeric", ensure_all_finite=False
+        )
     if (tensor := _tensor(X)) is not None:
         validate_data(head, _stand_in(tensor), reset=reset, dtype="numeric", ensure_all_finite=False)
         return tensor
@@ -88,6 +96,9 @@ def validated_rows(head: Any, X: Any, reset: bool = False) -> Any:
 
 def validated(head: Any, X: Any, y: Any, reset: bool = False) -> tuple[Any, NDArray[Any]]:
     """As `validated_rows`, with the labels of the rows."""
+    if is_sparse_input(head, X):
+        how = {"reset": reset, "accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": False}
+        return validate_data(head, as_csr(X), label_input(y), **how)  # type: ignore[no-any-return]
     if (tensor := _tensor(X)) is not None:
         return tensor, validated(head, _stand_in(tensor), y, reset)[1]
     named, rows = read_table(X)
@@ -96,6 +107,11 @@ def validated(head: Any, X: Any, y: Any, reset: bool = False) -> tuple[Any, NDAr
         labels = label_input(y)
         return check_X_y(rows, labels, dtype="numeric", ensure_all_finite=False, estimator=head)  # type: ignore[no-any-return]
     return validate_data(head, rows, label_input(y), reset=reset, dtype="numeric", ensure_all_finite=False)  # type: ignore[no-any-return]
+
+
+def is_sparse_input(head: Any, X: Any) -> bool:
+    """Whether X is a sparse matrix that the head takes as it is; scikit-learn's validation refuses others."""
+    return issparse(X) and getattr(head, "takes_sparse_rows", False)
 
 
 def _tensor(X: Any) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analytic_cl._device import DeviceRows
 from analytic_cl._interrupts import deferred_interrupts
+from analytic_cl._sparse import SparseRows
 from analytic_cl.learner.receipt import Receipt, ReceiptDraft
 from analytic_cl.ledger import Draft, Ledger, NotLearnedError, RowState, SampleId, Selection, Track
 from analytic_cl.quantizers import Quantizer
@@ -101,7 +102,7 @@ class Learner:
 
     def learn(
         self,
-        rows: NDArray[Any] | DeviceRows,
+        rows: NDArray[Any] | DeviceRows | SparseRows,
         targets: Targets,
         ids: list[SampleId] | None = None,
         weights: Int64s | None = None,
@@ -111,17 +112,18 @@ class Learner:
         `weights`, from 1 on, say how often each row counts; the row of an id belongs to it with all its weight.
 
         Rows in a device's memory stay there where the state takes them so, and neither ledger nor listener needs them.
+        Sparse rows stay so where the state takes them so.
 
         Raises ValueError, with nothing changed, for ids that the ledger has or can't keep, and for rows or targets that
         the state can't learn.
         """
         self.ledger.check_new(ids)
         with deferred_interrupts():
-            # Such a state asks of rows what both kinds have.
-            own = cast("NDArray[Any]", rows) if self.state.takes_device_rows else np.asarray(rows)
+            own = self._as_taken(rows)
             if weights is not None:
-                rows, targets, weights = self._weighable(np.asarray(rows), targets, ids, weights)
-                own = np.asarray(rows)
+                here = own if isinstance(rows, SparseRows) else np.asarray(own)
+                rows, targets, weights = self._weighable(here, targets, ids, weights)
+                own = rows
             self.state.check_learnable(own, targets)
             new = WeightedRows(self.state, own, targets, weights)
             if weights is not None:
@@ -131,6 +133,13 @@ class Learner:
             self._record([draft], lambda: new.add(self.state), lambda: new.undo(self.state, +1))
             if self.listeners:
                 self._tell(before, new.changes(+1))
+
+    def _as_taken(self, rows: NDArray[Any] | DeviceRows | SparseRows) -> NDArray[Any]:
+        """Rows as the state takes them: one that takes others than arrays asks of them what all kinds have."""
+        of_sparse, of_device = isinstance(rows, SparseRows), isinstance(rows, DeviceRows)
+        if (of_sparse and self.state.takes_sparse_rows) or (of_device and self.state.takes_device_rows):
+            return cast("NDArray[Any]", rows)
+        return np.asarray(rows)
 
     def _weighable(
         self, rows: NDArray[Any], targets: Targets, ids: list[SampleId] | None, weights: Int64s
@@ -215,7 +224,7 @@ class Learner:
         """
         if rows is None or targets is None:
             rows, targets, weights = self.ledger.weighted_rows_of(found)
-        gone = WeightedRows(self.state, rows, targets, weights)
+        gone = WeightedRows(self.state, self._as_taken(rows), targets, weights)
         changes = gone.changes(-1) if self.listeners else None
         return self._take_out(found, gone.subtract, changes, gone.n_rows, dry_run, digests)
 
@@ -289,6 +298,7 @@ class Learner:
         """Put other rows and targets in the place of those of known ids, whose rows the ledger keeps."""
         found = self.ledger.find_ids(ids)
         old_rows, old_targets, weights = self.ledger.weighted_rows_of(found)
+        rows = self._as_taken(rows)
         draft = ReceiptDraft(self.state, digests)
         self.ledger.make_writable()
         with deferred_interrupts():

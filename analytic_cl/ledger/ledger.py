@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._device import DeviceRows
+from analytic_cl._sparse import SparseRows
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named, other_kind
 from analytic_cl.ledger.merged import find_merged
@@ -18,7 +19,7 @@ from analytic_cl.ledger.records import KEY_BYTES, Records
 from analytic_cl.ledger.row_index import Positions
 from analytic_cl.ledger.search import NotLearnedError, find_rows
 from analytic_cl.ledger.selection import NOWHERE, Selection, Times
-from analytic_cl.ledger.table import Entries, Table
+from analytic_cl.ledger.table import Entries, Table, check_room_for_dense
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import Target, Targets, repeated, target_from_json, target_to_json
 
@@ -208,7 +209,7 @@ class Ledger(Records):
 
     def draft(
         self,
-        rows: NDArray[Any] | DeviceRows,
+        rows: NDArray[Any] | DeviceRows | SparseRows,
         targets: Targets,
         ids: list[SampleId] | None,
         weights: Times | None = None,
@@ -219,8 +220,12 @@ class Ledger(Records):
         names: list[SampleId | None] = [None] * len(rows) if ids is None else list(ids)
         keeps_rows = self.keep_rows or self.track == "rows" or (self.track == "auto" and ids is not None)
         table = self.kept if keeps_rows else self.hashed
-        own = np.asarray(rows)
-        payload = own if keeps_rows else row_digests(own, targets, self.keys[0])
+        if keeps_rows:
+            if isinstance(rows, SparseRows):
+                check_room_for_dense(self.kept, rows)
+            payload = np.asarray(rows)
+        else:
+            payload = row_digests(rows if isinstance(rows, SparseRows) else np.asarray(rows), targets, self.keys[0])
         entries = Entries(payload, self.numbers(targets), 0, names, weights)
         table.reserve(entries)
         return Draft(len(rows), table, entries)

@@ -78,7 +78,7 @@ def _explained(records: Records, rows: NDArray[Any], targets: Targets, missing: 
     """Message for rows that were not found, saying where one of them was learned under another label."""
     shown = missing[:_HINTS]
     labels = list(records.number_of)
-    tried = np.repeat(rows[shown], len(labels), axis=0)
+    tried = rows[np.repeat(shown, len(labels))]
     under = Targets(labels, np.tile(np.arange(len(labels)), len(shown)))
     hits = records.entries(tried, under, row_digests(tried, under, records.keys[0])) if labels else []
     learned_as: dict[int, Target] = {}

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._arrays import writable
+from analytic_cl._sparse import SparseRows
 from analytic_cl.ledger.ids import SampleId
 from analytic_cl.ledger.row_index import Positions, RowIndex
 from analytic_cl.ledger.selection import NOWHERE, Times
 
 _COLUMNS = ("payload", "codes", "keys", "alive", "is_named")
 _WEIGHTED = (*_COLUMNS, "times")
+
+DENSE_BYTES = 2**30  # of kept rows that come sparse and are kept dense
 
 
 @dataclass(frozen=True)
@@ -215,3 +218,14 @@ class Table:
         self.generation += 1
         self.__dict__.update(columns, ids=ids, by_id=by_id, size=live.size)
         self.index.clear()
+
+
+def check_room_for_dense(kept: Table, rows: SparseRows) -> None:
+    """Refuse to keep sparse rows that would take far more memory than whoever brings them expects."""
+    n, width = kept.n_alive + len(rows), rows.shape[1]
+    if n * width * rows.dtype.itemsize > DENSE_BYTES:
+        raise ValueError(
+            f"the ledger keeps rows dense, and {n} rows of {width} integers take "
+            f"{n * width * rows.dtype.itemsize / 1e9:.1f} GB, more than {DENSE_BYTES / 1e9:.1f} GB: learn with "
+            "track='digest', and forget by X, y and sample_id; or with fewer features"
+        )

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from analytic_cl._arrays import writable
 from analytic_cl._config import get_backend
 from analytic_cl._containers import local
 from analytic_cl._locks import CacheLock
+from analytic_cl._parallel import row_blocks
 from analytic_cl._warnings import warn
 from analytic_cl.quantizers import loss_kernels, loss_reference
 from analytic_cl.quantizers.advice import Sample, verdict
-from analytic_cl.quantizers.quantizer import Quantizer, as_floats
+from analytic_cl.quantizers.inputs import as_floats
+from analytic_cl.quantizers.quantizer import Quantizer
 
 _VALUES = 2**16  # about as many values are looked at before rows are left out
+_DENSE = 2**21  # values of sparse rows that are dense at a time
 _LAST = 2.0**50
 
 
@@ -69,13 +73,19 @@ class Losses:
 
     def _counted(self, X: Any, names: Any) -> str:
         """Count rows; what there is to say, once there are enough."""
-        start, self._n_rows = self._n_rows, self._n_rows + len(X)
+        start, self._n_rows = self._n_rows, self._n_rows + X.shape[0]
         if self._said or self._n_rows <= self._next_place:
             return ""
         stop = int(np.searchsorted(self._places, self._n_rows))
         taken = slice(self._n_seen, stop)
-        rows = local(X[self._places[taken] - start])  # of a tensor on a GPU, these few come to the host
-        self._count(as_floats(rows), self._weights[taken])
+        rows = X[self._places[taken] - start]  # of a tensor on a GPU, these few come to the host
+        if issparse(rows):
+            dense = cast(Any, rows)
+            for part in row_blocks(dense.shape[0], max(1, _DENSE // dense.shape[1])):
+                self._count(as_floats(dense[part].toarray()), self._weights[taken][part])
+        else:
+            rows = local(rows)
+            self._count(as_floats(rows), self._weights[taken])
         self._n_seen, self._next_place = stop, int(self._places[stop])
         if self._n_seen < self._next_verdict:
             return ""

@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from analytic_cl._config import get_backend
 from analytic_cl._device import FEW_ROWS, DeviceRows, device_work, get_device, sent, torch_device
 from analytic_cl._json import canonical
 from analytic_cl._parallel import map_blocks, row_blocks
-from analytic_cl.quantizers import kernels, reference, torch_kernels
+from analytic_cl._sparse import SparseDeviations, SparseRows
+from analytic_cl.quantizers import kernels, reference, sparse_rows, torch_kernels
 from analytic_cl.quantizers.fixed_point import LIMITS, Column, FixedPoint
 from analytic_cl.quantizers.fourier import FourierFeatures
+from analytic_cl.quantizers.inputs import as_floats, refuse_not_finite, refuse_others
 from analytic_cl.quantizers.projection import RandomProjection
 from analytic_cl.quantizers.random_features import MAX_FEATURES, RandomFeatures
 
@@ -27,7 +30,6 @@ TABULAR_FEATURES = 256  # up to this width "auto" means the tabular quantizer
 _BLOCK = 2**19  # numbers that are quantised at a time, to bound the memory of conversions
 
 _INTEGERS: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32}
-_EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -88,26 +90,33 @@ class Quantizer:
             return 1.0 / self.affine[1]
         return self.projection.steps(self.n_features, self._scale)
 
-    def dequantise(self, q: NDArray[Any]) -> NDArray[np.float64]:
+    def dequantise(self, q: NDArray[Any] | SparseRows) -> NDArray[np.float64]:
         """Float64 rows that the integers stand for."""
+        if isinstance(q, SparseRows):
+            return self.deviations(q, np.zeros(self.width, dtype=np.int64)) + self.offset
         return q * self.step + self.offset
 
-    def deviations(self, q: NDArray[Any], centre: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What integer rows less a centre stand for, subtracted as integers."""
+    def deviations(self, q: NDArray[Any] | SparseRows, centre: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What integer rows less a centre stand for, subtracted as integers; of `SparseRows`, `SparseDeviations`."""
+        if isinstance(q, SparseRows):
+            return cast("NDArray[np.float64]", SparseDeviations(q, centre, self.step))
         found: NDArray[np.float64] = np.subtract(q, centre, dtype=np.float64)
         found *= self.step
         return found
 
     def quantise(self, X: Any, *, first_row: int = 0) -> NDArray[Any]:
-        """Integer rows of X, an array or a tensor, shape (n, width).
+        """Integer rows of X, an array or a tensor, shape (n, width); of a CSR matrix `SparseRows`, unless projected.
 
         Raises ValueError naming the rows that hold NaN or infinity, counted from `first_row`. What is lost on the way
         is not looked at: `Losses` does.
         """
-        return np.asarray(self.rows_to_learn(X, first_row=first_row))
+        rows = self.rows_to_learn(X, first_row=first_row)
+        return cast("NDArray[Any]", rows) if isinstance(rows, SparseRows) else np.asarray(rows)
 
-    def rows_to_learn(self, X: Any, *, first_row: int = 0) -> NDArray[Any] | DeviceRows:
+    def rows_to_learn(self, X: Any, *, first_row: int = 0) -> NDArray[Any] | DeviceRows | SparseRows:
         """As `quantise`; in the memory of the device in force, where they are made there."""
+        if issparse(X):
+            return self._sparse(X, first_row)
         if get_device() != "cpu" and (len(X) > FEW_ROWS or not isinstance(X, np.ndarray)):
             return self._on_device(X, first_row)
         q = self._checked_integers(X, first_row) if self.takes_integers else self._fixed_point(X, first_row)
@@ -135,6 +144,18 @@ class Quantizer:
         map_blocks(quantise_block, row_blocks(n, max(1, _BLOCK // d)))
         return q
 
+    def _sparse(self, X: Any, first_row: int) -> NDArray[Any] | SparseRows:
+        """Rows of a CSR matrix in canonical form."""
+        if self.takes_integers:
+            q = sparse_rows.integers_as_they_are(X, first_row)
+        elif self.rule.norm == "l2":
+            q = sparse_rows.unit_rows(X, self._scale, self.limit, self.dtype, first_row)
+        else:
+            q = sparse_rows.affine_rows(X, self.affine, self.limit, self.dtype, first_row)
+        if self.projection is None:
+            return q
+        return sparse_rows.lifted(q, self.lift, self.width, max(1, _BLOCK // self.n_features))
+
     def _on_device(self, X: Any, first_row: int) -> DeviceRows:
         """Rows of an array, or of a tensor wherever it lies."""
         n, d = X.shape
@@ -152,14 +173,14 @@ class Quantizer:
         """Integers as float64."""
         x, limit = torch_kernels.floats(block, device), float(self.limit)
         if self.takes_integers:
-            _refuse_others(np.flatnonzero(torch_kernels.rows_beyond_integers(x, limit)), first_row)
+            refuse_others(np.flatnonzero(torch_kernels.rows_beyond_integers(x, limit)), first_row)
             return x
         safe = self.rule.norm == "l2" and torch_kernels.squares_are_safe(block)
         if safe:
             found = torch_kernels.normalised_rows(x, self._scale, limit, safe)
             if found is not None:
                 return found
-        _refuse_not_finite(torch_kernels.magnitude(x), first_row)
+        refuse_not_finite(torch_kernels.magnitude(x), first_row)
         if self.rule.norm == "l2":
             return torch_kernels.normalised_rows(x, self._scale, limit, safe)
         return torch_kernels.affine_rows(x, *self.affine, limit)
@@ -172,7 +193,7 @@ class Quantizer:
         with np.errstate(invalid="ignore"):
             q = X.astype(np.int8)
         wrong = np.flatnonzero(((q != X) | (q == -128)).any(axis=1))
-        _refuse_others(wrong, first_row)
+        refuse_others(wrong, first_row)
         return q
 
     def parameter(self) -> str | FixedPoint:
@@ -295,39 +316,8 @@ def resolve_quantizer(
     return Quantizer(rule, n_features, projection=projection, source=source)
 
 
-def rows_named(rows: NDArray[np.intp]) -> str:
-    """Name rows in a message: "row 3", or "rows 3, 4, 9 and 12 more"."""
-    shown = ", ".join(str(int(row)) for row in rows[:10])
-    more = f" and {rows.size - 10} more" if rows.size > 10 else ""
-    return f"row{'s' if rows.size > 1 else ''} {shown}{more}"
-
-
-def _refuse_others(wrong: NDArray[np.intp], first_row: int) -> None:
-    """Raise ValueError where there are rows of other values than integers of 8 bits."""
-    if wrong.size:
-        raise ValueError(
-            f'quantizer="integers" takes integers from -127 to 127; not so in {rows_named(wrong + first_row)} of X '
-            "(NaN, infinity, fractions and larger values are refused)"
-        )
-
-
-def _refuse_not_finite(magnitude: NDArray[Any], first_row: int) -> None:
-    """Raise ValueError naming the rows whose largest magnitude is NaN or infinity."""
-    bad = np.flatnonzero(~np.isfinite(magnitude))
-    if bad.size:
-        found = (("NaN", np.isnan(magnitude).any()), ("infinity", np.isinf(magnitude).any()))
-        what = " and ".join(name for name, there in found if there)
-        raise ValueError(f"Input X contains {what} in {rows_named(bad + first_row)}: clean or drop them first")
-
-
 def _kernels() -> ModuleType:
     return reference if get_backend() == "numpy" else kernels
-
-
-def as_floats(X: NDArray[Any]) -> NDArray[Any]:
-    """Rows in the precision that the kernels read them in."""
-    narrow = X.dtype in (np.dtype(kind) for kind in (np.float32, *_EXACT_IN_FLOAT32))
-    return np.ascontiguousarray(X, dtype=np.float32 if narrow else np.float64)
 
 
 def _finite_magnitude(run: ModuleType, x: NDArray[Any], first_row: int) -> NDArray[Any]:
@@ -338,5 +328,5 @@ def _finite_magnitude(run: ModuleType, x: NDArray[Any], first_row: int) -> NDArr
     run.largest_magnitude(x.view(word), word.type(2 ** (8 * word.itemsize - 1) - 1), top)
     magnitude: NDArray[Any] = top.view(x.dtype)
     if (top >= infinity).any():
-        _refuse_not_finite(magnitude, first_row)
+        refuse_not_finite(magnitude, first_row)
     return magnitude

@@ -73,7 +73,7 @@ class RecursiveRidge:
                 return
             try:
                 for rows, targets, sign in changes:
-                    self._queued.rows[sign].append(rows.copy())  # the ledger overwrites erased rows in place
+                    self._queued.rows[sign].append(np.array(rows))  # the ledger overwrites erased rows in place
                     self._queued.labels[sign] += targets.of_rows()
             except MemoryError:  # the change itself is done, and must not fail any more
                 self._forget()

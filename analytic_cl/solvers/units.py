@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from analytic_cl._blas import squared_lengths
 from analytic_cl.solvers.spd import Floats
 from analytic_cl.statistics import Int64s, Moments, scatter, scatter_product
 
@@ -23,7 +24,7 @@ def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
 
 def lengths(x: Floats) -> Floats:
     """What to divide rows by so that they have unit length, shape (n, 1): 1 for rows of zero, which stay."""
-    norms = np.sqrt(np.einsum("ij,ij->i", x, x))[:, None]
+    norms = np.sqrt(squared_lengths(x))[:, None]
     return np.where(norms > 0, norms, 1.0)
 
 

@@ -11,15 +11,21 @@ from analytic_cl._config import get_backend, get_threads
 from analytic_cl._device import DeviceRows
 from analytic_cl._numba import kernel
 from analytic_cl._parallel import map_blocks, row_blocks
+from analytic_cl._sparse import SparseRows
 from analytic_cl.statistics.on_device import class_sums_on_device
+from analytic_cl.statistics.sparse_sums import class_sums_of_entries
 
 _WORTH_A_THREAD = 2**20  # numbers to add up
 
 
-def class_sums(rows: NDArray[Any] | DeviceRows, codes: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+def class_sums(
+    rows: NDArray[Any] | DeviceRows | SparseRows, codes: NDArray[np.int64], n_classes: int
+) -> NDArray[np.int64]:
     """Row sums by class, shape (n_classes, width), int64: exact while n * max|row| < 2^63."""
     if isinstance(rows, DeviceRows):
         return class_sums_on_device(rows, codes, n_classes)
+    if isinstance(rows, SparseRows):
+        return class_sums_of_entries(rows, codes, n_classes)
     n, d = rows.shape
     largest = n << (8 * rows.dtype.itemsize - 1)
     sums: NDArray[Any] = np.zeros((n_classes, d), dtype=np.int32 if largest < 2**31 else np.int64)

@@ -16,8 +16,9 @@ from analytic_cl._arrays import writable
 from analytic_cl._device import DeviceRows, get_device, torch_device
 from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._locks import StateLock
+from analytic_cl._sparse import SparseRows
 from analytic_cl.quantizers import Quantizer
-from analytic_cl.statistics import gram
+from analytic_cl.statistics import gram, sparse_gram
 from analytic_cl.statistics.invariants import Diagonal, gram_diagonal, joined, squares
 from analytic_cl.statistics.on_device import GramOnDevice
 
@@ -60,9 +61,12 @@ class DeferredGram:
                     diagonal = diagonal + sign * squares(rows)
             return diagonal
 
-    def change(self, rows: NDArray[Any] | DeviceRows, sign: int, interruptible: bool = True) -> None:
+    def change(self, rows: NDArray[Any] | DeviceRows | SparseRows, sign: int, interruptible: bool = True) -> None:
         """Add or subtract the products of rows, whole or not at all."""
         with deferred_interrupts(), self._lock:
+            if isinstance(rows, SparseRows) and sparse_gram.is_worth_it(rows):
+                self._multiply_sparse(rows, sign, interruptible)  # it writes few entries, however few rows there are
+                return
             if len(rows) > _FEW:
                 self._multiply(rows, sign, interruptible)
                 return
@@ -71,15 +75,22 @@ class DeferredGram:
                 self._enter()
             self._waiting[sign].append(own)
 
-    def _multiply(self, rows: NDArray[Any] | DeviceRows, sign: int, interruptible: bool) -> None:
+    def _multiply(self, rows: NDArray[Any] | DeviceRows | SparseRows, sign: int, interruptible: bool) -> None:
         if get_device() == "cpu":
             self._diagonal = None
-            gram.accumulate(self._planes, np.asarray(rows), self._quantizer.bits, sign, interruptible)
+            own = rows if isinstance(rows, SparseRows) else np.asarray(rows)
+            gram.accumulate(self._planes, own, self._quantizer.bits, sign, interruptible)
             return
         if self._on_device and self._on_device.device != torch_device():
             self._fetch()
         self._on_device = self._on_device or GramOnDevice(self._quantizer.width, self._quantizer.bits)
         self._on_device.change(rows, sign, interruptible)
+
+    def _multiply_sparse(self, rows: SparseRows, sign: int, interruptible: bool) -> None:
+        """On the CPU, whatever device is in force."""
+        self._diagonal = None
+        self._own()
+        sparse_gram.accumulate(self._planes, rows, self._quantizer.bits, sign, interruptible)
 
     def _fetch(self) -> None:
         """Let what a device has summed enter."""

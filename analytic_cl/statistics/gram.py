@@ -7,6 +7,8 @@ int64: sum h h', sum (h l' + l h') and sum l l', of weights 2^32, 2^16 and 1.
 
 from __future__ import annotations
 
+import math
+import os
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +18,7 @@ from scipy.linalg import blas
 from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._numba import kernel
+from analytic_cl._sparse import SparseRows
 
 Planes = list[NDArray[np.int64]]
 
@@ -34,7 +37,28 @@ _WORTH_A_THREAD = 200_000_000
 
 
 def empty_planes(width: int, bits: int) -> Planes:
-    return [np.zeros(width * (width + 1) // 2, dtype=np.int64) for _ in PLANE_SHIFTS[bits]]
+    """Triangles of zeros.
+
+    Raises MemoryError where they would take more than half of the machine, which then could neither solve nor merge:
+    memory that nobody has written to yet costs nothing, so that the system would hand it out, and kill somebody later.
+    """
+    entries = width * (width + 1) // 2
+    needed, there = 8 * entries * len(PLANE_SHIFTS[bits]), _memory_of_machine()
+    if needed > there / 2:
+        raise MemoryError(
+            f"a Gram matrix of {width} columns behind {bits} bits takes {needed / 1e9:.1f} GB, and this machine has "
+            f"{there / 1e9:.1f} GB, of which solving needs as much again: use fewer features, or a head that keeps "
+            "class sums only, such as NearestMeanClassifier"
+        )
+    return [np.zeros(entries, dtype=np.int64) for _ in PLANE_SHIFTS[bits]]
+
+
+def _memory_of_machine() -> float:
+    """Bytes of memory; infinite where the system doesn't say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return math.inf
 
 
 def row_starts(width: int) -> NDArray[np.int64]:
@@ -52,7 +76,7 @@ def square_part(planes: Planes, width: int, columns: slice) -> Planes:
 
 def accumulate(
     planes: Planes,
-    rows: NDArray[Any],
+    rows: NDArray[Any] | SparseRows,
     bits: int,
     sign: int,
     interruptible: bool = True,
@@ -72,6 +96,7 @@ def accumulate(
         each = [(list(own), *ends) for own, *ends in zip(zip(*planes, strict=True), [0, *ends[:-1]], ends, strict=True)]
     block = _block(max((last - first for _, first, last in each), default=0), d, bits)
     step = block.rows_at_once
+    dense = DenseBlocks(rows, step) if isinstance(rows, SparseRows) else rows
     pieces = [
         (own, slice(start, min(start + step, last))) for own, first, last in each for start in range(first, last, step)
     ]
@@ -81,16 +106,29 @@ def accumulate(
             for own, piece in pieces:
                 if interruptible:
                     guard.check()
-                block.multiply(rows[piece])
+                block.multiply(dense[piece])
                 block.add_to(own, sign)
                 done += 1
             if interruptible:
                 guard.check()
         except BaseException:
             for own, piece in pieces[:done]:
-                block.multiply(rows[piece])
+                block.multiply(dense[piece])
                 block.add_to(own, -sign)
             raise
+
+
+class DenseBlocks:
+    """Sparse rows, some of them dense at a time in memory that is taken beforehand."""
+
+    def __init__(self, rows: SparseRows, at_once: int) -> None:
+        self._rows = rows
+        self._block = np.zeros((min(len(rows), at_once), rows.shape[1]), dtype=rows.dtype)
+
+    def __getitem__(self, piece: slice) -> NDArray[Any]:
+        block = self._block[: piece.stop - piece.start]
+        self._rows[piece].matrix.toarray(out=block)
+        return block
 
 
 class Block(Protocol):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._sparse import SparseRows
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
+from analytic_cl.statistics.sparse_sums import column_products
 
 # Behind a 32-bit quantizer squares pass 2^63, so diagonals are Python integers in object arrays there.
 Diagonal = NDArray[Any]
@@ -23,14 +26,21 @@ def gram_diagonal(planes: gram.Planes, quantizer: Quantizer) -> Diagonal:
     return joined([plane[..., starts] for plane in planes], quantizer.bits)
 
 
-def squares(rows: NDArray[Any]) -> Diagonal:
+def squares(rows: NDArray[Any] | SparseRows) -> Diagonal:
     """Sum of the squared entries of each column, exactly."""
-    bits = 8 * rows.dtype.itemsize
+    if isinstance(rows, SparseRows):
+        columns, width = rows.indices[rows.stored], rows.shape[1]
+        return _squares(rows.data[rows.stored], lambda a, b: column_products(a, b, columns, width))
+    return _squares(rows, _column_products)
+
+
+def _squares(values: NDArray[Any], sums: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.int64]]) -> Diagonal:
+    bits = 8 * values.dtype.itemsize
     if bits < 32:
-        return _column_products(rows, rows)
-    h, l = np.empty(rows.shape, dtype=np.int64), np.empty(rows.shape, dtype=np.int64)  # noqa: E741
-    gram.split(rows, l, h)
-    return joined([_column_products(h, h), 2 * _column_products(h, l), _column_products(l, l)], bits)
+        return sums(values, values)
+    h, l = np.empty(values.shape, dtype=np.int64), np.empty(values.shape, dtype=np.int64)  # noqa: E741
+    gram.split(values, l, h)
+    return joined([sums(h, h), 2 * sums(h, l), sums(l, l)], bits)
 
 
 def _column_products(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._sparse import SparseRows
 from analytic_cl.statistics.labels import Label, as_label, encode_labels, label_array, label_kind
 from analytic_cl.statistics.state import State
 from analytic_cl.statistics.targets import Targets
@@ -70,10 +71,12 @@ class LabelledState(State):
         self._encoded(rows, targets)
         self._check_room(rows.shape[0])
 
-    def _checked(self, rows: NDArray[Any], labels: Iterable[Any]) -> Targets:
+    def _checked(self, rows: Any, labels: Iterable[Any]) -> Targets:
         targets = self._encoded(rows, labels)
-        if rows.size and (
-            int(rows.min()) < -self.quantizer.limit or (self.quantizer.bits > 8 and rows.max() > self.quantizer.limit)
+        values = rows.data[rows.stored] if isinstance(rows, SparseRows) else rows
+        if values.size and (
+            int(values.min()) < -self.quantizer.limit
+            or (self.quantizer.bits > 8 and values.max() > self.quantizer.limit)
         ):
             raise ValueError(f"rows must lie within +-{self.quantizer.limit}")
         return targets

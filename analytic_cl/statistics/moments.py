@@ -71,6 +71,7 @@ class Moments(ClassState):
 
     kind = "moments"
     takes_device_rows = True
+    takes_sparse_rows = True
     can_unmerge = True
     _BY_CLASS: ClassVar[dict[str, int]] = {"_sums": 0}
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from analytic_cl._device import DeviceRows, device_work, padded, product, pytorch, sent, torch_device
 from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._parallel import row_blocks
+from analytic_cl._sparse import SparseRows
 from analytic_cl.statistics import gram
 
 BLOCK_ROWS = 2**16  # in one product: 128^2 * 2^16 < 2^31
@@ -43,7 +44,7 @@ class GramOnDevice:
         self._width, self._bits = width, bits
         self._squares: list[Any] = []  # none until there is something
 
-    def change(self, rows: NDArray[Any] | DeviceRows, sign: int, interruptible: bool) -> None:
+    def change(self, rows: NDArray[Any] | DeviceRows | SparseRows, sign: int, interruptible: bool) -> None:
         """Add sign * rows.T @ rows, whole or not at all: the sums of one call are complete before they enter."""
         with device_work(f"a Gram matrix of {self._width} columns"), deferred_interrupts() as guard:
             fresh = self._empty()
@@ -74,7 +75,7 @@ class GramOnDevice:
         side = len(padded(torch.empty((self._width, 0), dtype=torch.int8)))
         return [torch.zeros((side, side), dtype=torch.int64, device=self.device) for _ in _PRODUCTS[self._bits]]
 
-    def _bytes(self, rows: NDArray[Any] | DeviceRows, part: slice) -> list[Any]:
+    def _bytes(self, rows: NDArray[Any] | DeviceRows | SparseRows, part: slice) -> list[Any]:
         """The bytes of some rows, low to high, one column of them a row, padded."""
         torch = pytorch()
 

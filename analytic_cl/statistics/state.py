@@ -22,7 +22,7 @@ _KINDS: dict[str, type[State]] = {}
 class Change(NamedTuple):
     """Integer rows that came into a state (sign +1) or went out of it (-1)."""
 
-    rows: NDArray[Any]
+    rows: NDArray[Any]  # or `analytic_cl._sparse.SparseRows`, of a state that takes them: np.asarray makes them dense
     targets: Targets
     sign: int
 
@@ -48,6 +48,8 @@ class State(ABC):
         Whether `drop_class` needs no rows.
     takes_device_rows : bool
         Whether `add` and `undo` take `analytic_cl._device.DeviceRows` as well as arrays; false where not said.
+    takes_sparse_rows : bool
+        Whether all that takes rows takes `analytic_cl._sparse.SparseRows` as well; false where not said.
     can_unmerge : bool
         Whether `unmerge` can take a merged state out again.
     revision : int
@@ -65,6 +67,7 @@ class State(ABC):
     provides: frozenset[str] = frozenset()
     can_drop_classes: bool = False
     takes_device_rows: ClassVar[bool] = False
+    takes_sparse_rows: ClassVar[bool] = False
     can_unmerge: bool = False
     revision: int = 0
 
