@@ -245,6 +245,13 @@ def test_a_stream_may_fill_its_matrix_again():
     assert head.state_digest() == RLSClassifier().fit(DENSE, Y).state_digest()
 
 
+@pytest.mark.parametrize("most", [2, 90])  # few enough to be repeated, and summed bit by bit
+def test_weighted_sparse_rows_are_repeated_dense_ones(most):
+    weights = np.random.default_rng(0).integers(0, most + 1, len(Y))
+    head = LDAClassifier().fit(X, Y, sample_weight=weights)
+    assert head.state_digest() == LDAClassifier().fit(DENSE.repeat(weights, axis=0), Y.repeat(weights)).state_digest()
+
+
 def test_a_projection_and_a_device_take_sparse_rows():
     head = RLSClassifier(projection=RandomProjection(9))
     assert head.fit(X, Y).state_digest() == head.fit(DENSE, Y).state_digest()

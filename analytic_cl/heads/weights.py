@@ -38,7 +38,7 @@ def with_weights(new: Encoded, weights: Int64s | None) -> Encoded:
     """Encoded rows with their weights, without those that count 0 times."""
     if weights is None or weights.all():
         return new._replace(weights=weights)
-    here = new.rows if isinstance(new.rows, SparseRows) else np.asarray(new.rows)
+    here: Any = new.rows if isinstance(new.rows, SparseRows) else np.asarray(new.rows)
     rows, targets, left = without_zeros(here, new.targets, weights)
     ids = None if new.ids is None else [name for name, weight in zip(new.ids, weights, strict=True) if weight]
     return new._replace(rows=rows, targets=targets, ids=ids, weights=left)
