@@ -68,6 +68,11 @@ class Quantizer:
         return np.dtype(_INTEGERS[self.bits])
 
     @property
+    def rows(self) -> Quantizer:
+        """That of the features alone: itself, unless targets stand behind them."""
+        return self
+
+    @property
     def width(self) -> int:
         return self.n_features if self.projection is None else self.projection.width(self.n_features)
 
