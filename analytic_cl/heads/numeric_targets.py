@@ -24,6 +24,8 @@ def numeric_targets(y: Any) -> Floats:
     values = _array(local(y, "y"))
     if values.dtype.kind == "O":
         values = _floats(values)
+    if values.dtype.kind == "c":
+        raise ValueError("Complex data not supported: y must hold real numbers")
     if values.dtype.kind not in "biuf":
         raise ValueError(f"y must hold numbers, got {_kind(values)}: turn it into numbers first")
     if values.ndim not in (1, 2) or 0 in values.shape[1:]:

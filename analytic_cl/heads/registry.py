@@ -46,7 +46,7 @@ class HeadEntry:
         Whether ``analytic-cl init --head NAME`` offers it, with those of the command's options that are parameters of
         its constructor; a store takes any registered head's class.
     compared : bool, default=True
-        Whether comparisons, which are of classifiers, offer it: not where default parameters leave out what the head is for.
+        Whether comparisons offer it: no regressor, and not where default parameters leave out what the head is for.
     by_default : bool, default=True
         Whether a comparison runs it where no heads are named: not what is published for comparison, or takes minutes.
     examples : sequence of Head, optional

@@ -87,12 +87,12 @@ class Regression(RegressorMixin, BaseHead):  # type: ignore[misc]  # scikit-lear
         return super().fit(X, y, sample_id=sample_id)
 
     @changing
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:  # type: ignore[override]  # no classes
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
         """Learn more rows. Parameters, result and exactness as in `fit`; an id that was learned already is refused."""
         return super().partial_fit(X, y, sample_id=sample_id)
 
     @changing
-    def rectify(  # type: ignore[override]  # without rows, their targets alone
+    def rectify(
         self, X: ArrayLike | None = None, y: ArrayLike | None = None, *, sample_id: Any, digests: bool = False
     ) -> Receipt:
         """Replace the rows and targets of known ids, or their targets alone, in one step.
@@ -165,16 +165,16 @@ class Regression(RegressorMixin, BaseHead):  # type: ignore[misc]  # scikit-lear
         joint = cast(JointQuantizer, quantizer)
         integers = joint.target_integers(targets)
         if len(integers) >= _MANY and not self.__sklearn_is_fitted__():
-            _say_what_is_lost(integers)
+            _say_what_is_lost(targets.reshape(integers.shape), integers)
         return joint.join(np.asarray(rows), integers), Targets([0], np.zeros(len(integers), dtype=np.int64))
 
 
-def _say_what_is_lost(integers: NDArray[np.int64]) -> None:
+def _say_what_is_lost(targets: NDArray[np.float64], integers: NDArray[np.int64]) -> None:
     spread = integers.std(axis=0)
-    coarse = (spread < _LEVELS) & (np.abs(integers).max(axis=0) > 0)
+    coarse = (spread < _LEVELS) & (np.ptp(targets, axis=0) > 0)
     if coarse.any():
         warn(
-            f"targets vary by {spread[coarse].min():.2g} steps of their quantizer: much of them is rounded away. Declare "
-            "finer steps by target_quantizer, as FixedPoint(32, scale=2**24) or FixedPoint(32, bounds=(low, high))",
+            f"targets vary by {spread[coarse].min():.2g} steps of their quantizer: much of them is rounded away. "
+            "Declare finer steps by target_quantizer, as FixedPoint(32, scale=2**24)",
             QuantizationWarning,
         )

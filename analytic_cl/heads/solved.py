@@ -16,7 +16,6 @@ from analytic_cl.heads.calibration import Calibration, calibration
 from analytic_cl.heads.held_out import best_of, held_out
 from analytic_cl.solvers import Normality, Shrinkage
 
-
 _NOT_OF_WEIGHTS = ("quantizer", "target_quantizer", "projection", "track", "temperature")
 
 

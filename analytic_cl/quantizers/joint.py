@@ -14,7 +14,7 @@ from analytic_cl._device import DeviceRows
 from analytic_cl.quantizers.fixed_point import LIMITS, FixedPoint
 from analytic_cl.quantizers.quantizer import Quantizer, rows_named
 
-DEFAULT_TARGETS = FixedPoint(32, scale=2.0**12)  # as tabular rows: +-522,239 in steps of 0.00024
+DEFAULT_TARGETS = FixedPoint(32, scale=2.0**12)  # as tabular rows: +-522,232 in steps of 0.00024
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,9 @@ class JointQuantizer(Quantizer):
         if beyond.size:
             low, high = (offset + sign * LIMITS[self.targets.bits] / units for sign in (-1, 1))
             raise ValueError(
-                f"y is out of the declared range, {low.min():.7g} to {high.max():.7g}, in {rows_named(beyond + first_row)}: "
-                "declare another by target_quantizer, as FixedPoint(32, scale=1) or FixedPoint(32, bounds=(low, high)), "
-                "or use larger units"
+                f"y is out of the declared range, {low.min():.7g} to {high.max():.7g}, in "
+                f"{rows_named(beyond + first_row)}: declare another by target_quantizer, as FixedPoint(32, scale=1) or "
+                "FixedPoint(32, bounds=(low, high)), or use larger units"
             )
         return q.astype(np.int64)
 
@@ -142,7 +142,7 @@ class JointQuantizer(Quantizer):
     def target_values(self, joint: NDArray[Any]) -> NDArray[np.float64]:
         """What the targets of joint rows stand for, shape (n,) or (n, n_outputs)."""
         values = self.target_offset + self.target_step * self.integer_targets(joint)
-        return values[:, 0] if self.n_outputs is None else values
+        return np.asarray(values[:, 0] if self.n_outputs is None else values)
 
     # ---- of both
 

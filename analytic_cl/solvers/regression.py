@@ -93,9 +93,9 @@ class PredictiveVariance:
 
 
 @needs(TARGET_PRODUCTS)
-def predictive_variance(state: RegressionMoments, scores: LinearScores, alpha: float | str, fit_intercept: bool) -> (
-    PredictiveVariance
-):
+def predictive_variance(
+    state: RegressionMoments, scores: LinearScores, alpha: float | str, fit_intercept: bool
+) -> PredictiveVariance:
     """Of predictions by `scores`, which `ridge_regression` found with this alpha: a number, or "oas".
 
     It is the variance that Bayesian linear regression gives with the noise s^2 and weights a priori N(0, s^2 / alpha),
@@ -117,8 +117,8 @@ def predictive_variance(state: RegressionMoments, scores: LinearScores, alpha: f
         raise ValueError(
             f"{n} rows leave no degree of freedom to estimate the noise from: learn more, or choose a larger alpha"
         )
-    left = np.einsum("ij,ij->j", w, symmetric_product(g, np.ascontiguousarray(w)) - 2 * target_cross(state, fit_intercept))
-    noise = np.maximum(_squares(state, fit_intercept) + left, 0.0) / degrees
+    explained = symmetric_product(g, np.ascontiguousarray(w)) - 2 * target_cross(state, fit_intercept)
+    rss = _squares(state, fit_intercept) + np.einsum("ij,ij->j", w, explained)
+    noise = np.maximum(rss, 0.0) / degrees
     rest = mean_in_parts(moments)[2] if fit_intercept else -moments.quantizer.offset
     return PredictiveVariance(scores.centre, rest, root, 1 / n if fit_intercept else 0.0, noise, degrees)
-
