@@ -25,7 +25,7 @@ from analytic_cl.heads.rls_regressor import RLSRegressor as RLSRegressor
 from analytic_cl.heads.semantic_ridge import SemanticRidgeClassifier as SemanticRidgeClassifier
 
 
-def load(path: str | os.PathLike[str]) -> Head:
+def load(path: str | os.PathLike[str]) -> BaseHead:
     """Read any registered head that `Head.save` wrote, and return it as the class that it was.
 
     Raises ValueError saying what is wrong with a truncated, altered or foreign file. Nothing in a file is executed.

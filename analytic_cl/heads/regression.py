@@ -118,14 +118,16 @@ class Regression(RegressorMixin, BaseHead):  # type: ignore[misc]  # scikit-lear
         if X is not None:
             return super().rectify(X, cast(ArrayLike, y), sample_id=sample_id, digests=digests)
         self.check_learned_something()
-        learner, quantizer = self.learner_, self._joint
-        ids = as_ids(sample_id)
+        learner, ids = self.learner_, as_ids(sample_id)
         rows = learner.ledger.rows_of(learner.ledger.find_ids(ids))[0]
+        return learner.rectify(ids, *self.with_other_targets(rows, y), digests=digests)
+
+    def with_other_targets(self, rows: NDArray[Any], y: Any) -> tuple[NDArray[Any], Targets]:
+        """Joint rows, as they were learned, with these targets in place of theirs."""
         values = self._checked_outputs(numeric_targets(y))
-        if len(values) != len(ids):
-            raise ValueError(f"{len(values)} targets but {len(ids)} sample ids")
-        new, targets = self._joined(rows[:, : quantizer.row_width], values, quantizer)
-        return learner.rectify(ids, new, targets, digests=digests)
+        if len(values) != len(rows):
+            raise ValueError(f"{len(values)} targets but {len(rows)} sample ids")
+        return self._joined(rows[:, : self._joint.row_width], values, self._joint)
 
     @property
     def _joint(self) -> JointQuantizer:

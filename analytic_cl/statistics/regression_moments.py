@@ -46,6 +46,7 @@ class RegressionMoments(Moments):
     """
 
     kind = "regression moments"
+    labels_are_classes = False
     quantizer: JointQuantizer
 
     def __init__(self, quantizer: Quantizer, order: int = 2) -> None:
