@@ -226,6 +226,29 @@ def test_the_deviation_of_predictions_is_that_of_bayesian_regression():
         head.predict_interval(X, coverage=1.0)
 
 
+# ---- the recursive solver
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 70])
+@pytest.mark.parametrize("k", [None, 3])
+@pytest.mark.parametrize("quantizer", ["tabular", FixedPoint(8, bounds=(-5, 7))], ids=str)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_recursive_weights_follow_rows_that_come_go_and_are_rectified(quantizer, fit_intercept, k, rows_at_once):
+    X, y = linear(1000, 150, k)
+    head = RLSRegressor(2.0, fit_intercept, solver="recursive", quantizer=quantizer, target_quantizer=FixedPoint(32))
+    head.fit(X[:300], y[:300], sample_id=range(300)).predict(X[:1])
+    for start in range(300, 300 + 4 * rows_at_once, rows_at_once):
+        come, gone = slice(start, start + rows_at_once), range(start - 300, start - 300 + rows_at_once)
+        head.partial_fit(X[come], y[come], sample_id=range(start, start + rows_at_once)).predict(X[:1])
+        head.forget(sample_id=gone)
+        head.rectify(y=y[[5]] + start, sample_id=[start])
+        exact = clone(head).set_params(solver="cholesky").merge(head)
+        assert exact.state_digest() == head.state_digest()
+        np.testing.assert_allclose(head.coef_, exact.coef_, rtol=0, atol=1e-10 * np.abs(exact.coef_).max())
+        np.testing.assert_allclose(head.predict(X), exact.predict(X), rtol=0, atol=1e-9 * np.abs(y).max())
+    assert head._solved["recursive"].rebuilds == 1
+
+
 # ---- embeddings of labels as targets
 
 

@@ -14,6 +14,7 @@ from analytic_cl.heads.solved import Solved
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
+from analytic_cl.recursive import RecursiveRegression
 from analytic_cl.solvers import LinearScores, PredictiveVariance, predictive_variance, ridge_regression
 from analytic_cl.statistics import RegressionMoments
 
@@ -130,7 +131,15 @@ class RLSRegressor(Regression, Solved):
             )
 
     def _solve(self, state: RegressionMoments) -> LinearScores:
-        return ridge_regression(state, self.alpha, bool(self.fit_intercept))
+        if self.solver == "cholesky":
+            return ridge_regression(state, self.alpha, bool(self.fit_intercept))
+        follower = self._solved.get("recursive")
+        if follower is None or (follower.alpha, follower.fit_intercept) != (self.alpha, bool(self.fit_intercept)):
+            self.drop_caches()
+            follower = RecursiveRegression(cast(float, self.alpha), bool(self.fit_intercept))
+            self._solved["recursive"] = follower
+            self._listen(follower.queue)
+        return cast(LinearScores, follower.scores(state))
 
     @reading
     def predict(self, X: ArrayLike, return_std: bool = False) -> Floats | tuple[Floats, Floats]:

@@ -31,8 +31,14 @@ def ridge_regression(state: RegressionMoments, alpha: float | str, fit_intercept
     w, strength = ridge_weights(
         moments, alpha, fit_intercept, target_cross(state, fit_intercept), _squares(state, fit_intercept)
     )
-    coef = np.ascontiguousarray(w.T)
-    return linear_scores(moments, coef, target_means(state) if fit_intercept else None, strength)
+    return regression_scores(state, np.ascontiguousarray(w.T), fit_intercept, strength)
+
+
+def regression_scores(state: RegressionMoments, coef: Floats, fit_intercept: bool, strength: float) -> LinearScores:
+    """Predictions of these weights, shape (n_outputs, row_width)."""
+    rows = state.quantizer.rows
+    about = rows, state.n_rows, state.total[: rows.width]
+    return linear_scores(*about, coef, target_means(state) if fit_intercept else None, strength)
 
 
 def target_means(state: RegressionMoments) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg import blas, eigvalsh_tridiagonal, lapack
 
 from analytic_cl._blas import product
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers.class_weights import WeightedClasses
 from analytic_cl.solvers.linear import LinearScores
 from analytic_cl.solvers.needs import needs
@@ -25,11 +26,11 @@ from analytic_cl.solvers.spd import Floats, solve_spd, symmetric_product, tridia
 from analytic_cl.solvers.units import (
     centred_class_sums,
     class_means,
-    mean_in_parts,
+    mean_of_sum_in_parts,
     scatter_matrix,
     scatter_matrix_product,
 )
-from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
+from analytic_cl.statistics import CLASS_SUMS, GRAM, Int64s, Moments
 
 GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
 
@@ -132,16 +133,21 @@ def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool, w0: Flo
 def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: float) -> LinearScores:
     """Scores of these ridge weights, shape (n_classes, width), or of the second of two classes alone: (1, width)."""
     means = ((2 * moments.counts - moments.n_rows) / moments.n_rows)[-len(coef) :]
-    return linear_scores(moments, coef, means if fit_intercept else None, strength)
+    about = moments.quantizer, moments.n_rows, moments.total
+    return linear_scores(*about, coef, means if fit_intercept else None, strength)
 
 
-def linear_scores(moments: Moments, coef: Floats, target_means: Floats | None, strength: float) -> LinearScores:
-    """Scores of weights, shape (k, width), that are the targets' means at the mean row; without these through 0."""
+def linear_scores(
+    quantizer: Quantizer, n: int, total: Int64s, coef: Floats, target_means: Floats | None, strength: float
+) -> LinearScores:
+    """Scores of weights, shape (k, width), that are the targets' means at the mean of n rows of a sum; without these
+    means, 0 at 0.
+    """
     if target_means is None:
         zero = np.zeros(len(coef))
-        origin = np.zeros(moments.quantizer.width, dtype=np.int64)
-        return LinearScores(origin, coef, coef @ moments.quantizer.offset, coef, zero, strength)
-    origin, whole_mean, rest = mean_in_parts(moments)
+        origin = np.zeros(quantizer.width, dtype=np.int64)
+        return LinearScores(origin, coef, coef @ quantizer.offset, coef, zero, strength)
+    origin, whole_mean, rest = mean_of_sum_in_parts(quantizer, n, total)
     bias, intercept = (target_means - product(coef, m[:, None])[:, 0] for m in (rest, whole_mean))
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 

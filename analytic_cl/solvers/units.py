@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers.spd import Floats
 from analytic_cl.statistics import Int64s, Moments, scatter, scatter_product
 
@@ -37,9 +38,13 @@ def mean(moments: Moments) -> Floats:
 
 def mean_in_parts(moments: Moments) -> tuple[Int64s, Floats, Floats]:
     """The mean of all rows rounded to integers, the mean itself, and how far it is from what the integers stand for."""
-    n, total, step = moments.n_rows, moments.total, moments.quantizer.step
+    return mean_of_sum_in_parts(moments.quantizer, moments.n_rows, moments.total)
+
+
+def mean_of_sum_in_parts(quantizer: Quantizer, n: int, total: Int64s) -> tuple[Int64s, Floats, Floats]:
+    """As `mean_in_parts`, for n rows of this sum."""
     origin = np.rint(total / n).astype(np.int64)
-    return origin, moments.quantizer.offset + step * (total / n), step * ((total - n * origin) / n)
+    return origin, quantizer.offset + quantizer.step * (total / n), quantizer.step * ((total - n * origin) / n)
 
 
 def centred_class_sums(moments: Moments) -> Floats:
