@@ -87,7 +87,9 @@ class Regression(RegressorMixin, BaseHead):  # type: ignore[misc]  # scikit-lear
         return super().fit(X, y, sample_id=sample_id)
 
     @changing
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None) -> Self:
+    def partial_fit(  # type: ignore[override]  # there are no classes to declare
+        self, X: ArrayLike, y: ArrayLike, *, sample_id: Any = None
+    ) -> Self:
         """Learn more rows. Parameters, result and exactness as in `fit`; an id that was learned already is refused."""
         return super().partial_fit(X, y, sample_id=sample_id)
 

@@ -106,12 +106,12 @@ class StoreReading:
     @in_turn
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class of each row, shape (n_samples,), or what a regressor predicts."""
-        return self._serving().predict(X)
+        return np.asarray(self._serving().predict(X))
 
     @in_turn
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row, as the head gives them."""
-        return self._serving().decision_function(X)
+        return np.asarray(self._serving().decision_function(X))
 
     @in_turn
     def state_digest(self) -> str:
@@ -145,9 +145,11 @@ class StoreReading:
                 self.parts.audit.append(
                     "access", subject=self.parts.keys.hash("ledger", subject.encode()), rows=len(rows)
                 )
-        for row in rows if isinstance(quantizer := model.quantizer() if rows else None, JointQuantizer) else ():
-            row["target"] = quantizer.target_values(np.array([row["integers"]]))[0].tolist()
-            del row["label"]  # which all rows share
+            quantizer = model.quantizer() if rows else None
+        if isinstance(quantizer, JointQuantizer):
+            for row in rows:
+                row["target"] = quantizer.target_values(np.array([row["integers"]]))[0].tolist()
+                del row["label"]  # which all rows share
         if about is None or not rows:
             raise RefusedError(f"no rows of subject {subject!r} are in the store: never learned, or erased")
         return {"subject": subject, "quantizer": about["quantizer"], "rows": rows}
