@@ -61,6 +61,9 @@ class Classification(LabelScore, Prediction):
             raise ValueError(f"{type(self).__name__} has no score_samples, so that it can reject no row")
         return with_rejections(labels, self.score_samples(X) < reject, self.classes_)
 
+    def empty_answer(self) -> NDArray[Any]:
+        return self.classes_[:0]
+
     def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """Classes that scores as of `scores_of` name."""
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)

@@ -120,6 +120,10 @@ class Prediction(Guarded, DeclaredClasses, BaseEstimator):  # type: ignore[misc]
         quantizer = self.quantizer_
         return self._in_blocks(len(rows), lambda part: find(quantizer.quantise(rows[part], first_row=part.start)))
 
+    def empty_answer(self) -> NDArray[Any]:
+        """What `predict` would return for no rows: its shape and dtype."""
+        raise NotImplementedError(f"{type(self).__name__} must define empty_answer")
+
     def prepare(self) -> None:
         """Do what predictions wait for, such as solving for weights."""
         self._prepared()

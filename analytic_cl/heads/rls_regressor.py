@@ -210,6 +210,9 @@ class RLSRegressor(Regression, Solved):
             self._once("variance", lambda: predictive_variance(self.moments_, scores, alpha, bool(self.fit_intercept))),
         )
 
+    def empty_answer(self) -> Floats:
+        return np.empty((0,) if self._joint.n_targets == 1 else (0, self._joint.n_targets))
+
     def _in_shape(self, found: Floats) -> Floats:
         return found[:, 0] if self._joint.n_targets == 1 else found
 
