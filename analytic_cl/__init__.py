@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from analytic_cl.heads import NearestMeanClassifier as NearestMeanClassifier
     from analytic_cl.heads import NearestNeighborsClassifier as NearestNeighborsClassifier
     from analytic_cl.heads import RLSClassifier as RLSClassifier
+    from analytic_cl.heads import RLSRegressor as RLSRegressor
     from analytic_cl.heads import SemanticRidgeClassifier as SemanticRidgeClassifier
     from analytic_cl.heads import conformal_threshold as conformal_threshold
     from analytic_cl.heads import load as load
@@ -72,6 +73,7 @@ _HOMES = {
         "NearestMeanClassifier",
         "NearestNeighborsClassifier",
         "RLSClassifier",
+        "RLSRegressor",
         "SemanticRidgeClassifier",
         "conformal_threshold",
         "load",

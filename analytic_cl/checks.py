@@ -14,6 +14,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,16 +22,16 @@ from sklearn.base import clone
 from sklearn.utils import Bunch, check_random_state
 
 from analytic_cl._config import BACKENDS, use_backend
-from analytic_cl.heads import Head
+from analytic_cl.heads import BaseHead, Head
 from analytic_cl.ledger import NotLearnedError
 from analytic_cl.statistics import EMPTY
 
-Check = Callable[[Head, ArrayLike, ArrayLike, int], None]
+Check = Callable[[Any, ArrayLike, ArrayLike, int], None]
 
 
-def check_head(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_head(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Run all checks that fit the head. X needs at least 12 rows, all different behind the head's quantizer; y at least
-    two classes. A head that `depends_on_order` is not asked for what that excludes.
+    two classes; of a regressor, numbers. A head that `depends_on_order` is not asked for what that excludes.
 
     Examples
     --------
@@ -44,12 +45,15 @@ def check_head(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
         check(head, X, y, seed)
 
 
-def checks_of(head: Head) -> tuple[Check, ...]:
-    """Those of `ALL_CHECKS` that a head must pass: all, but for heads that declare `depends_on_order`."""
-    return tuple(check for check in ALL_CHECKS if not (head.depends_on_order and check in OF_ANY_ORDER))
+def checks_of(head: BaseHead) -> tuple[Check, ...]:
+    """Those of `ALL_CHECKS` that a head must pass: all, but for heads that declare `depends_on_order`, and regressors,
+    which have no classes.
+    """
+    left_out = OF_ANY_ORDER if head.depends_on_order else OF_CLASSES if head.task == "regression" else ()
+    return tuple(check for check in ALL_CHECKS if check not in left_out)
 
 
-def check_fit_equals_partial_fit(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_fit_equals_partial_fit(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Any batches in any order leave the state of one fit."""
     case = _case(head, X, y, seed)
     order = case.random.permutation(len(case.X))
@@ -71,11 +75,11 @@ def check_class_growth_equals_joint(head: Head, X: ArrayLike, y: ArrayLike, seed
     np.testing.assert_array_equal(grown.decision_function(case.X), case.joint.decision_function(case.X))
 
 
-def check_merge_is_associative(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_merge_is_associative(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """(a + b) + c, a + (b + c) and, unless it depends on order, c + b + a are one state."""
     case = _case(head, X, y, seed)
 
-    def parts() -> list[Head]:
+    def parts() -> list[BaseHead]:
         return [clone(head).fit(case.X[i::3], case.y[i::3]) for i in range(3)]
 
     a, b, c = parts()
@@ -88,7 +92,7 @@ def check_merge_is_associative(head: Head, X: ArrayLike, y: ArrayLike, seed: int
         _same(left, c.merge(b).merge(a))
 
 
-def check_merge_equals_fit(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_merge_equals_fit(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Merged heads have the state of one head that saw all rows; an unfitted head is the neutral element."""
     case = _case(head, X, y, seed)
     merged, streamed = clone(head), clone(head)
@@ -102,7 +106,7 @@ def check_merge_equals_fit(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0
     _same(merged.merge(clone(head)), streamed if head.depends_on_order else case.joint)
 
 
-def check_forget_equals_refit(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_forget_equals_refit(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Forgotten by rows or by id, what is left is the state of a fit on the other rows."""
     case = _case(head, X, y, seed)
     gone = case.random.choice(len(case.X), size=len(case.X) // 3, replace=False)
@@ -116,7 +120,7 @@ def check_forget_equals_refit(head: Head, X: ArrayLike, y: ArrayLike, seed: int 
     for batch in _random_batches(gone, case.random):
         by_rows.forget(case.X[batch], case.y[batch])
     _same(by_rows, refit)
-    np.testing.assert_array_equal(by_rows.decision_function(case.X), refit.decision_function(case.X))
+    np.testing.assert_array_equal(_answers(by_rows, case.X), _answers(refit, case.X))
 
 
 def check_forget_equals_the_same_sessions(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
@@ -139,7 +143,7 @@ def check_forget_equals_the_same_sessions(head: Head, X: ArrayLike, y: ArrayLike
     np.testing.assert_array_equal(learned.decision_function(case.X), again.decision_function(case.X))
 
 
-def check_forget_then_learn_is_identity(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_forget_then_learn_is_identity(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Rows that leave and come back leave no trace; forgetting all gives an unfitted head."""
     case = _case(head, X, y, seed)
     leaving = np.arange(len(case.X))
@@ -156,7 +160,7 @@ def check_forget_then_learn_is_identity(head: Head, X: ArrayLike, y: ArrayLike, 
     _same(back.partial_fit(case.X, case.y), case.joint)
 
 
-def check_forget_unknown_is_refused(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_forget_unknown_is_refused(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Unknown rows, ids and labels, and rows forgotten twice, are refused with nothing changed."""
     case = _case(head, X, y, seed)
     learned = clone(head).fit(case.X[1:], case.y[1:])
@@ -165,7 +169,8 @@ def check_forget_unknown_is_refused(head: Head, X: ArrayLike, y: ArrayLike, seed
     unseen[0] = "never seen" if case.y.dtype.kind in "UO" else 10**9
     _refused(lambda: learned.forget(case.X[1:2], unseen))
     _refused(lambda: learned.forget(sample_id=["never seen"]))
-    _refused(lambda: learned.forget_class(unseen[0]))
+    if head.task == "classification":
+        _refused(lambda: learned.forget_class(unseen[0]))
     _refused(lambda: learned.forget(np.repeat(case.X[1:2], len(case.X), 0), np.repeat(case.y[1:2], len(case.X))))
     if head.track != "none":
         _refused(lambda: learned.forget(case.X[:1], case.y[:1]), NotLearnedError)
@@ -190,7 +195,7 @@ def check_forget_all_of_class_drops_class(head: Head, X: ArrayLike, y: ArrayLike
     _same(dropped, clone(head).fit(case.X[~rows], case.y[~rows]))
 
 
-def check_dry_run_changes_nothing(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_dry_run_changes_nothing(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """A dry run says what a forget would do, digests included, and leaves the state alone."""
     case = _case(head, X, y, seed)
     learned = clone(head).fit(case.X, case.y)
@@ -201,7 +206,7 @@ def check_dry_run_changes_nothing(head: Head, X: ArrayLike, y: ArrayLike, seed: 
     assert done.digest_after == learned.state_digest()
 
 
-def check_save_and_load_is_identity(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_save_and_load_is_identity(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """A loaded head has the state, the scores and the ledger of the saved one."""
     case = _case(head, X, y, seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -209,13 +214,13 @@ def check_save_and_load_is_identity(head: Head, X: ArrayLike, y: ArrayLike, seed
         case.joint.save(path)
         loaded = type(head).load(path)
     _same(loaded, case.joint)
-    np.testing.assert_array_equal(loaded.decision_function(case.X), case.joint.decision_function(case.X))
+    np.testing.assert_array_equal(_answers(loaded, case.X), _answers(case.joint, case.X))
     for each in (loaded, case.joint):
         each.forget(case.X[:5], case.y[:5])
     _same(loaded, case.joint)
 
 
-def check_backends_give_the_same_bits(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_backends_give_the_same_bits(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Learned and forgotten on every backend, the state is one."""
     case = _case(head, X, y, seed)
     expected = clone(head).fit(case.X[4:], case.y[4:])
@@ -259,8 +264,15 @@ ALL_CHECKS: tuple[Check, ...] = (
 OF_ANY_ORDER: tuple[Check, ...] = (check_fit_equals_partial_fit, check_class_growth_equals_joint)
 """What heads that declare `depends_on_order` need not pass."""
 
+OF_CLASSES: tuple[Check, ...] = (
+    check_class_growth_equals_joint,
+    check_forget_equals_the_same_sessions,
+    check_forget_all_of_class_drops_class,
+)
+"""What a regressor need not pass."""
 
-def _case(head: Head, X: ArrayLike, y: ArrayLike, seed: int) -> Bunch:
+
+def _case(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int) -> Bunch:
     X, y = np.asarray(X), np.asarray(y)
     return Bunch(X=X, y=y, random=check_random_state(seed), joint=clone(head).fit(X, y))
 
@@ -270,7 +282,11 @@ def _random_batches(order: NDArray[np.intp], random: np.random.RandomState) -> l
     return np.split(order, cuts)
 
 
-def _same(head: Head, other: Head) -> None:
+def _answers(head: BaseHead, X: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(head.decision_function(X) if isinstance(head, Head) else head.predict(X))
+
+
+def _same(head: BaseHead, other: BaseHead) -> None:
     assert head.state_digest() == other.state_digest(), f"{head} and {other} learned the same rows, not the same state"
 
 

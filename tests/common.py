@@ -13,7 +13,10 @@ import pytest
 from analytic_cl import QuantizationWarning
 from analytic_cl.heads import head_entries
 
-HEADS = [head for entry in head_entries().values() for head in entry.examples]
+HEADS, REGRESSORS = (
+    [head for entry in head_entries().values() if entry.task == task for head in entry.examples]
+    for task in ("classification", "regression")
+)
 
 # For generated rows that lose much at the quantizer, where that is beside the point.
 ignore_quantization = pytest.mark.filterwarnings(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from common import HEADS, blobs, head_name, ignore_quantization
+from common import HEADS, REGRESSORS, blobs, head_name, ignore_quantization
 
 from analytic_cl import NearestMeanClassifier, checks
 
@@ -12,7 +12,7 @@ from analytic_cl import NearestMeanClassifier, checks
     ("head", "check"),
     [
         pytest.param(head, check, id=f"{head_name(head)}-{check.__name__}")
-        for head in HEADS
+        for head in [*HEADS, *REGRESSORS]
         for check in checks.checks_of(head)
     ],
 )

@@ -21,6 +21,7 @@ from analytic_cl import (
     NearestMeanClassifier,
     NearestNeighborsClassifier,
     RLSClassifier,
+    RLSRegressor,
     distributed,
 )
 from analytic_cl._config import get_threads
@@ -392,3 +393,16 @@ def test_predictions_that_a_head_has_not_are_refused_before_computing():
         distributed.predict(LDAClassifier().fit(X, y), X, "forget")
     with pytest.raises(ValueError, match="RLSClassifier has no predict_proba"):
         distributed.predict(RLSClassifier().fit(X, y), da.from_array(X), "predict_proba")
+
+
+@pytest.mark.parametrize("outputs", [None, 3])
+def test_numbers_as_targets_give_the_bits_and_answers_of_one_process(outputs):
+    X, _, _ = rows()
+    y = X @ np.random.default_rng(1).normal(size=(D, outputs) if outputs else D)
+    chunks = (100, *y.shape[1:])
+    head = distributed.fit(RLSRegressor(), da.from_array(X, chunks=(100, D)), da.from_array(y, chunks=chunks))
+    answers = distributed.predict(head, da.from_array(X, chunks=(150, D)))
+
+    assert head.state_digest() == RLSRegressor().fit(X, y).state_digest()
+    assert answers.shape == y.shape
+    np.testing.assert_allclose(answers.compute(), head.predict(X), rtol=1e-12)

@@ -16,7 +16,7 @@ from common import blobs
 
 import analytic_cl
 from analytic_cl import baselines, heads
-from analytic_cl.heads import Head, head_classes, head_entries
+from analytic_cl.heads import BaseHead, head_classes, head_entries
 
 PACKAGE = Path(__file__).parents[1] / "examples" / "feature_maxima"
 
@@ -170,7 +170,9 @@ def test_every_head_of_ours_is_registered():
         value
         for module in (heads, baselines, analytic_cl)
         for value in (getattr(module, name) for name in dir(module))
-        if isinstance(value, type) and issubclass(value, Head) and value.__name__.endswith("Classifier")
+        if isinstance(value, type)
+        and issubclass(value, BaseHead)
+        and value.__name__.endswith(("Classifier", "Regressor"))
     }
 
     def below(kind):
@@ -178,7 +180,7 @@ def test_every_head_of_ours_is_registered():
 
     defined = {
         kind
-        for kind in below(Head)
+        for kind in below(BaseHead)
         if kind.__module__.startswith((heads.__name__, baselines.__name__)) and "__init__" in vars(kind)
     }
 

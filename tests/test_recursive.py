@@ -11,7 +11,8 @@ from common import blobs, ignore_quantization
 from scipy.linalg import LinAlgWarning
 
 from analytic_cl import FixedPoint, RLSClassifier
-from analytic_cl.recursive.inverse import BLOCK, RidgeInverse
+from analytic_cl.recursive.inverse import RidgeInverse
+from analytic_cl.recursive.low_rank import BLOCK
 
 pytestmark = ignore_quantization
 
@@ -144,15 +145,15 @@ def test_an_update_that_is_broken_off_leaves_no_trace(monkeypatch, error):
     head = recursive().fit(X, y)
     head.predict(X[:1])
     head.partial_fit(X[:3], y[:3])
-    original = RidgeInverse._write_weights
+    original = RidgeInverse.write_weights
 
     def broken_off(self):
         raise error
 
-    monkeypatch.setattr(RidgeInverse, "_write_weights", broken_off)
+    monkeypatch.setattr(RidgeInverse, "write_weights", broken_off)
     with pytest.raises(error):
         head.predict(X)
-    monkeypatch.setattr(RidgeInverse, "_write_weights", original)
+    monkeypatch.setattr(RidgeInverse, "write_weights", original)
 
     assert relative_error(head) < 1e-13
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from common import HEADS, blobs, head_name, ignore_quantization
+from common import HEADS, REGRESSORS, blobs, head_name, ignore_quantization
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -29,7 +29,7 @@ from analytic_cl import (
 
 
 @ignore_quantization
-@parametrize_with_checks(HEADS)
+@parametrize_with_checks([*HEADS, *REGRESSORS])
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 
@@ -128,7 +128,7 @@ def test_parts_that_are_set_leave_learned_states_and_other_heads_alone():
     )
 
 
-@pytest.mark.parametrize("head", HEADS, ids=head_name)
+@pytest.mark.parametrize("head", [*HEADS, *REGRESSORS], ids=head_name)
 def test_a_parameter_that_is_a_mapping_or_a_function_is_refused_by_name(head, tmp_path):
     X, y = blobs(60, 5, 3)
     for name in head.get_params(deep=False):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from common import HEADS, blobs, head_name, ignore_quantization
+from common import HEADS, REGRESSORS, blobs, head_name, ignore_quantization
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,6 +31,7 @@ STATES_OF_THEIR_OWN = (
     analytic_cl.NearestMeanClassifier,
     analytic_cl.LDAClassifier,
     analytic_cl.RLSClassifier,
+    analytic_cl.RLSRegressor,
     analytic_cl.GaussianClassifier,
     analytic_cl.KeyValueBottleneckClassifier,
     analytic_cl.NearestNeighborsClassifier,
@@ -43,6 +44,7 @@ POOL, LABELS = blobs(30, 4, 5, seed=7)
 POOL = np.concatenate([POOL, POOL[:10]])  # identical rows of different people are normal
 NAMES = np.array(["ant", "bee", "cat", "dog", "elk"])
 LABELS = NAMES[np.concatenate([LABELS, LABELS[:10]])]
+NUMBERS = POOL @ [1.0, -2.0, 0.5, 3.0]  # targets of regressors
 
 picks = st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=10)
 light = st.sampled_from([1, 1, 0, 2, 3])
@@ -53,7 +55,8 @@ some = st.integers(0, 2**30)
 class Life(RuleBasedStateMachine):
     """Holds a head and, beside it, the plain list of (pool row, label, id) that should be in it."""
 
-    template: analytic_cl.Head
+    template: analytic_cl.heads.BaseHead
+    targets = LABELS
 
     @initialize()
     def start(self):
@@ -71,11 +74,11 @@ class Life(RuleBasedStateMachine):
     def learn_into(self, head, rows, with_ids, weights=None):
         if with_ids and self.template.track != "none":
             ids = self.new_ids(len(rows))
-            head.partial_fit(POOL[rows], LABELS[rows].tolist(), sample_id=ids, sample_weight=weights)
+            head.partial_fit(POOL[rows], self.targets[rows].tolist(), sample_id=ids, sample_weight=weights)
         else:
             ids = [None] * len(rows)
-            head.partial_fit(POOL[rows], LABELS[rows], sample_weight=weights)
-        entries = [(row % 30, str(LABELS[row]), name) for row, name in zip(rows, ids, strict=True)]
+            head.partial_fit(POOL[rows], self.targets[rows], sample_weight=weights)
+        entries = [(row % 30, self.targets[row].item(), name) for row, name in zip(rows, ids, strict=True)]
         return entries if weights is None else [e for e, w in zip(entries, weights, strict=True) for _ in range(w)]
 
     def chosen(self, entries, seed, most=6):
@@ -162,13 +165,13 @@ class Life(RuleBasedStateMachine):
     def rectify(self, seed, rows):
         old = self.owned(seed, most=len(rows))[: len(rows)]
         rows = rows[: len(old)]
-        self.head.rectify(POOL[rows], LABELS[rows], sample_id=[name for *_, name in old])
+        self.head.rectify(POOL[rows], self.targets[rows], sample_id=[name for *_, name in old])
         held = Counter(self.held)
-        new = [(row % 30, str(LABELS[row]), name) for row, (*_, name) in zip(rows, old, strict=True)]
+        new = [(row % 30, self.targets[row].item(), name) for row, (*_, name) in zip(rows, old, strict=True)]
         self.came([each for each, before in zip(new, old, strict=True) for _ in range(held[before])])
         self.drop([before for before in old for _ in range(held[before])])
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.held and self.template.task == "classification")
     @rule(seed=some)
     def forget_class(self, seed):
         label = self.chosen(self.held, seed)[0][1]
@@ -205,7 +208,7 @@ class Life(RuleBasedStateMachine):
     def retrained(self):
         """A fit on all rows, or session by session of a head that depends on order."""
         plain = clone(self.template)
-        for session in self.sessions if plain.depends_on_order else [set(NAMES)]:
+        for session in self.sessions if plain.depends_on_order else [set(self.targets.tolist())]:
             entries = [entry for entry in self.held if entry[1] in session]
             if entries:
                 plain.partial_fit(POOL[[row for row, *_ in entries]], [label for _, label, _ in entries])
@@ -219,8 +222,11 @@ class Life(RuleBasedStateMachine):
             return
         plain = self.retrained()
         assert self.head.state_digest() == plain.state_digest()
-        assert self.head.classes_.tolist() == plain.classes_.tolist()
-        scores, expected = self.head.decision_function(POOL), plain.decision_function(POOL)
+        if self.template.task == "regression":
+            scores, expected = self.head.predict(POOL), plain.predict(POOL)
+        else:
+            assert self.head.classes_.tolist() == plain.classes_.tolist()
+            scores, expected = self.head.decision_function(POOL), plain.decision_function(POOL)
         if getattr(self.template, "solver", None) == "recursive":  # follows the state, up to rounding
             np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
         else:
@@ -230,8 +236,9 @@ class Life(RuleBasedStateMachine):
 
 @ignore_quantization
 @pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")  # a numeric shrinkage of a single row is singular
-@pytest.mark.parametrize("head", HEADS, ids=head_name)
+@pytest.mark.parametrize("head", [*HEADS, *REGRESSORS], ids=head_name)
 def test_any_life_of_a_head_ends_in_the_state_of_a_plain_fit(head):
-    machine = type("LifeOfOne", (Life,), {"template": head})
+    targets = {"classification": LABELS, "regression": NUMBERS}[head.task]
+    machine = type("LifeOfOne", (Life,), {"template": head, "targets": targets})
     lives = 25 if type(head) in STATES_OF_THEIR_OWN else 5  # the others learn a state that has lived much already
     run_state_machine_as_test(machine, settings=settings(max_examples=lives, stateful_step_count=20))

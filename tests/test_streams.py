@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pipelines
 import pytest
-from common import HEADS, blobs, head_name, ignore_quantization
+from common import HEADS, REGRESSORS, blobs, head_name, ignore_quantization
 from sklearn.base import clone
 
 from analytic_cl import (
@@ -43,7 +43,7 @@ def reaches(condition):
 
 
 @ignore_quantization
-@pytest.mark.parametrize("head", HEADS, ids=head_name)
+@pytest.mark.parametrize("head", [*HEADS, *REGRESSORS], ids=head_name)
 def test_every_head_learns_a_stream_as_by_a_loop(head):
     streamed = clone(head).partial_fit_stream(batches(ids=head.track != "none"))
 

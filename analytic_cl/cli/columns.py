@@ -43,11 +43,22 @@ def text_ids(values: list[str], integers: bool, source: str) -> list[int] | list
 
 
 def read_labels(name: str, n_rows: int, kind: str, header: bool | None = None) -> Any:
-    """Labels from a file, one a row; `kind` is what `kind_of_labels` gives, or "" where nothing is known."""
+    """Labels, or numbers as targets, from a file, one a row; `kind` is what `kind_of_labels` gives, or "" where nothing
+    is known.
+    """
     column = read_column(name, header)
     if len(column.values) != n_rows:
         raise ValueError(f"there are {n_rows} rows but {len(column.values)} labels in {name}")
+    if kind == "number":
+        return [_number(value, f"{name}: value {place}") for place, value in enumerate(column.values, start=1)]
     return column.values if column.typed else _text_labels(column, kind, name)
+
+
+def _number(value: Any, place: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{place} is {value!r}, not a number; the store's model predicts numbers") from None
 
 
 def _text_labels(column: Column, kind: str, name: str) -> list[Any]:
@@ -61,6 +72,8 @@ def _text_labels(column: Column, kind: str, name: str) -> list[Any]:
 def text_label(text: str, kind: str) -> Any:
     """A label written as text."""
     text = plain_text(text)
+    if kind == "number":
+        raise ValueError("the store's model predicts numbers, and its rows have no label: name them another way")
     if kind == "boolean":
         if text.lower() not in ("true", "false"):
             raise ValueError(f"the store's labels are true and false; {text!r} is neither")
@@ -71,9 +84,11 @@ def text_label(text: str, kind: str) -> Any:
 
 
 def kind_of_labels(store: Store) -> str:
-    """One of "integer", "string" and "boolean"; "" where the state of a store has no labels."""
+    """One of "integer", "string" and "boolean"; "number" for a regressor; "" where a store has no labels yet."""
     from analytic_cl.statistics.labels import label_kind
 
+    if store.head.task == "regression":
+        return "number"
     return label_kind(store.head.classes_.tolist()[0]) if store.n_rows else ""
 
 

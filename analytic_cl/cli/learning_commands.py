@@ -15,7 +15,7 @@ from analytic_cl.cli.output import check_can_write, header_option, json_option, 
 from analytic_cl.cli.request_commands import finish, request_options, store_argument
 
 if TYPE_CHECKING:
-    from analytic_cl.heads import Head
+    from analytic_cl.heads import BaseHead
     from analytic_cl.reading import FeatureStream
     from analytic_cl.store import Store
 
@@ -36,7 +36,7 @@ are in, and --start continues after them. Wrong numbers of labels or ids, and id
 anything is learned.
 
 In text, ids are text unless --integer-ids is given, and labels are what the store's labels are; in a store without
-labels they are integers if all of them are.
+labels they are integers if all of them are. For a regressor LABELS are numbers, the targets.
 """
 
 integer_ids_option = click.option(
@@ -71,8 +71,16 @@ class HeadName(click.ParamType):  # type: ignore[type-arg]  # generic in new ver
 @click.command(cls=StoreCommand)
 @store_argument
 @click.option("--head", type=HeadName(), default="lda", show_default=True)
-@click.option("--alpha", help='Of ridge: "auto" (default), "oas", "gcv" or a number.')
+@click.option("--alpha", help='Of ridge: "auto" (not of regression), "oas", "gcv" or a number.')
 @click.option("--shrinkage", help='Of lda: "oas" (default) or a number from 0 to 1.')
+@click.option(
+    "--target-range",
+    "target_quantizer",
+    type=float,
+    nargs=2,
+    metavar="LOW HIGH",
+    help="Of ridge-regression: between what all targets lie.  [default: -522232 522232]",
+)
 @click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random features and keys.")
 @click.option(
@@ -100,18 +108,21 @@ def init(store: Path, tombstone_days: float | None, as_json: bool, **choices: An
     show(status, f"{store} is ready: {status['head']}. Its keys are in keys.json: back them up apart.", as_json)
 
 
-def _head(head: str, seed: int, **options: Any) -> Head:
+def _head(head: str, seed: int, **options: Any) -> BaseHead:
     """The head of this name with the options that were given, which are parameters of its constructor."""
-    from analytic_cl import RandomProjection
+    from analytic_cl import FixedPoint, RandomProjection
     from analytic_cl.heads import head_entries
 
     made = head_entries()[head].make(seed)
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in made.get_params(deep=False):
-            raise click.UsageError(f"--{name} is not for --head {head}: {type(made).__name__} has no such parameter")
+            option = {"target_quantizer": "target-range"}.get(name, name)
+            raise click.UsageError(f"--{option} is not for --head {head}: {type(made).__name__} has no such parameter")
     for name in {"alpha", "shrinkage"} & given.keys():
         given[name] = _number_or_word(given[name])
+    if "target_quantizer" in given:
+        given["target_quantizer"] = FixedPoint(32, bounds=given["target_quantizer"])
     if "projection" in given:
         given["projection"] = RandomProjection(given["projection"], random_state=seed)
     made.set_params(**given)
@@ -157,7 +168,7 @@ def learn(
     allow_erased: bool,
     as_json: bool,
 ) -> None:
-    from analytic_cl.cli.columns import kind_of_labels, names_of_columns, read_ids, read_labels, read_names
+    from analytic_cl.cli.columns import names_of_columns, read_ids, read_labels, read_names
     from analytic_cl.store import Store
 
     if subjects is not None and subject is not None:
@@ -167,7 +178,7 @@ def learn(
         n = len(X)
         if start and start >= n:
             raise click.UsageError(f"--start {start} leaves none of {n} rows")
-        y = read_labels(labels, n, "string" if string_labels else kind_of_labels(opened), header)
+        y = read_labels(labels, n, _kind(opened, string_labels), header)
         about = {
             "sample_id": None if ids is None else read_ids(ids, integer_ids, n, header),
             "subject": subject if subjects is None else read_names(subjects, n, header),
@@ -180,6 +191,15 @@ def learn(
         learned = _learn_in_chunks(opened, X, y, about, columns, start, chunk, allow_erased)
         rows = opened.n_rows
     show({"learned": learned, "rows": rows}, f"{learned:,} rows learned; the state has {rows:,}.", as_json)
+
+
+def _kind(store: Store, string_labels: bool) -> str:
+    from analytic_cl.cli.columns import kind_of_labels
+
+    kind = kind_of_labels(store)
+    if string_labels and kind == "number":
+        raise click.UsageError("--string-labels is not for a store whose model predicts numbers")
+    return "string" if string_labels else kind
 
 
 def _features_for(store: Store, features: str, header: bool | None, *beside: str | None) -> FeatureStream:
@@ -267,14 +287,14 @@ def rectify(
 
     Files are read as by `learn`. Subjects and sessions stay. All rows are replaced, or none.
     """
-    from analytic_cl.cli.columns import kind_of_labels, read_ids, read_labels
+    from analytic_cl.cli.columns import read_ids, read_labels
     from analytic_cl.store import Store
 
     check_can_write(certificate)
     with Store.open(store) as opened:
         X = _features_for(opened, features, header, labels, ids)
         names = read_ids(ids, integer_ids, len(X), header)
-        y = read_labels(labels, len(X), "string" if string_labels else kind_of_labels(opened), header)
+        y = read_labels(labels, len(X), _kind(opened, string_labels), header)
         receipt = opened.rectify(X.rows.whole(), y, sample_id=names, request_id=request_id)
     finish(receipt, certificate, as_json)
 
@@ -286,7 +306,7 @@ def rectify(
 @header_option
 @json_option
 def predict(store: Path, features: str, out: Path | None, header: bool | None, as_json: bool) -> None:
-    """Give each row of FEATURES a label.
+    """Give each row of FEATURES a label, or a number where the model is a regressor.
 
     FEATURES is read as by `learn`: its columns must be those that were learned from, in any order; columns from which
     labels, ids or people were learned may stand beside them. Nothing is changed, and a process that writes to the store
@@ -301,13 +321,14 @@ def predict(store: Path, features: str, out: Path | None, header: bool | None, a
         Store.open(store, read_only=True) as opened,
         closing(_features_for(opened, features, header).batches()) as chunks,
     ):
+        what = "predictions" if opened.head.task == "regression" else "labels"
         parts = [opened.head.predict(rows) for rows in chunks]
     labels = np.concatenate(parts)
     if out is not None:
         _write_labels(out, labels)
         show({"rows": len(labels), "written": str(out)}, lines({"rows": len(labels), "written": out}), as_json)
     else:
-        show({"labels": labels.tolist()}, "\n".join(map(visible, labels.tolist())), as_json)
+        show({what: labels.tolist()}, "\n".join(map(visible, labels.tolist())), as_json)
 
 
 def _write_labels(out: Path, labels: Any) -> None:

@@ -129,7 +129,8 @@ def _retrain(
 ) -> int:
     """Train behind the certificate's quantizer and compare; how many rows."""
     from analytic_cl.cli.columns import read_labels
-    from analytic_cl.quantizers import Quantizer
+    from analytic_cl.heads.numeric_targets import numeric_targets
+    from analytic_cl.quantizers import JointQuantizer, Quantizer
     from analytic_cl.reading import open_features
     from analytic_cl.statistics import empty_state
     from analytic_cl.store.certificate import check_retrained
@@ -138,14 +139,19 @@ def _retrain(
         raise ValueError("these are public keys only; --retrain needs the auditor's file, of `export STORE keys`")
     X = open_features(files[0], header=header, beside=files[1:])
     tell(X.notes)
-    y = read_labels(files[1], len(X), kind, header)
     quantizer = Quantizer.from_spec(certificate["quantizer"])
+    joint = quantizer if isinstance(quantizer, JointQuantizer) else None
+    y = read_labels(files[1], len(X), kind if joint is None else "number", header)
     if len(X) and X.shape[1] != quantizer.n_features:
         raise ValueError(f"{files[0]} has {X.shape[1]} columns, the certified model takes {quantizer.n_features}")
     moments, first = empty_state(quantizer, certificate["state"]), 0
     with progress("training", len(X), "rows") as done, closing(X.batches()) as chunks:
         for chunk in chunks:
-            moments.add(quantizer.quantise(chunk, first_row=first), y[first : first + len(chunk)])
+            rows, labels = quantizer.quantise(chunk, first_row=first), y[first : first + len(chunk)]
+            if joint is not None:
+                targets = joint.target_integers(numeric_targets(labels), first_row=first)
+                rows, labels = joint.join(rows, targets), [0] * len(rows)
+            moments.add(rows, labels)
             first += len(chunk)
             done(len(chunk))
     check_retrained(certificate, moments, keys)

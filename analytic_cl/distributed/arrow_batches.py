@@ -98,7 +98,7 @@ def _matrix(name: str, array: Any, first: int) -> NDArray[Any]:
 def predicted(model: bytes, table: Any) -> NDArray[Any]:
     """Classes of the rows of a table, by a head of `states.pack`."""
     head = _served(model)
-    return head.predict(matrix_of(table)) if table.num_rows else head.classes_[:0]
+    return head.predict(matrix_of(table)) if table.num_rows else head.empty_answer()
 
 
 @lru_cache(maxsize=1)

@@ -180,14 +180,17 @@ def predict(head: Head, X: Any, method: Method = "predict") -> Any:
     if method not in ("predict", "predict_proba", "decision_function"):
         raise ValueError(f'method must be "predict", "predict_proba" or "decision_function", got {method!r}')
     check_head(head)
-    classes = head.classes_
+    none = head.empty_answer()  # raises where nothing was learned
     if not hasattr(head, method):
         raise ValueError(f"{type(head).__name__} has no {method}")
     is_array = is_a(X, "dask.array", "Array")
     if not is_array and not is_a(X, "dask.dataframe", "DataFrame"):
         return getattr(head, method)(X)
-    columns = 0 if method == "predict" or (method == "decision_function" and len(classes) == 2) else len(classes)
-    dtype = classes.dtype if method == "predict" else np.dtype(np.float64)
+    if method == "predict":
+        columns, dtype = none.shape[1] if none.ndim > 1 else 0, none.dtype
+    else:
+        n_classes = len(head.classes_)
+        columns, dtype = 0 if method == "decision_function" and n_classes == 2 else n_classes, np.dtype(np.float64)
     meta = np.empty((0, columns) if columns else 0, dtype)
     # Unpacked by a task, so that a worker has it as one object, whose weights all of its tasks share.
     on_worker = load_dask().delayed(unpack, pure=True)(pack(head))

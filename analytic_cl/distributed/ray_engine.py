@@ -124,7 +124,7 @@ def predict_ray(head: Head, dataset: Any, *, features: str | list[str], output: 
     ray = _ray(dataset)
     names = names_of(features)
     check_order(head, names)
-    head.classes_  # noqa: B018  # raises where nothing was learned
+    head.empty_answer()  # raises where nothing was learned
     answer = partial(_answer, ray.put(pack(head)), names, output)
     return dataset.map_batches(answer, batch_format="pyarrow", batch_size=None, zero_copy_batch=True)
 

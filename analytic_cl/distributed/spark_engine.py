@@ -20,7 +20,7 @@ FAN_IN = 16  # states that a task adds up, one after the other; a stage of Spark
 PIECE_BYTES = 2**26  # of a state in one row: Java's arrays, Arrow's batches and Spark's rows end at 2 GiB
 
 _SCHEMA = "part int, place int, pieces int, n_rows bigint, losses array<string>, data binary"
-_COLUMN_TYPES = {"b": "boolean", "i": "bigint", "U": "string"}
+_COLUMN_TYPES = {"b": "boolean", "i": "bigint", "f": "double", "U": "string"}
 
 
 class Piece(NamedTuple):
@@ -129,11 +129,15 @@ def predict_spark(head: Head, frame: Any, *, features: str | list[str], output: 
     """
     functions = _spark(frame)
     names = names_of(features)
-    classes = head.classes_
+    none = head.empty_answer()  # raises where nothing was learned
+    if none.ndim > 1:
+        raise ValueError("a column of Spark holds one prediction a row: this head has several outputs")
     check_order(head, names)
     if output in frame.columns:
         raise ValueError(f"the frame has a column {output!r} already: give another name as output")
-    kind = "U" if classes.dtype.kind == "O" and isinstance(classes[0], str) else classes.dtype.kind
+    kind = none.dtype.kind
+    if kind == "O" and isinstance(head.classes_[0], str):
+        kind = "U"
     if kind not in _COLUMN_TYPES:
         raise ValueError("labels beyond 64 bits have no column type in Spark: predict on the driver")
     columns = _feature_columns(frame, names)

@@ -17,7 +17,7 @@ from sklearn.base import clone
 from analytic_cl._locks import holding
 from analytic_cl._warnings import warn
 from analytic_cl.extractors import ContinualPipeline
-from analytic_cl.heads import Head, head_classes
+from analytic_cl.heads import BaseHead, Head, head_classes
 from analytic_cl.heads.packing import from_bytes, to_bytes
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import KEY_BYTES
@@ -99,7 +99,7 @@ def check_head(head: Any) -> None:
             "this needs a head, got a ContinualPipeline: extract features first, such as by "
             "X.map_blocks(extractor.transform), and learn them with a head alone"
         )
-    if not isinstance(head, Head):
+    if not isinstance(head, BaseHead):
         raise TypeError(f"this needs a head, such as LDAClassifier(), got {type(head).__name__}")
 
 

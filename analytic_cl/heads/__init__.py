@@ -5,6 +5,7 @@ import os
 from analytic_cl.heads import persistence
 from analytic_cl.heads.auto import AutoClassifier as AutoClassifier
 from analytic_cl.heads.auto import Choice as Choice
+from analytic_cl.heads.base import BaseHead as BaseHead
 from analytic_cl.heads.base import Head as Head
 from analytic_cl.heads.error_memory import ErrorMemory as ErrorMemory
 from analytic_cl.heads.gaussian import GaussianClassifier as GaussianClassifier
@@ -20,10 +21,11 @@ from analytic_cl.heads.registry import HeadEntry as HeadEntry
 from analytic_cl.heads.registry import head_classes as head_classes
 from analytic_cl.heads.registry import head_entries as head_entries
 from analytic_cl.heads.rls import RLSClassifier as RLSClassifier
+from analytic_cl.heads.rls_regressor import RLSRegressor as RLSRegressor
 from analytic_cl.heads.semantic_ridge import SemanticRidgeClassifier as SemanticRidgeClassifier
 
 
-def load(path: str | os.PathLike[str]) -> Head:
+def load(path: str | os.PathLike[str]) -> BaseHead:
     """Read any registered head that `Head.save` wrote, and return it as the class that it was.
 
     Raises ValueError saying what is wrong with a truncated, altered or foreign file. Nothing in a file is executed.

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from analytic_cl._containers import plain_scalar
 from analytic_cl._locks import changing, reading
 from analytic_cl.heads import persistence
+from analytic_cl.heads.classification import Classification
 from analytic_cl.heads.declared import Declared, declared_after
 from analytic_cl.heads.encoded import Encoded
 from analytic_cl.heads.merging import Merging
@@ -17,24 +18,19 @@ from analytic_cl.heads.validation import check_known, plain_labels, plain_rows, 
 from analytic_cl.heads.weights import as_weights, with_weights, without_zeros
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.ledger import as_ids
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers import check_provides
 from analytic_cl.statistics import EMPTY, GRAM, Moments, Targets, as_label, encode_labels
 
 
-class Head(Streamed, Merging):
-    """Base of all heads. A subclass says what it needs of a state, and how its scores come out of that.
+class BaseHead(Streamed, Merging):
+    """What heads share, whatever their targets are: `Head` is the base of classifiers, `RLSRegressor` has numbers.
 
-    It defines ``__init__`` with at least `quantizer`, `projection` and `track`, and
+    It learns labels; a head with other targets says its ``task``, and defines ``_validated_rows``, ``_quantizer_for``
+    and ``_joined``.
 
-    * ``needs``: what its solver needs of a state;
-    * ``_compare_rows(rows, prepared)`` and ``_prepared()``: how integer rows get scores; `LinearHead` has them for
-      scores that are linear in the row;
-    * ``empty_state(quantizer)``, if its state is not `Moments`;
-    * ``check_parameters()``: raise for parameters that are invalid;
-    * ``depends_on_order = True``, if its state does (see `Prediction`).
-
-    For engines over heads (a store, a comparison), which learn by a `Learner`: `encode`, `empty_state`, `adopt`, and of
-    `Prediction` `prepare`, `scores_of`, `labels_of`, `probabilities_of`, `drop_caches`.
+    For engines over heads (a store, a distributed engine), which learn by a `Learner`: `encode`, `empty_state`,
+    `adopt`, and of `Prediction` `prepare`, `drop_caches`.
     """
 
     @changing
@@ -124,7 +120,7 @@ class Head(Streamed, Merging):
         X, targets = self._validated_rows(X, y, reset)
         ids = None if sample_id is None else as_ids(sample_id, X.shape[0])
         weights = as_weights(sample_weight, X.shape[0])
-        quantizer = self._quantizer_of(X.shape[1], None if reset else self.quantizer_.source)
+        quantizer = self._quantizer_for(X, targets, None if reset else self.quantizer_.source)
         if not reset and quantizer != self.quantizer_:
             raise ValueError(
                 "quantizer or projection changed since the first rows were learned behind "
@@ -134,6 +130,7 @@ class Head(Streamed, Merging):
         if reset:
             self._watch_afresh(quantizer)
         self._watch(X, quantizer)
+        rows, targets = self._joined(rows, targets, quantizer)
         new = Encoded(rows, targets, ids, quantizer, getattr(self, "feature_names_in_", None))
         return new if weights is None else with_weights(new, weights)
 
@@ -193,8 +190,7 @@ class Head(Streamed, Merging):
             found = learner.ledger.find_ids(as_ids(sample_id))
             receipt = learner.forget(found, dry_run=dry_run, digests=digests)
         else:
-            X, targets = self._validated_rows(X, y)
-            rows = self.quantizer_.quantise(X)
+            rows, targets = self._integer_rows(X, y)
             ids = None if sample_id is None else as_ids(sample_id, len(rows))
             weights = as_weights(sample_weight, len(rows))
             meant = without_zeros(rows, targets, weights)
@@ -203,21 +199,6 @@ class Head(Streamed, Merging):
             if ids is not None:
                 meant = (rows, targets, learner.ledger.weights_of(ids))
             receipt = learner.forget(found, *meant, dry_run=dry_run, digests=digests)
-        self._has_forgotten(dry_run)
-        return receipt
-
-    @changing
-    def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
-        """Unlearn all rows of a class.
-
-        The rows must be in the ledger (learned with ids, or ``track="rows"``), except by heads that keep class sums
-        only, such as `NearestMeanClassifier`. Parameters, result and exactness as in `forget`.
-        """
-        self.check_learned_something()
-        label = as_label(plain_scalar(label))
-        if not self.learner_.state.count(label):
-            raise ValueError(f"no rows of class {label!r} were learned; classes are {self._labelled.labels}")
-        receipt = self.learner_.forget_class(label, dry_run=dry_run, digests=digests)
         self._has_forgotten(dry_run)
         return receipt
 
@@ -244,43 +225,14 @@ class Head(Streamed, Merging):
         Exactness: bit for bit equal to a model trained on the corrected rows.
         """
         self.check_learned_something()
-        X, targets = self._validated_rows(X, y)
-        ids = as_ids(sample_id, len(targets.codes))
+        ids = as_ids(sample_id)
         self.learner_.ledger.find_ids(ids)  # refused by name before rows are looked at
-        rows = self.quantizer_.quantise(X)
-        self._watch(X, self.quantizer_)
+        rows, targets = self._integer_rows(X, y, watched=True)
+        if len(ids) != len(rows):
+            raise ValueError(f"{len(rows)} rows but {len(ids)} sample ids")
         receipt = self.learner_.rectify(ids, rows, targets, digests=digests)
         self._stop_watching()
         return receipt
-
-    @classmethod
-    def from_moments(cls, moments: Moments, **parameters: Any) -> Self:
-        """A fitted head over a copy of a state, without touching any row again.
-
-        Parameters
-        ----------
-        moments : Moments
-            Of the order that this head needs, or higher.
-        **parameters
-            Of the constructor. The quantizer is the state's.
-
-        Notes
-        -----
-        The head has no record of the rows: `forget` takes X and y and refuses only what the state can disprove.
-        """
-        if {"quantizer", "projection"} & parameters.keys():
-            raise TypeError("the quantizer comes with the moments: give neither quantizer nor projection")
-        if not isinstance(moments, Moments):
-            raise TypeError(f"from_moments needs Moments, such as head.moments_; got {type(moments).__name__}")
-        check_provides(moments, cls.needs, cls.__name__)
-        quantizer = moments.quantizer
-        head = cls(**parameters)
-        head.check_parameters()
-        head.projection = quantizer.projection
-        head.quantizer = quantizer.parameter()
-        if moments.n_rows:
-            head.adopt(Learner(moments.of_order(2 if GRAM in cls.needs else 1), track=head.track))
-        return head
 
     # ---- identity and disk
 
@@ -319,3 +271,80 @@ class Head(Streamed, Merging):
             return X, encode_labels(y)
         X, y = validated(self, X, y, reset)
         return X, encode_labels(y)
+
+    def _quantizer_for(self, X: Any, targets: Any, source: str | None) -> Quantizer:
+        """The quantizer that the parameters mean for what `_validated_rows` returned."""
+        return self._quantizer_of(X.shape[1], source)
+
+    def _joined(self, rows: Any, targets: Any, quantizer: Quantizer) -> tuple[Any, Targets]:
+        """Rows and targets as the state learns them, from integer rows and what `_validated_rows` made of targets."""
+        return rows, targets
+
+    def _integer_rows(self, X: Any, y: Any, *, watched: bool = False) -> tuple[Any, Targets]:
+        """Rows to forget, or (to be `watched` for losses) to put in the place of others, as they are in the state."""
+        X, targets = self._validated_rows(X, y)
+        rows = self.quantizer_.quantise(X)
+        if watched:
+            self._watch(X, self.quantizer_)
+        return self._joined(rows, targets, self.quantizer_)
+
+
+class Head(Classification, BaseHead):
+    """Base of all classifiers. A subclass says what it needs of a state, and how its scores come out of that.
+
+    It defines ``__init__`` with at least `quantizer`, `projection` and `track`, and
+
+    * ``needs``: what its solver needs of a state;
+    * ``_compare_rows(rows, prepared)`` and ``_prepared()``: how integer rows get scores; `LinearHead` has them for
+      scores that are linear in the row;
+    * ``empty_state(quantizer)``, if its state is not `Moments`;
+    * ``check_parameters()``: raise for parameters that are invalid;
+    * ``depends_on_order = True``, if its state does (see `Prediction`).
+
+    For engines over heads (a store, a comparison), which learn by a `Learner`: what `BaseHead` names, and of
+    `Classification` `scores_of`, `labels_of`, `probabilities_of`.
+    """
+
+    @changing
+    def forget_class(self, label: Any, *, dry_run: bool = False, digests: bool = False) -> Receipt:
+        """Unlearn all rows of a class.
+
+        The rows must be in the ledger (learned with ids, or ``track="rows"``), except by heads that keep class sums
+        only, such as `NearestMeanClassifier`. Parameters, result and exactness as in `forget`.
+        """
+        self.check_learned_something()
+        label = as_label(plain_scalar(label))
+        if not self.learner_.state.count(label):
+            raise ValueError(f"no rows of class {label!r} were learned; classes are {self._labelled.labels}")
+        receipt = self.learner_.forget_class(label, dry_run=dry_run, digests=digests)
+        self._has_forgotten(dry_run)
+        return receipt
+
+    @classmethod
+    def from_moments(cls, moments: Moments, **parameters: Any) -> Self:
+        """A fitted head over a copy of a state, without touching any row again.
+
+        Parameters
+        ----------
+        moments : Moments
+            Of the order that this head needs, or higher.
+        **parameters
+            Of the constructor. The quantizer is the state's.
+
+        Notes
+        -----
+        The head has no record of the rows: `forget` takes X and y and refuses only what the state can disprove.
+        """
+        if {"quantizer", "projection"} & parameters.keys():
+            raise TypeError("the quantizer comes with the moments: give neither quantizer nor projection")
+        if not isinstance(moments, Moments):
+            raise TypeError(f"from_moments needs Moments, such as head.moments_; got {type(moments).__name__}")
+        check_provides(moments, cls.needs, cls.__name__)
+        quantizer = moments.quantizer
+        head = cls(**parameters)
+        head.check_parameters()
+        head.projection = quantizer.projection
+        head.quantizer = quantizer.parameter()
+        if moments.n_rows:
+            head.adopt(Learner(moments.of_order(2 if GRAM in cls.needs else 1), track=head.track))
+        return head

@@ -40,6 +40,10 @@ class Merging(Watched, Prediction):
         """The quantizer that the parameters mean for rows of this width."""
         return resolve_quantizer(self.quantizer, self.projection, n_features, self._source or source)
 
+    def quantizer_like(self, theirs: Quantizer) -> Quantizer:
+        """The quantizer that the parameters mean for rows as those behind another one."""
+        return self._quantizer_of(theirs.n_features, theirs.source)
+
     def empty_state(self, quantizer: Quantizer) -> State:
         """A state without rows, of the kind that this head learns."""
         return Moments(quantizer, 2 if GRAM in self.needs else 1)
@@ -160,8 +164,7 @@ class Merging(Watched, Prediction):
             self.declare(declared)
 
     def _begin_as(self, other: Merging) -> None:
-        quantizer = self._quantizer_of(other.n_features_in_, other.quantizer_.source)
-        learner = Learner(self.empty_state(quantizer), track=self.track)
+        learner = Learner(self.empty_state(self.quantizer_like(other.quantizer_)), track=self.track)
         learner.merge(other.learner_)
         self.declare(self._declared_with(other))
         self.adopt(learner, getattr(other, "feature_names_in_", None))

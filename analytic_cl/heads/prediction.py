@@ -1,4 +1,4 @@
-"""From a learned state to classes."""
+"""From a learned state to answers: what all heads share."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from analytic_cl._locks import Guarded, reading
+from analytic_cl._locks import Guarded
 from analytic_cl.heads.declared import DeclaredClasses
-from analytic_cl.heads.novelty import with_rejections
-from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.heads.validation import plain_rows, validated_rows
 from analytic_cl.learner import Learner, Listener
 from analytic_cl.ledger import Track, check_track
@@ -42,9 +40,10 @@ def shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([(1 - difference) / 2, (1 + difference) / 2], axis=1)
 
 
-class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """The half of a head that only reads the state."""
+class Prediction(Guarded, DeclaredClasses, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """The half of a head that only reads the state, whatever it answers; `Classification` answers with classes."""
 
+    task: ClassVar[str] = "classification"
     needs: ClassVar[frozenset[str]] = frozenset()
     depends_on_order: ClassVar[bool] = False
     """Whether the state depends on which classes came together, and in which order, as `ClassGroups` does.
@@ -123,63 +122,9 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         return cast(LabelledState, self.state_)
 
     @property
-    @reading
-    def classes_(self) -> NDArray[Any]:
-        """Sorted labels that have rows, or that `partial_fit` declared."""
-        self._check_fitted()
-        return self._all_classes()
-
-    @property
     def quantizer_(self) -> Quantizer:
         """The quantizer that the parameters meant for rows of this width."""
         return self.state_.quantizer
-
-    @reading
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Scores of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            The largest names the class; for two classes, a positive score names the second. Declared classes without
-            rows have -1e30, which is below any other score.
-
-        Notes
-        -----
-        Exactness: algebraic. A row alone and the same row in a batch agree to 1e-12 of the largest score.
-        """
-        return self._decisions_of_all(self._scored(X, self._score_rows))
-
-    @reading
-    def predict(self, X: ArrayLike, reject: float | None = None) -> NDArray[Any]:
-        """Class of each row, shape (n_samples,).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        reject : float, optional
-            Rows whose `score_samples` is below this are rejected: their label is -1, or "" where labels are strings.
-            A threshold with a guarantee comes from `conformal_threshold`.
-        """
-        labels = self.labels_of(self._scored(X, self._compare_rows))
-        if reject is None:
-            return labels
-        if not hasattr(self, "score_samples"):
-            raise ValueError(f"{type(self).__name__} has no score_samples, so that it can reject no row")
-        return with_rejections(labels, self.score_samples(X) < reject, self.classes_)
-
-    def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
-        """Classes that scores as of `scores_of` name."""
-        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return np.asarray(self._scored_classes()[places])  # never one that is declared alone
-
-    def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
-        prepared = self._prepared()
-        return self._in_shape(self._by_rows(X, lambda rows: score(rows, prepared)))
 
     def _by_rows(self, X: ArrayLike, find: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[np.float64]:
         """What is found of integer rows, block by block."""
@@ -188,11 +133,9 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
         per_row = cast(Any, rows).nnz // n if issparse(rows) and quantizer.projection is None else None
         return self._in_blocks(n, lambda part: find(quantizer.quantise(rows[part], first_row=part.start)), per_row)
 
-    @reading
-    def scores_of(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """Scores of rows that are integers already, as `labels_of` and `probabilities_of` take them."""
-        prepared = self._prepared()
-        return self._in_shape(self._in_blocks(len(rows), lambda part: self._compare_rows(rows[part], prepared)))
+    def empty_answer(self) -> NDArray[Any]:
+        """What `predict` would return for no rows: its shape and dtype."""
+        raise NotImplementedError(f"{type(self).__name__} must define empty_answer")
 
     def prepare(self) -> None:
         """Do what predictions wait for, such as solving for weights."""
@@ -218,10 +161,6 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
             size = max(size, min(_SPARSE_ROWS, _BLOCK // max(1, per_row)))
         return np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
 
-    def _in_shape(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores as `decision_function` shapes them: one number a row for two classes."""
-        return scores.ravel() if len(self._scored_labels()) == 2 else scores
-
     def _deviations(self, rows: NDArray[Any], centre: NDArray[np.int64]) -> NDArray[np.float64]:
         """Rows less the centre, subtracted as integers, in dequantised units."""
         return self.quantizer_.deviations(rows, centre)
@@ -229,11 +168,3 @@ class Prediction(Guarded, LabelScore, DeclaredClasses, BaseEstimator):  # type: 
     def _prepared(self) -> Any:
         """What all rows of a call are scored with; raises where nothing was learned or parameters are invalid."""
         raise NotImplementedError(f"{type(self).__name__} must define _prepared")
-
-    def _compare_rows(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.float64]:
-        """Scores of integer rows, one column a class, or one for two: what classes come from."""
-        raise NotImplementedError(f"{type(self).__name__} must define _compare_rows")
-
-    def _score_rows(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.float64]:
-        """Scores as `decision_function` shows them."""
-        return self._compare_rows(rows, prepared)

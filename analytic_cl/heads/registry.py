@@ -16,13 +16,14 @@ from typing import Any
 from analytic_cl._names import HEADS_GROUP as GROUP
 from analytic_cl._warnings import warn
 from analytic_cl.heads.auto import AutoClassifier
-from analytic_cl.heads.base import Head
+from analytic_cl.heads.base import BaseHead
 from analytic_cl.heads.gaussian import GaussianClassifier
 from analytic_cl.heads.key_value_bottleneck import KeyValueBottleneckClassifier
 from analytic_cl.heads.lda import LDAClassifier
 from analytic_cl.heads.nearest_mean import NearestMeanClassifier
 from analytic_cl.heads.nearest_neighbors import NearestNeighborsClassifier
 from analytic_cl.heads.rls import RLSClassifier
+from analytic_cl.heads.rls_regressor import RLSRegressor
 from analytic_cl.heads.semantic_ridge import SemanticRidgeClassifier
 from analytic_cl.quantizers import FixedPoint, RandomProjection
 
@@ -45,7 +46,7 @@ class HeadEntry:
         Whether ``analytic-cl init --head NAME`` offers it, with those of the command's options that are parameters of
         its constructor; a store takes any registered head's class.
     compared : bool, default=True
-        Whether comparisons offer it: not where default parameters leave out what the head is for.
+        Whether comparisons offer it: no regressor, and not where default parameters leave out what the head is for.
     by_default : bool, default=True
         Whether a comparison runs it where no heads are named: not what is published for comparison, or takes minutes.
     examples : sequence of Head, optional
@@ -54,16 +55,21 @@ class HeadEntry:
 
     name: str
     label: str
-    make: Callable[[int], Head]
+    make: Callable[[int], BaseHead]
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     store: bool = False
     compared: bool = True
     by_default: bool = True
-    examples: tuple[Head, ...] = ()
+    examples: tuple[BaseHead, ...] = ()
 
     @property
-    def head_class(self) -> type[Head]:
+    def head_class(self) -> type[BaseHead]:
         return type(self.make(0))
+
+    @property
+    def task(self) -> str:
+        """What its head learns: "classification" or "regression"."""
+        return self.head_class.task
 
 
 def _projection(seed: int) -> RandomProjection:
@@ -122,6 +128,15 @@ _OURS = (
             RLSClassifier(alpha=1.0, solver="recursive"),
             RLSClassifier(alpha=1.0, solver="recursive", fit_intercept=False, quantizer="embedding"),
         ),
+    ),
+    HeadEntry(
+        "ridge-regression",
+        "ridge regression",
+        lambda _: RLSRegressor(),
+        {"alpha": ("gcv", "oas", 0.01, 0.1, 1.0, 10.0)},
+        store=True,
+        compared=False,
+        examples=(RLSRegressor(),),
     ),
     HeadEntry(
         "semantic-ridge",
@@ -193,15 +208,15 @@ def _loaded(point: EntryPoint) -> Iterable[HeadEntry]:
     given = point.load()
     entries = [given] if isinstance(given, HeadEntry) else list(given)
     for entry in entries:
-        if not isinstance(entry, HeadEntry) or not issubclass(entry.head_class, Head):
+        if not isinstance(entry, HeadEntry) or not issubclass(entry.head_class, BaseHead):
             raise TypeError(f"{point.value} must be a HeadEntry whose head is a Head, or a list of them")
     return entries
 
 
 @cache
-def head_classes() -> dict[str, type[Head]]:
+def head_classes() -> dict[str, type[BaseHead]]:
     """Classes of heads by their names, as files and stores know them."""
-    classes: dict[str, type[Head]] = {}
+    classes: dict[str, type[BaseHead]] = {}
     for entry in head_entries().values():
         known = classes.setdefault(entry.head_class.__name__, entry.head_class)
         if known is not entry.head_class:

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
-from analytic_cl.heads.base import Head
+from analytic_cl.heads.base import BaseHead, Head
 from analytic_cl.heads.calibration import Calibration, calibration
 from analytic_cl.heads.held_out import best_of, held_out
 from analytic_cl.solvers import Normality, Shrinkage
+
+_NOT_OF_WEIGHTS = ("quantizer", "target_quantizer", "projection", "track", "temperature")
 
 
 @cache
 def _solver_parameters(kind: type) -> tuple[str, ...]:
     """Names of the parameters of a class of heads that have a part in its weights."""
-    return tuple(
-        name for name in signature(kind).parameters if name not in ("quantizer", "projection", "track", "temperature")
-    )
+    return tuple(name for name in signature(kind).parameters if name not in _NOT_OF_WEIGHTS)
 
 
 def _by_value(parameter: Any) -> Any:
@@ -31,23 +31,14 @@ def _by_value(parameter: Any) -> Any:
     return parameter if isinstance(parameter, str | None) else np.asarray(parameter, dtype=np.float64).tobytes()
 
 
-class SolvedHead(Head):
-    """Base of heads whose scores come from a solver.
+class Solved(BaseHead):
+    """What heads share that solve once per change of state or parameters, for any task.
 
-    A subclass defines, besides what `Head` asks for,
-
-    * ``needs``: ``the_solver.needs``;
-    * ``_solve(state)``: a pure function of the state and the head's parameters, for rows to be scored with;
-    * ``_compare_rows(rows, solved)``;
-    * if it chooses by held-out rows, ``_solve_by(state, strength)``.
+    A subclass defines ``_solve(state)``: a pure function of the state and the head's parameters.
     """
 
     def _solve(self, state: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define _solve")
-
-    def _solve_by(self, state: Any, strength: Shrinkage) -> Any:
-        """As `_solve`, with another strength: for heads that choose by held-out rows."""
-        raise NotImplementedError(f"{type(self).__name__} does not choose by held-out rows")
 
     @reading
     def _prepared(self) -> Any:
@@ -69,6 +60,22 @@ class SolvedHead(Head):
             found = key, find()
             self._solved[name] = found
         return found[1]
+
+
+class SolvedHead(Solved, Head):
+    """Base of heads whose scores come from a solver.
+
+    A subclass defines, besides what `Head` asks for,
+
+    * ``needs``: ``the_solver.needs``;
+    * ``_solve(state)``: a pure function of the state and the head's parameters, for rows to be scored with;
+    * ``_compare_rows(rows, solved)``;
+    * if it chooses by held-out rows, ``_solve_by(state, strength)``.
+    """
+
+    def _solve_by(self, state: Any, strength: Shrinkage) -> Any:
+        """As `_solve`, with another strength: for heads that choose by held-out rows."""
+        raise NotImplementedError(f"{type(self).__name__} does not choose by held-out rows")
 
     def _chosen(self, candidates: Sequence[Shrinkage], wanted: Shrinkage) -> Shrinkage:
         """`wanted`, or for "folds" the candidate that classifies held-out rows best."""

@@ -146,7 +146,8 @@ class BatchReader:
         head, classes = self.head, self.classes
         if self._twin is None:
             if not head.__sklearn_is_fitted__():
-                head.partial_fit(X, y, classes, sample_id=sample_id)
+                declared = () if classes is None else (classes,)  # heads without classes take none
+                head.partial_fit(X, y, *declared, sample_id=sample_id)
                 return Ready(head.state_.n_rows, None)
             self._twin = head._twin()
         new, learner = self._twin._encode(X, y, sample_id, reset=False), self._twin.learner_

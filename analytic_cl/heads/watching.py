@@ -21,12 +21,12 @@ class Watched:
         self._tell = tell
 
     def _watch_afresh(self, quantizer: Quantizer) -> None:
-        self._losses = Losses(quantizer, self._tell)
+        self._losses = Losses(quantizer.rows, self._tell)
 
     def _watch(self, X: Any, quantizer: Quantizer) -> None:
         """Say, once a stream, what rows lose that are about to be learned."""
         losses = self.__dict__.get("_losses")  # none: a head that was loaded, or made from moments or another head
-        if losses is None or losses.quantizer != quantizer:
+        if losses is None or losses.quantizer != quantizer.rows:
             self._watch_afresh(quantizer)
         self._losses.saw(X, self.__dict__.get("feature_names_in_"))
 

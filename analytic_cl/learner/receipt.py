@@ -63,7 +63,7 @@ class ReceiptDraft:
 
     def __init__(self, state: State, digests: bool) -> None:
         self._state = state
-        self._labels = state.labels if isinstance(state, LabelledState) else []
+        self._labels = state.labels if isinstance(state, LabelledState) and state.labels_are_classes else []
         self._before = state.digest() if digests else None
 
     def receipt(self, requested: int, removed: int, dry_run: bool = False) -> Receipt:

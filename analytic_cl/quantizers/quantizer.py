@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,13 @@ class Quantizer:
     projection: RandomFeatures | None = None
     source: str | None = None
 
+    kind: ClassVar[str] = ""  # of a subclass, in its description
+    _KINDS: ClassVar[dict[str, type[Quantizer]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        Quantizer._KINDS[cls.kind] = cls
+
     @property
     def bits(self) -> int:
         return self.rule.bits
@@ -61,6 +68,11 @@ class Quantizer:
     @property
     def dtype(self) -> np.dtype[np.signedinteger[Any]]:
         return np.dtype(_INTEGERS[self.bits])
+
+    @property
+    def rows(self) -> Quantizer:
+        """That of the features alone: itself, unless targets stand behind them."""
+        return self
 
     @property
     def width(self) -> int:
@@ -248,6 +260,10 @@ class Quantizer:
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Quantizer:
         """The quantizer that `spec` describes. Raises ValueError where it is not one that this version can make."""
+        if "kind" in spec:
+            if spec["kind"] not in cls._KINDS:
+                raise ValueError(f"there is no kind of quantizer {str(spec['kind'])[:50]!r}")
+            return cls._KINDS[spec["kind"]].from_spec(spec)
         try:
             scale, bounds, lift = spec["scale"], spec["bounds"], spec["projection"]
             rule = FixedPoint(

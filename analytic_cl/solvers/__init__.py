@@ -28,6 +28,11 @@ from analytic_cl.solvers.quadratic import QuadraticScores as QuadraticScores
 from analytic_cl.solvers.read_out import READ_OUTS as READ_OUTS
 from analytic_cl.solvers.read_out import ReadOut as ReadOut
 from analytic_cl.solvers.read_out import read_out as read_out
+from analytic_cl.solvers.regression import PredictiveVariance as PredictiveVariance
+from analytic_cl.solvers.regression import predictive_variance as predictive_variance
+from analytic_cl.solvers.regression import regression_scores as regression_scores
+from analytic_cl.solvers.regression import ridge_regression as ridge_regression
+from analytic_cl.solvers.regression import target_cross as target_cross
 from analytic_cl.solvers.ridge import cross_products as cross_products
 from analytic_cl.solvers.ridge import regularised as regularised
 from analytic_cl.solvers.ridge import ridge as ridge

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg import blas, eigvalsh_tridiagonal, lapack
 
 from analytic_cl._blas import product
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers.class_weights import WeightedClasses
 from analytic_cl.solvers.linear import LinearScores
 from analytic_cl.solvers.needs import needs
@@ -25,11 +26,11 @@ from analytic_cl.solvers.spd import Floats, solve_spd, symmetric_product, tridia
 from analytic_cl.solvers.units import (
     centred_class_sums,
     class_means,
-    mean_in_parts,
+    mean_of_sum_in_parts,
     scatter_matrix,
     scatter_matrix_product,
 )
-from analytic_cl.statistics import CLASS_SUMS, GRAM, Moments
+from analytic_cl.statistics import CLASS_SUMS, GRAM, Int64s, Moments
 
 GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
 
@@ -41,12 +42,6 @@ class NormalEquations:
     a: Floats
     cross: Floats
     target_squares: Floats
-
-    def of_second_class(self) -> NormalEquations:
-        """For two classes: the second's column alone, because the first's is its negative."""
-        if self.cross.shape[1] != 2:
-            return self
-        return NormalEquations(self.a, self.cross[:, 1:], self.target_squares[1:])
 
     def beyond(self, w0: Floats | None, explained: Floats | None) -> NormalEquations:
         """For what the weights `w0` leave of the targets; `explained` is the scatter times w0."""
@@ -80,23 +75,33 @@ def ridge(
     w0 = None if towards is None else (towards[1:] - towards[:1]).T / 2 if len(towards) == 2 else towards.T
     if balance:
         return _balanced(WeightedClasses.balanced(moments, balance, fit_intercept), alpha, fit_intercept, w0)
+    cross = cross_products(moments, fit_intercept)
+    squares = target_squares(moments, fit_intercept)
+    last = slice(1, None) if len(cross) == 2 else slice(None)  # the first's column is the negative of the second's
+    w, strength = ridge_weights(moments, alpha, fit_intercept, np.asfortranarray(cross[last].T), squares[last], w0)
+    return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
+
+
+def ridge_weights(
+    moments: Moments, alpha: Shrinkage, fit_intercept: bool, cross: Floats, squares: Floats, w0: Floats | None = None
+) -> tuple[Floats, float]:
+    """Weights, shape (width, k), for right-hand sides of that shape in Fortran order, and the strength.
+
+    `squares` are the sums of squared targets of each; weights are pulled towards `w0`. May overwrite `cross`.
+    """
     about: Literal["mean", "origin"] = "mean" if fit_intercept else "origin"
     explained = None if w0 is None else scatter_matrix_product(moments, about, w0)
     if alpha == "gcv":
-        problem = normal_equations(moments, fit_intercept).of_second_class()
+        problem = NormalEquations(scatter_matrix(moments, about), cross, squares)
         w, strength = _solve_by_gcv(problem.beyond(w0, explained), moments.n_rows, fit_intercept)
     else:
-        cross = cross_products(moments, fit_intercept)
-        right = np.asfortranarray((cross[1:] if len(cross) == 2 else cross).T)
         if explained is not None:
-            right -= explained
+            cross -= explained
         a, strength = regularised(moments, alpha, fit_intercept)
-        w = solve_spd(a, right, lambda: regularised(moments, alpha, fit_intercept)[0])
+        w = solve_spd(a, cross, lambda: regularised(moments, alpha, fit_intercept)[0])
         if _by_rows(alpha):
             w /= moments.n_rows
-    if w0 is not None:
-        w = w + w0
-    return ridge_scores(moments, np.ascontiguousarray(w.T), fit_intercept, strength)
+    return (w if w0 is None else w + w0), strength
 
 
 def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool, w0: Floats | None) -> LinearScores:
@@ -127,12 +132,22 @@ def _balanced(classes: WeightedClasses, alpha: Shrinkage, centred: bool, w0: Flo
 
 def ridge_scores(moments: Moments, coef: Floats, fit_intercept: bool, strength: float) -> LinearScores:
     """Scores of these ridge weights, shape (n_classes, width), or of the second of two classes alone: (1, width)."""
-    if not fit_intercept:
+    means = ((2 * moments.counts - moments.n_rows) / moments.n_rows)[-len(coef) :]
+    about = moments.quantizer, moments.n_rows, moments.total
+    return linear_scores(*about, coef, means if fit_intercept else None, strength)
+
+
+def linear_scores(
+    quantizer: Quantizer, n: int, total: Int64s, coef: Floats, target_means: Floats | None, strength: float
+) -> LinearScores:
+    """Scores of weights, shape (k, width), that are the targets' means at the mean of n rows of a sum; without these
+    means, 0 at 0.
+    """
+    if target_means is None:
         zero = np.zeros(len(coef))
-        origin = np.zeros(moments.quantizer.width, dtype=np.int64)
-        return LinearScores(origin, coef, coef @ moments.quantizer.offset, coef, zero, strength)
-    target_means = (2 * moments.counts / moments.n_rows - 1)[-len(coef) :]
-    origin, whole_mean, rest = mean_in_parts(moments)
+        origin = np.zeros(quantizer.width, dtype=np.int64)
+        return LinearScores(origin, coef, coef @ quantizer.offset, coef, zero, strength)
+    origin, whole_mean, rest = mean_of_sum_in_parts(quantizer, n, total)
     bias, intercept = (target_means - product(coef, m[:, None])[:, 0] for m in (rest, whole_mean))
     return LinearScores(origin, coef, bias, coef, intercept, strength)
 
@@ -192,21 +207,21 @@ def _auto(moments: Moments, scatter: Callable[[float], Floats], between: Callabl
     return blas.dsyrk(1 / n, between().T, beta=1.0, c=a.T, lower=1, overwrite_c=1).T, intensity
 
 
-def normal_equations(moments: Moments, centred: bool) -> NormalEquations:
-    """Normal equations of ridge on targets of +-1, without the penalty; rows and targets centred, or as they are."""
+def target_squares(moments: Moments, centred: bool) -> Floats:
+    """Sum of squared targets of +-1 of each class, centred or as they are."""
     n, counts = moments.n_rows, moments.counts
-    squares = 4 * counts * (n - counts) / n if centred else np.full(len(counts), float(n))
-    return NormalEquations(
-        scatter_matrix(moments, "mean" if centred else "origin"), cross_products(moments, centred).T, squares
-    )
+    return np.asarray(4 * counts * (n - counts) / n if centred else np.full(len(counts), float(n)))
 
 
 def cross_products(moments: Moments, centred: bool) -> Floats:
     """Sum over all rows of target times row, shape (n_classes, width): the right-hand sides."""
     if centred:
         return 2 * centred_class_sums(moments)
-    sums = class_means(moments) * moments.counts[:, None]
-    return np.asarray(2 * sums - sums.sum(axis=0))
+    q, sums = moments.quantizer, moments.sums
+    cross = q.step * (2 * sums - sums.sum(axis=0)).astype(np.float64)
+    if q.offset.any():
+        cross += np.outer(2 * moments.counts - moments.n_rows, q.offset)
+    return np.asarray(cross)
 
 
 def _solve_by_gcv(problem: NormalEquations, n: int, fit_intercept: bool) -> tuple[Floats, float]:

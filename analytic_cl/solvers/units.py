@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic_cl._blas import squared_lengths
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers.spd import Floats
 from analytic_cl.statistics import Int64s, Moments, scatter, scatter_product
+
+Whole = NDArray[Any]  # int64, or Python's integers in an object array
 
 
 def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
@@ -35,20 +39,34 @@ def mean(moments: Moments) -> Floats:
 
 def mean_in_parts(moments: Moments) -> tuple[Int64s, Floats, Floats]:
     """The mean of all rows rounded to integers, the mean itself, and how far it is from what the integers stand for."""
-    n, total, step = moments.n_rows, moments.total, moments.quantizer.step
+    return mean_of_sum_in_parts(moments.quantizer, moments.n_rows, moments.total)
+
+
+def mean_of_sum_in_parts(quantizer: Quantizer, n: int, total: Int64s) -> tuple[Int64s, Floats, Floats]:
+    """As `mean_in_parts`, for n rows of this sum."""
     origin = np.rint(total / n).astype(np.int64)
-    return origin, moments.quantizer.offset + step * (total / n), step * ((total - n * origin) / n)
+    return origin, quantizer.offset + quantizer.step * (total / n), quantizer.step * ((total - n * origin) / n)
 
 
 def centred_class_sums(moments: Moments) -> Floats:
-    """Sum over the rows of each class of x minus the mean of all rows, shape (n_classes, width).
-
-    S_c - n_c S / N with S = N q + r: the large part S_c - n_c q is an integer, subtracted exactly.
-    """
-    n = moments.n_rows
-    q, r = np.divmod(moments.total, n)
+    """Sum over the rows of each class of x minus the mean of all rows, shape (n_classes, width)."""
     counts = moments.counts[:, None]
-    return np.asarray(moments.quantizer.step * ((moments.sums - counts * q) - counts * (r / n)))
+    return np.asarray(moments.quantizer.step * exact_residue(moments.n_rows, moments.sums, counts, moments.total))
+
+
+def exact_residue(n: int, products: Whole, left: Whole, right: Whole) -> Floats:
+    """(n products - left right) / n of integers, or of Python's in object arrays: what centring leaves of products.
+
+    The numerator is exact, so that scaling all of it by a power of two scales the result, to the bit.
+    """
+    largest = max(_bits(products) + n.bit_length(), _bits(left) + _bits(right))
+    if largest > 62:
+        products, left = products.astype(object), left.astype(object)
+    return np.asarray((n * products - left * right).astype(np.float64) / n)
+
+
+def _bits(integers: Whole) -> int:
+    return max(int(integers.max()), -int(integers.min())).bit_length()
 
 
 def scatter_matrix(moments: Moments, about: Literal["origin", "mean", "class means"], factor: float = 1.0) -> Floats:

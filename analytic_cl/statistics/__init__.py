@@ -16,12 +16,14 @@ from analytic_cl.statistics.labels import encode_labels as encode_labels
 from analytic_cl.statistics.labels import label_bytes as label_bytes
 from analytic_cl.statistics.labels import label_kind as label_kind
 from analytic_cl.statistics.moments import Moments as Moments
+from analytic_cl.statistics.regression_moments import RegressionMoments as RegressionMoments
 from analytic_cl.statistics.state import CLASS_GRAMS as CLASS_GRAMS
 from analytic_cl.statistics.state import CLASS_GROUPS as CLASS_GROUPS
 from analytic_cl.statistics.state import CLASS_SUMS as CLASS_SUMS
 from analytic_cl.statistics.state import GRAM as GRAM
 from analytic_cl.statistics.state import KEY_COUNTS as KEY_COUNTS
 from analytic_cl.statistics.state import ROWS as ROWS
+from analytic_cl.statistics.state import TARGET_PRODUCTS as TARGET_PRODUCTS
 from analytic_cl.statistics.state import Change as Change
 from analytic_cl.statistics.state import State as State
 from analytic_cl.statistics.state import empty_state as empty_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ class LabelledState(State):
     A subclass, here or in another package, calls ``_checked`` or ``_encoded`` on what it is given, ``_check_room``
     before it adds and ``_check_forgettable`` before it subtracts.
     """
+
+    labels_are_classes: ClassVar[bool] = True
+    """Whether labels say something of rows; not so where what was learned of a row stands in the row itself."""
 
     @property
     @abstractmethod

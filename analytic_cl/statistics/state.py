@@ -15,6 +15,7 @@ from analytic_cl.statistics.targets import Targets
 # What a state can answer, and a solver can need.
 CLASS_SUMS, GRAM, KEY_COUNTS, ROWS = "class sums", "Gram matrix", "key counts", "rows"
 CLASS_GRAMS, CLASS_GROUPS = "Gram matrix of each class", "groups of classes"
+TARGET_PRODUCTS = "products of rows and numeric targets"
 
 _KINDS: dict[str, type[State]] = {}
 

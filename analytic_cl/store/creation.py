@@ -11,7 +11,7 @@ from pathlib import Path
 from sklearn.base import clone
 
 from analytic_cl._files import sync_directory
-from analytic_cl.heads import Head, head_classes
+from analytic_cl.heads import BaseHead, head_classes
 from analytic_cl.statistics import EMPTY
 from analytic_cl.store.audit import Audit
 from analytic_cl.store.database import Database
@@ -31,7 +31,7 @@ def check_days(days: float | None) -> None:
         raise ValueError(f"tombstone_days must be None or a number from 0 to {MAX_DAYS}, got {days!r}")
 
 
-def create_directory(target: Path, head: Head, tombstone_days: float | None) -> None:
+def create_directory(target: Path, head: BaseHead, tombstone_days: float | None) -> None:
     """Make the directory of an empty store for heads like this one."""
     check_days(tombstone_days)
     if type(head).__name__ not in head_classes():

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from analytic_cl.heads import Head
+from analytic_cl.heads import BaseHead
 from analytic_cl.ledger import Selection
-from analytic_cl.quantizers import Quantizer, resolve_quantizer
+from analytic_cl.quantizers import Quantizer
 from analytic_cl.store.learning import Group, insert
 from analytic_cl.store.parts import Parts
 from analytic_cl.store.rows import Batch
 
 
-def merge_head(parts: Parts, other: Head) -> int:
+def merge_head(parts: Parts, other: BaseHead) -> int:
     """Learn the rows of a head's ledger."""
     if not other.__sklearn_is_fitted__():
         return 0
@@ -30,7 +30,7 @@ def merge_head(parts: Parts, other: Head) -> int:
     return _insert(parts, about, [Group([Batch(rows, targets, ledger.names_of(found), nobody, nobody)])])
 
 
-def check_keeps_rows(head: Head) -> Selection:
+def check_keeps_rows(head: BaseHead) -> Selection:
     """The rows of a head in its ledger; ValueError where it did not keep them all."""
     found, n = head.learner_.ledger.find_all(), head.state_.n_rows
     if found.kept_times is not None and (found.kept_times > 1).any():
@@ -58,10 +58,7 @@ def merge_store(parts: Parts, other: Parts) -> int:
 def _insert(parts: Parts, theirs: dict[str, Any], groups: Iterable[Group]) -> int:
     mine = parts.database.about("rows")
     head, their_quantizer = parts.model.head, Quantizer.from_spec(theirs["quantizer"])
-    if mine is None:
-        quantizer = resolve_quantizer(head.quantizer, head.projection, theirs["n_features"], their_quantizer.source)
-    else:
-        quantizer = parts.model.quantizer()
+    quantizer = head.quantizer_like(their_quantizer) if mine is None else parts.model.quantizer()
     if quantizer != their_quantizer:
         raise ValueError(
             f"rows behind different quantizers can't be merged: {quantizer.describe()}; {their_quantizer.describe()}"

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from sklearn.base import clone
 
 from analytic_cl._files import sync_directory
-from analytic_cl.heads import Head, head_classes, load
+from analytic_cl.heads import BaseHead, head_classes, load
 from analytic_cl.heads.persistence import head_from_text, parameters_text
 from analytic_cl.learner import Learner
 from analytic_cl.ledger import SampleId
@@ -77,7 +77,7 @@ class Model:
         try:
             if re.fullmatch(r"[0-9a-z]+\.safetensors", snapshot["name"]) is None:  # it stays within the folder
                 raise ValueError(f"{snapshot['name']!r} is not the name of a snapshot")
-            self.head: Head = load(self._folder / snapshot["name"])
+            self.head: BaseHead = load(self._folder / snapshot["name"])
             if not self._sealed(snapshot):
                 raise ValueError(f"{snapshot['name']} is a snapshot of another state")
         except (OSError, ValueError, SafetensorError) as error:
@@ -125,7 +125,7 @@ class Model:
             self.head.feature_names_in_ = np.array(about["feature_names"], dtype=object)
 
     @staticmethod
-    def describe(database: Database, head: Head) -> None:
+    def describe(database: Database, head: BaseHead) -> None:
         """Write down what kind of head a store holds, within a transaction."""
         database.set_about("head", parameters_text(head))
         database.set_about("shown", repr(head))
@@ -167,7 +167,12 @@ class Model:
         return self._digest[2]
 
     def labels(self) -> list[Any]:
-        return self.state.labels if self.n_rows else []
+        return self.state.labels if self.n_rows and self.has_classes else []
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether labels say something of rows; those of a regression are all alike."""
+        return self.head.task == "classification"
 
     # ---- learn
 
@@ -251,7 +256,7 @@ class Model:
         sync_directory(self._folder)
 
 
-def _compared(head: Head, names: Sequence[str]) -> Head:
+def _compared(head: BaseHead, names: Sequence[str]) -> BaseHead:
     """A head over the same state that needn't be told the names of columns, because they are compared here."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise ValueError("feature_names must be strings, all different")

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
-from analytic_cl.heads import Head
+from analytic_cl.heads import BaseHead
 from analytic_cl.ledger import as_name
+from analytic_cl.quantizers import JointQuantizer
 from analytic_cl.store.errors import RefusedError, StoreError
 from analytic_cl.store.opening import close_parts, open_parts
 from analytic_cl.store.parts import Parts
@@ -72,7 +73,7 @@ class StoreReading:
 
     @property
     @in_turn
-    def head(self) -> Head:
+    def head(self) -> BaseHead:
         """The head as it is now. To read from: what changes it goes through the store.
 
         Other threads may learn and forget while you use it: in several threads, ask the store itself.
@@ -96,7 +97,7 @@ class StoreReading:
         """Names of the columns that stood beside the features, such as that of the labels."""
         return list((self.parts.database.about("rows") or {}).get("other_columns", []))
 
-    def _serving(self) -> Head:
+    def _serving(self) -> BaseHead:
         model = self.parts.model
         if not model.n_rows:
             raise NotFittedError(f"the store {self.path} has no rows in use: its model is not fitted")
@@ -104,13 +105,13 @@ class StoreReading:
 
     @in_turn
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Class of each row, shape (n_samples,)."""
-        return self._serving().predict(X)
+        """Class of each row, shape (n_samples,), or what a regressor predicts."""
+        return np.asarray(self._serving().predict(X))
 
     @in_turn
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Scores of each row, as the head gives them."""
-        return self._serving().decision_function(X)
+        return np.asarray(self._serving().decision_function(X))
 
     @in_turn
     def state_digest(self) -> str:
@@ -124,7 +125,8 @@ class StoreReading:
 
     @in_turn
     def access(self, subject: str) -> dict[str, Any]:
-        """All that the store holds about a subject: rows with ids, labels, sessions, times and integers.
+        """All that the store holds about a subject: rows with ids, labels (or targets, in their units), sessions,
+        times and integers.
 
         The log, where it is written to, notes that someone asked, under a hash of the subject.
 
@@ -143,6 +145,11 @@ class StoreReading:
                 self.parts.audit.append(
                     "access", subject=self.parts.keys.hash("ledger", subject.encode()), rows=len(rows)
                 )
+            quantizer = model.quantizer() if rows else None
+        if isinstance(quantizer, JointQuantizer):
+            for row in rows:
+                row["target"] = quantizer.target_values(np.array([row["integers"]]))[0].tolist()
+                del row["label"]  # which all rows share
         if about is None or not rows:
             raise RefusedError(f"no rows of subject {subject!r} are in the store: never learned, or erased")
         return {"subject": subject, "quantizer": about["quantizer"], "rows": rows}

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
 
-from analytic_cl.heads import Head
+from analytic_cl.heads import BaseHead
 from analytic_cl.ledger import SampleId
 from analytic_cl.store.creation import create_directory
 from analytic_cl.store.errors import RefusedError
@@ -20,6 +20,7 @@ from analytic_cl.store.names import named_request, selection, selections, spread
 from analytic_cl.store.reading import StoreReading
 from analytic_cl.store.receipt import StoreReceipt
 from analytic_cl.store.rows import Batch
+from analytic_cl.store.targets import check_selector, has_classes, with_other_targets
 from analytic_cl.store.tasks import Forget, Rectify, Replay, Restrict, Task
 from analytic_cl.store.turns import in_turn
 from analytic_cl.store.upkeep import write_snapshot
@@ -63,7 +64,7 @@ class Store(StoreReading):
     """
 
     @classmethod
-    def create(cls, path: Any, head: Head, *, tombstone_days: float | None = None) -> Self:
+    def create(cls, path: Any, head: BaseHead, *, tombstone_days: float | None = None) -> Self:
         """Make a store for a head, and open it.
 
         Parameters
@@ -124,7 +125,7 @@ class Store(StoreReading):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or, for a regressor, (n_samples, n_outputs)
         sample_id : sequence of int or str, optional
             A name for each row.
         subject, session : str, or sequence of str or None, optional
@@ -160,7 +161,7 @@ class Store(StoreReading):
         batch = Batch(incoming.rows, incoming.targets, ids, subjects, sessions)
         return insert(self.parts, incoming.about(), [Group([batch], labelled)], allow_erased)
 
-    def merge(self, other: Store | Head) -> int:
+    def merge(self, other: Store | BaseHead) -> int:
         """Learn all rows of another store, or of a head whose ledger kept them; how many came.
 
         Raises ValueError for ids that both have and for another quantizer, AlreadyErasedError for what was erased here.
@@ -247,13 +248,23 @@ class Store(StoreReading):
         ]
         with self.turns.mine():
             self.parts.check_writable()
+            for task in tasks:
+                check_selector(self.parts, task)
             return execute(self.parts, tasks)
 
     @in_turn
-    def rectify(self, X: ArrayLike, y: ArrayLike, *, sample_id: Any, request_id: str | None = None) -> StoreReceipt:
-        """Replace rows and labels of known ids; subjects and sessions stay. Receipt, errors and notes as `forget`."""
+    def rectify(
+        self, X: ArrayLike | None, y: ArrayLike, *, sample_id: Any, request_id: str | None = None
+    ) -> StoreReceipt:
+        """Replace rows and labels of known ids; subjects and sessions stay. Receipt, errors and notes as `forget`.
+
+        In a store of a regressor X may be None: then the targets alone are replaced.
+        """
         self.parts.check_writable()
-        incoming = self.parts.model.incoming(X, y, sample_id)
+        if X is None:
+            incoming = with_other_targets(self.parts, y, sample_id)
+        else:
+            incoming = self.parts.model.incoming(X, y, sample_id)
         if incoming.ids is None:
             raise ValueError("rectify needs sample_id: the ids whose rows are to be replaced")
         return self._one(Rectify(named_request(request_id), incoming))
@@ -285,6 +296,7 @@ class Store(StoreReading):
         return self._one(Restrict(*selection(sample_id, subject, label, session, request_id), "unrestrict"))
 
     def _one(self, task: Task, dry_run: bool = False) -> StoreReceipt:
+        check_selector(self.parts, task)
         if dry_run:
             return self._try(task)
         self.parts.check_writable()
@@ -297,7 +309,7 @@ class Store(StoreReading):
         with self.parts.database.transaction("DEFERRED"):  # the selection is a temporary table: nothing is written
             asked, unknown = task.choose(self.parts.rows)
             cascade = task.dependents(self.parts.rows)
-            emptied = self.parts.rows.labels_without_others()
+            emptied = self.parts.rows.labels_without_others() if has_classes(self.parts) else 0
             return StoreReceipt(
                 task.request,
                 task.kind,
