@@ -92,7 +92,7 @@ first-reader:
 
 # What the workflows run, as far as this machine goes.
 ci-local: .venv/ready-ci
-	$(BIN)/python tools/ci_local.py
+	$(BIN)/python tools/ci_local.py $(JOBS)
 
 # The package as it would be released: CHANGELOG as a draft, wheel and sdist, and both installed apart. Changes nothing.
 release-check: .venv/ready
