@@ -64,10 +64,7 @@ def table(path):
             "",
             "| | last | mean over sessions | forgetting | MB |",
             "|---|---|---|---|---|",
-            *(
-                f"| {line['label']} | {' | '.join(cell(line, name) for name in MEASURES)} |"
-                for line in record["lines"]
-            ),
+            *(f"| {line['label']} | {' | '.join(cell(line, name) for name in MEASURES)} |" for line in record["lines"]),
             "",
         ]
     )

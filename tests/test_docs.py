@@ -22,7 +22,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def python_blocks(page):
     """Code of the blocks that run, each with the packages that it needs beyond those of every test."""
-    found = re.findall(r"^(?:<!-- needs: ([\w,]+) -->\n)?```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    found = re.findall(
+        r"^(?:<!-- needs: ([\w,]+) -->\n)?```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE
+    )
     return [(tuple(filter(None, needed.split(","))), code) for needed, code in found]
 
 

@@ -180,7 +180,10 @@ def test_a_browser_shows_every_page_at_both_widths_without_errors_requests_elsew
         browser.open(urljoin(served, path), WIDTHS[0])
         for width in WIDTHS:
             browser.resize(width)
-            told = [*complaints(browser.events), *(url for url in requests(browser.events) if not url.startswith(served))]
+            told = [
+                *complaints(browser.events),
+                *(url for url in requests(browser.events) if not url.startswith(served)),
+            ]
             wide = browser.evaluate("document.documentElement.scrollWidth")
             found = [*told, *browser.evaluate(STRAYS), *browser.evaluate(BROKEN), *([wide] if wide != width else [])]
             wrong += [(path, width, each) for each in found]

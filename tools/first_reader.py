@@ -6,6 +6,7 @@ from this repository under the address that the page names; nothing else is chan
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,8 @@ def environment(home):
 def main():
     todo, mark = commands(), "took"
     script = "set -e\n" + "".join(
-        f"start=$(date +%s.%N)\n{line}\necho {mark} {number} $(date +%s.%N) $start\n" for number, line in enumerate(todo)
+        f"start=$(date +%s.%N)\n{line}\necho {mark} {number} $(date +%s.%N) $start\n"
+        for number, line in enumerate(todo)
     )
     with tempfile.TemporaryDirectory() as home:
         start = time.perf_counter()
@@ -52,11 +54,12 @@ def main():
     took = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith(f"{mark} ")]
     for number, end, begin in took:
         print(f"{float(end) - float(begin):6.1f} s  {todo[int(number)]}")
-    print(f"{seconds:6.1f} s  {len(todo)} commands")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{seconds:6.1f} s, of processor time {used.ru_utime + used.ru_stime:.1f} s: {len(todo)} commands")
     if done.returncode:
         sys.exit(f"failed: {todo[len(took)]}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     if len(todo) > MOST_COMMANDS or seconds > MOST_SECONDS:
-        sys.exit(f"more than {MOST_COMMANDS} commands or {MOST_SECONDS} s")
+        sys.exit(f"more than {MOST_COMMANDS} commands or {MOST_SECONDS} s (is the machine busy with other things?)")
     said = done.stdout
     if "verified" not in said or "erased" not in said:
         sys.exit("no deletion was verified")

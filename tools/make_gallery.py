@@ -1,6 +1,6 @@
 """Make the pictures of docs/gallery.md, from the packaged data; with --check, small ones of each, and see that none is missing.
 
-    python tools/make_gallery.py [--check] [NAME.png ...]
+python tools/make_gallery.py [--check] [NAME.png ...]
 """
 
 import re

@@ -14,7 +14,9 @@ def main():
     # Away from the repository, so that its sources don't stand in for what was installed.
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(TESTS, Path(folder) / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-        where = "import analytic_cl, json; print(analytic_cl.__file__, json.dumps(analytic_cl.show_config()), flush=True)"
+        where = (
+            "import analytic_cl, json; print(analytic_cl.__file__, json.dumps(analytic_cl.show_config()), flush=True)"
+        )
         subprocess.run([sys.executable, "-c", where], cwd=folder, check=True)
         arguments = ["-q", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib", "-o", "pythonpath=tests"]
         done = subprocess.run(

@@ -87,8 +87,16 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, **_):
-    """Links that leave docs/ lead to the repository."""
+    """Links that leave docs/ lead to the repository, and links to pages, which files call by name, show their titles."""
     folder = PurePosixPath("docs", page.file.src_uri).parent
+    here = ROOT / folder
+
+    def titled(match):
+        target = here / match[2]
+        title = target.exists() and re.match(r"# ([^\n:]+)", target.read_text(encoding="utf-8"))
+        return f"[{title[1]}]({match[2]}{match[3]})" if title else match[0]
+
+    markdown = re.sub(r"\[([\w/.-]+\.md)\]\(([^)#]*\1)(#[^)]*|)\)", titled, markdown)
 
     def link(match):
         parts = []
