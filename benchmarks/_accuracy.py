@@ -18,12 +18,14 @@ PAGE = DOCS / "accuracy.md"
 MEASURES = {"last": 100, "average_incremental": 100, "forgetting": 100, "state_bytes": 1e-6}
 HEAD = """# Accuracy
 
-Written by `python benchmarks/_accuracy.py` from `docs/results/*.json`, which `analytic-cl compare` made. Per cent right on test
-rows, means over orders of classes with the half width of the 95 % interval where that is not 0.0; MB: what must be kept to go on. Heads have
-default arguments. Nothing was tuned on test rows. What the columns mean: [compare.md](compare.md#what-is-measured).
+Written by `python benchmarks/_accuracy.py` from `docs/results/*.json`, which `analytic-cl compare` made. Per cent
+right on test rows, means over orders of classes with the half width of the 95 % interval where that is not 0.0; MB: what must be
+kept to go on. Heads have default arguments. Nothing was tuned on test rows. What the columns mean:
+[compare.md](compare.md#what-is-measured).
 
-Long tails, few rows, probabilities and novelty: [heads.md](heads.md#what-they-are-worth). Small tables beside scikit-learn:
-[defaults.md](defaults.md). Published methods: [compared-with-public-code.md](compared-with-public-code.md).
+Long tails, few rows, probabilities and novelty: [heads.md](heads.md#what-they-are-worth). Small tables beside
+scikit-learn: [defaults.md](defaults.md). Published methods:
+[compared-with-public-code.md](compared-with-public-code.md).
 """
 
 
@@ -59,8 +61,8 @@ def table(path):
         [
             f"## {has['name']}, {record['scenario']}",
             "",
-            f"{has['n_train']:,} rows of {has['n_features']} features, {has['n_classes']} classes, {has['n_test']:,} test rows; "
-            f"{record['seeds']} orders of classes.",
+            f"{has['n_train']:,} rows of {has['n_features']} features, {has['n_classes']} classes, "
+            f"{has['n_test']:,} test rows; {record['seeds']} orders of classes.",
             "",
             "| | last | mean over sessions | forgetting | MB |",
             "|---|---|---|---|---|",

@@ -154,7 +154,8 @@ def browser(tmp_path_factory):
 # What reaches beyond the page although nothing around it scrolls.
 STRAYS = """[...document.querySelectorAll('.md-content *')].filter(e => {
   const box = e.getBoundingClientRect();
-  return box.width && box.right > innerWidth + 1 && !e.closest('pre, code, .md-typeset__scrollwrap, svg, .md-clipboard');
+  return box.width && box.right > innerWidth + 1
+    && !e.closest('pre, code, .md-typeset__scrollwrap, svg, .md-clipboard');
 }).map(e => e.outerHTML.slice(0, 120))"""
 BROKEN = "[...document.images].filter(e => e.complete && !e.naturalWidth).map(e => e.src)"
 

@@ -1,7 +1,7 @@
 """The path of a first reader: every `sh` command of docs/start.md, in a fresh clone of HEAD, timed.
 
-Fails where a command fails, or where it takes five minutes or fifteen commands from clone to a deletion. The clone comes
-from this repository under the address that the page names; nothing else is changed, and nothing else is known.
+Fails where a command fails, or where it takes five minutes or fifteen commands from clone to a deletion. The clone
+comes from this repository under the address that the page names; nothing else is changed, and nothing else is known.
 """
 
 import os

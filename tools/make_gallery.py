@@ -1,4 +1,4 @@
-"""Make the pictures of docs/gallery.md, from the packaged data; with --check, small ones of each, and see that none is missing.
+"""Make the pictures of docs/gallery.md, from the packaged data; with --check, small ones, to see that none is missing.
 
 python tools/make_gallery.py [--check] [NAME.png ...]
 """

@@ -1,10 +1,10 @@
 """The package as it would be released, without changing anything: `make release-check`.
 
-CHANGELOG as a draft; wheel and sdist, checked by twine; what is in them; and both installed in clean environments, of every
-Python from 3.11 that is at hand, where a smoke test runs away from the repository. PYTHONS="python3.12 ..." names others.
+CHANGELOG as a draft; wheel and sdist, checked by twine; what is in them; and both installed in clean environments, of
+every Python from 3.11 that is at hand, where a smoke test runs away from the repository. PYTHONS
+names others (PYTHONS=python3.12).
 """
 
-import glob
 import os
 import shutil
 import subprocess
@@ -27,7 +27,8 @@ X, y = data.X_train[:2000], data.y_train[:2000]
 head = LDAClassifier().fit(X, y, sample_id=range(2000))
 head.forget(sample_id=[7])
 head.save("head.safetensors")
-assert analytic_cl.load("head.safetensors").state_digest() == LDAClassifier().fit(np.delete(X, 7, 0), np.delete(y, 7)).state_digest()
+never = LDAClassifier().fit(np.delete(X, 7, 0), np.delete(y, 7))
+assert analytic_cl.load("head.safetensors").state_digest() == never.state_digest()
 print(analytic_cl.__version__, get_backend(), head.state_digest()[:12], round(head.score(data.X_test, data.y_test), 3))
 """
 
@@ -57,7 +58,7 @@ def pythons():
     found = {}
     for name in os.environ.get("PYTHONS", " ".join(NAMES)).split():
         version = name.removeprefix("python")
-        for path in [shutil.which(name), *sorted(glob.glob(f"{Path.home()}/.pyenv/versions/{version}*/bin/{name}"))]:
+        for path in [shutil.which(name), *sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/{name}"))]:
             if path and not subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode:
                 found.setdefault(name, path)
     return found

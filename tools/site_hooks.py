@@ -87,7 +87,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, **_):
-    """Links that leave docs/ lead to the repository, and links to pages, which files call by name, show their titles."""
+    """Links that leave docs/ lead to the repository; links to pages, which files call by name, show their titles."""
     folder = PurePosixPath("docs", page.file.src_uri).parent
     here = ROOT / folder
 
