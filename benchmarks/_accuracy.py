@@ -19,8 +19,8 @@ MEASURES = {"last": 100, "average_incremental": 100, "forgetting": 100, "state_b
 HEAD = """# Accuracy
 
 Written by `python benchmarks/_accuracy.py` from `docs/results/*.json`, which `analytic-cl compare` made. Per cent
-right on test rows, means over orders of classes with the half width of the 95 % interval where that is not 0.0; MB: what must be
-kept to go on. Heads have default arguments. Nothing was tuned on test rows. What the columns mean:
+right on test rows, means over orders of classes with the half width of the 95 % interval where that is not 0.0;
+MB: what must be kept to go on. Heads have default arguments. Nothing was tuned on test rows. What the columns mean:
 [compare.md](compare.md#what-is-measured).
 
 Long tails, few rows, probabilities and novelty: [heads.md](heads.md#what-they-are-worth). Small tables beside
