@@ -1,8 +1,8 @@
 """Run what .github/workflows says, as far as this machine goes: `make ci-local [JOBS="lint digests"]`.
 
 First the files are checked: against GitHub's schemas, by zizmor, and by actionlint where it can be had. Then the
-`run` steps of each job, in a clone of HEAD, for the Python and the system at hand; jobs for other
-machines, and steps that use actions, are named and left out. Jobs that take many minutes (test, oldest, docs, check) run when asked for by name.
+`run` steps of each job, in a clone of HEAD, for the Python and the system at hand; jobs for other machines, and steps
+that use actions, are named and left out. Jobs that take many minutes run when they are asked for by name.
 """
 
 import itertools
