@@ -36,7 +36,9 @@ def public_names(room):
     folder = ROOT / PACKAGE / room
     tree = ast.parse((folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")).read_text())
     names = []
-    for node in tree.body:
+    # Rooms that import lazily name what they have for type checkers alone.
+    lazy = [each for node in tree.body if isinstance(node, ast.If) for each in node.body]
+    for node in [*lazy, *tree.body]:
         if isinstance(node, ast.ImportFrom):
             names += [alias.name for alias in node.names if alias.asname == alias.name]
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
