@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OLDEST_PIP := .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-oldest soak scale lint bench bench-full defaults peers against sanitize changelog clean
+.PHONY: demo test test-oldest soak scale lint bench bench-full defaults peers against sanitize docs docs-check first-reader \
+        ci-local release-check changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -75,6 +76,29 @@ sanitize:
 	    native/sanitize.cpp native/gram.cpp native/nearest.cpp native/projection.cpp native/tile.cpp -o build/sanitize
 	build/sanitize
 
+# The site of docs/, in site/: warnings are errors, and nothing is fetched.
+docs: .venv/ready-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+# Its links, anchors and looks (in a browser, where there is one), and whether its pictures and numbers can still be made.
+docs-check: docs .venv/ready-test
+	$(BIN)/python benchmarks/_accuracy.py --check
+	$(BIN)/python tools/make_gallery.py --check
+	ANALYTIC_CL_REQUIRE_SITE=1 $(BIN)/python -m pytest tests/test_site.py
+
+# The commands of docs/start.md in a fresh clone, timed.
+first-reader:
+	$(PYTHON) tools/first_reader.py
+
+# What the workflows run, as far as this machine goes.
+ci-local: .venv/ready-ci
+	$(BIN)/python tools/ci_local.py $(JOBS)
+
+# The package as it would be released: CHANGELOG as a draft, wheel and sdist, and both installed apart. Changes nothing.
+release-check: .venv/ready
+	$(PIP) --group release
+	$(BIN)/python tools/release_check.py
+
 changelog: .venv/ready
 	$(PIP) --group release
 	$(BIN)/towncrier build --yes
@@ -97,6 +121,14 @@ clean:
 
 .venv/ready-lint: .venv/ready
 	$(PIP) --group lint
+	touch $@
+
+.venv/ready-docs: .venv/ready
+	$(PIP) --group docs
+	touch $@
+
+.venv/ready-ci: .venv/ready
+	$(PIP) --group ci
 	touch $@
 
 .venv-oldest/ready: pyproject.toml tools/oldest.py CMakeLists.txt $(wildcard native/*)

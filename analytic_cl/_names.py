@@ -44,6 +44,7 @@ STORE_HEADS = (
     "gaussian",
     "auto",
     "ridge",
+    "ridge-regression",
     "key-value",
     "neighbors",
 )

@@ -15,7 +15,7 @@ from analytic_cl import (
 from analytic_cl.cli.main import main
 from analytic_cl.datasets import load_clinc150
 
-README = Path(__file__).parents[1] / "README.md"
+DOCS = Path(__file__).parents[1] / "docs"
 N = 600
 
 

@@ -1,4 +1,4 @@
-"""The command line does what its help and the README say."""
+"""The command line does what its help and the documentation say."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from analytic_cl._config import BACKENDS
 from analytic_cl.cli.main import main
 
-README = Path(__file__).parents[1] / "README.md"
+COMMANDS = Path(__file__).parents[1] / "docs" / "command-line.md"
 
 
 def run(*arguments):
@@ -27,7 +27,7 @@ def test_demo_learns_forgets_proves_and_draws(tmp_path):
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
     assert str(tmp_path / "demo.png") in output.replace("\n", "")
     last = [float(cell) for cell in re.search(r"│ 10 +│(.*)│", output)[1].split("│")]
-    assert last == pytest.approx([91.6, 93.0, 91.0, 95.2, 25.2], abs=0.5)  # the README quotes them
+    assert last == pytest.approx([91.6, 93.0, 91.0, 95.2, 25.2], abs=0.5)  # docs/alternatives.md quotes them
 
 
 def test_demo_without_matplotlib_says_which_extra_to_install(tmp_path, monkeypatch):
@@ -41,9 +41,9 @@ def test_demo_without_matplotlib_says_which_extra_to_install(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("command", main.commands)
-def test_every_command_has_help_and_is_in_the_readme(command):
+def test_every_command_has_help_and_is_in_the_documentation(command):
     assert " ".join(main.commands[command].help.split()) in " ".join(run(command, "--help").split())
-    assert f"analytic-cl {command}" in README.read_text()
+    assert f"analytic-cl {command}" in COMMANDS.read_text()
 
 
 def test_config_is_json_and_names_what_runs():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_commands import README, N, asked, call, digest, people, retrained, write_lines
+from store_commands import DOCS, N, asked, call, digest, people, retrained, write_lines
 
 from analytic_cl import (
     Store,
@@ -200,24 +200,26 @@ def test_a_damaged_log_does_not_verify(clinic):
     assert "altered" in call("verify", "clinic", code=4).stderr
 
 
-def test_exit_codes_are_in_the_help_and_in_the_readme():
-    text, readme = call("--help").stdout, re.search(r"Exit codes: (.*)\.", README.read_text())[1]
+def test_exit_codes_are_in_the_help_and_in_the_documentation():
+    text = call("--help").stdout
+    documented = re.search(r"Exit codes: (.*)\.", (DOCS / "command-line.md").read_text())[1]
 
     assert [line.split()[0] for line in text.split("Exit codes")[1].splitlines()[1:]] == list("02345")
-    assert [part.split()[0] for part in readme.split(", ")] == list("02345")
+    assert [part.split()[0] for part in documented.split(", ")] == list("02345")
 
 
-# ---- the README
+# ---- the guide
 
 
-def readme_commands():
-    section = README.read_text().split("## Deletion requests")[1].split("\n## ")[0]
+def commands_of_the_guide():
+    guide = (DOCS / "guides" / "deletion-requests.md").read_text()
+    section = guide.split("## The commands")[1].split("\n## ")[0]
     return [shlex.split(line, comments=True) for line in re.findall(r"^    (analytic-cl .*)$", section, re.MULTILINE)]
 
 
-def test_the_commands_of_the_readme_run_and_end_with_a_certificate_proved_by_retraining(folder, data):
+def test_the_commands_of_the_guide_run_and_end_with_a_certificate_proved_by_retraining(folder, data):
     X, labels, _ = data
-    commands = readme_commands()
+    commands = commands_of_the_guide()
     rest = np.random.RandomState(0).permutation(np.flatnonzero(~people(17)))
     np.save("remaining.npy", X[rest].astype(np.float64))
     write_lines(Path("remaining-labels.txt"), labels[rest])
