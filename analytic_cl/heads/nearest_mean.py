@@ -104,10 +104,10 @@ class NearestMeanClassifier(LinearHead):
         return class_means(self.moments_)
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        if not self._by_angle(self.quantizer_):
-            return super()._compare_rows(rows, scores)
-        x = self.quantizer_.dequantise(rows)
-        return np.asarray((x @ scores.coef.T) / lengths(x))
+        found = super()._compare_rows(rows, scores)
+        if self._by_angle(self.quantizer_):
+            found /= self.quantizer_.lengths(rows)[:, None]
+        return found
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

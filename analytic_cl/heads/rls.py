@@ -189,6 +189,11 @@ class RLSClassifier(LinearHead):
             towards = stacked("prior_coef", self.prior_coef, moments.labels, moments.quantizer.width)
         return ridge(moments, strength, bool(self.fit_intercept), float(self.balance), towards)
 
+    def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
+        if self.solver == "recursive":  # weights of one row each: making integers of them would take longer
+            return scores.of(self._deviations(rows, scores.centre))
+        return super()._compare_rows(rows, scores)
+
     @reading
     def _has_temperature(self) -> bool:
         if isinstance(self.temperature, str) and not (self.__sklearn_is_fitted__() and keeps_all_rows(self.learner_)):
