@@ -204,6 +204,10 @@ CASES = {
             np.empty((6, 9), dtype=np.int8),
         ),
     ),
+    "quantizers.linear_map._exact_products": (
+        reference("quantizers.linear_map", "_exact_products"),
+        (integers(3, 9, dtype=np.int8), integers(4, 9, low=-(2**46), high=2**46), np.empty((3, 4), dtype=np.int64)),
+    ),
     "quantizers.kernels.sums_of_squares": (
         lambda *a: module("quantizers.reference").sums_of_squares(*a),
         (integers(5, 70_000, low=-127, high=128, dtype=np.int8), np.empty(5, dtype=np.int64)),
