@@ -161,6 +161,6 @@ def _blas_advice(isas: list[str], architectures: list[str]) -> str:
         return ""
     return (
         f"OpenBLAS runs its kernels for {' and '.join(older)} on a chip with AVX-512: with OPENBLAS_CORETYPE=SKYLAKEX "
-        "in the environment before Python starts, products and solves take about half the time; the last bits of "
-        "weights change with it"
+        "in the environment before Python starts, products and solves are faster; the last bits of weights "
+        "change with it"
     )
