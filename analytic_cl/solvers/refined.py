@@ -14,7 +14,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _WIDE = 2048  # columns from which on, and
 _FEW = 64  # as many of them for each right-hand side, it pays: see benchmarks/wide_solves.py
 _STEPS = 8
-_PANEL = 256
+_PANEL = 64
 
 
 def pays(width: int, n_right: int) -> bool:
