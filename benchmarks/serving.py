@@ -28,7 +28,7 @@ from analytic_cl.quantizers import resolve_quantizer
 
 M = int(os.environ.get("FEATURES", "5000"))
 SIZES = [int(size) for size in os.environ.get("ROWS", "1,10,10000").split(",")]
-CALLS = {1: 400, 10: 200}  # of each contestant; seven of more rows
+CALLS = {1: 200, 10: 100}  # of each contestant; seven of more rows
 LARGE_CALLS = 7
 TRAINED = 20_000
 
