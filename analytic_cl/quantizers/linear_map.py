@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analytic_cl._blas import product
 from analytic_cl._config import get_backend, get_threads, native
 from analytic_cl._numba import kernel
+from analytic_cl._sparse import SparseRows
 from analytic_cl.quantizers.projection import WORTH_A_THREAD
 from analytic_cl.quantizers.quantizer import Quantizer
 
@@ -27,7 +28,8 @@ class LinearMap:
 
     For int8 rows, where the native kernels have AVX512-VNNI, each row of weights becomes integers, the largest of 46
     bits up to 512 columns, of 42 at 5,000, and its product with ``q - centre`` is exact. So a row alone and in a batch
-    gets the same bits, on any number of threads; what rounds is each weight, once. Elsewhere it is a float64 product.
+    gets the same bits, on any number of threads; what rounds is each weight, once. Elsewhere, and for sparse rows, it
+    is a float64 product.
 
     Exactness: bit for bit the same for native and "numpy" on int8 rows; else algebraic.
 
@@ -39,9 +41,9 @@ class LinearMap:
         self._used = False
         self._bias = np.ascontiguousarray(bias)
 
-    def of(self, rows: NDArray[Any]) -> Floats:
+    def of(self, rows: NDArray[Any] | SparseRows) -> Floats:
         backend, integers = get_backend(), self._integers
-        if integers is None or backend == "blas" or not rows.size:
+        if isinstance(rows, SparseRows) or integers is None or backend == "blas" or not rows.size:
             return np.asarray(product(self._quantizer.deviations(rows, self._centre), self._weights.T) + self._bias)
         whole, origin, unit = integers
         if backend == "numpy":

@@ -116,13 +116,15 @@ class Quantizer:
         found *= self.step
         return found
 
-    def lengths(self, q: NDArray[Any]) -> NDArray[np.float64]:
+    def lengths(self, q: NDArray[Any] | SparseRows) -> NDArray[np.float64]:
         """Euclidean length of what each row of integers stands for, shape (n,); 1 for rows of zero."""
         step = self.step
-        if self.bits == 8 and not self.offset.any() and (step == step[0]).all():
+        if isinstance(q, SparseRows):
+            norms: NDArray[np.float64] = np.sqrt(cast(SparseDeviations, self.dequantise(q)).squares())
+        elif self.bits == 8 and not self.offset.any() and (step == step[0]).all():
             squares = np.empty(len(q), dtype=np.int64)
             _kernels().sums_of_squares(q, squares)
-            norms: NDArray[np.float64] = step[0] * np.sqrt(squares)
+            norms = step[0] * np.sqrt(squares)
         else:
             x = self.dequantise(q)
             norms = np.sqrt(np.einsum("ij,ij->i", x, x))
