@@ -130,18 +130,37 @@ def package_versions() -> dict[str, str]:
 
 
 def show_config() -> dict[str, object]:
-    """Return the backend in force, the versions, and what the last bits of weights depend on: machine and BLAS."""
+    """Return the backend in force, the versions, and what the last bits of weights depend on: machine and BLAS.
+
+    "advice" is there where OpenBLAS runs kernels of an older chip than the machine's, and says what to set.
+    """
     from scipy.linalg import blas  # loads the libraries that are to be described
     from threadpoolctl import threadpool_info
 
     keys = ("internal_api", "version", "architecture", "num_threads")
+    pools = [{key: pool.get(key) for key in keys} for pool in threadpool_info() if blas]
+    isas = [] if native is None else list(native.isas())
+    advice = _blas_advice(isas, [str(pool["architecture"]) for pool in pools])
     return {
         "backend": get_backend(),
-        "instruction sets": [] if native is None else list(native.isas()),
+        "instruction sets": isas,
         "device": described_device(),
         "threads": get_threads(),
         "versions": package_versions(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
-        "blas": [{key: pool.get(key) for key in keys} for pool in threadpool_info() if blas],
+        "blas": pools,
+        **({"advice": advice} if advice else {}),
     }
+
+
+def _blas_advice(isas: list[str], architectures: list[str]) -> str:
+    """What to set where OpenBLAS takes a chip with AVX-512 for one without; else nothing."""
+    older = sorted({"Haswell", "Zen"}.intersection(architectures))
+    if "avx512vnni" not in isas or not older:
+        return ""
+    return (
+        f"OpenBLAS runs its kernels for {' and '.join(older)} on a chip with AVX-512: with OPENBLAS_CORETYPE=SKYLAKEX "
+        "in the environment before Python starts, products and solves are faster; the last bits of weights "
+        "change with it"
+    )

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 BLOCK_ROWS: int
 MAX_TERMS: int
+MAX_WEIGHT: int
 MAX_WIDTH: int
 
 def isas() -> list[str]: ...
@@ -21,13 +22,29 @@ def gram32(
 ) -> None: ...
 
 class Signs:
-    """+-1 weights, from packed bits of shape (components, bytes): unpacked once, unchanged from then on."""
+    """+-1 weights, from packed bits of shape (components, bytes): laid out once, unchanged from then on."""
 
     n_components: int
 
-    def __init__(self, bits: NDArray[Any], n_features: int, /) -> None: ...
+    def __init__(self, bits: NDArray[Any], n_features: int, isa: str, /) -> None: ...
 
-def project(rows: NDArray[Any], signs: Signs, shift: int, out: NDArray[Any], threads: int, isa: str, /) -> None: ...
+def project(rows: NDArray[Any], signs: Signs, shift: int, out: NDArray[Any], threads: int, /) -> None: ...
+
+class Weights:
+    """Int64 weights of shape (classes, features), in bytes: cut once, unchanged from then on."""
+
+    def __init__(self, weights: NDArray[Any], isa: str, /) -> None: ...
+
+def score(
+    rows: NDArray[Any],
+    weights: Weights,
+    origin: NDArray[Any],
+    unit: NDArray[Any],
+    bias: NDArray[Any],
+    out: NDArray[Any],
+    threads: int,
+    /,
+) -> None: ...
 def nearest(
     rows: NDArray[Any],
     alive: NDArray[Any],
@@ -48,4 +65,4 @@ def nearest_angles(
     isa: str,
     /,
 ) -> None: ...
-def project_sums(rows: NDArray[Any], signs: Signs, out: NDArray[Any], threads: int, isa: str, /) -> None: ...
+def project_sums(rows: NDArray[Any], signs: Signs, out: NDArray[Any], threads: int, /) -> None: ...

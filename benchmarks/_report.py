@@ -136,6 +136,23 @@ CLAIMS = [
         "eight heads, each by itself",
         "one learning, eight solves a session",
     ),
+    ("predict 1 of", "LDA, plain means", "scikit-learn LDA lsqr", "one pass over the weights: 0.8 MB"),
+    ("predict 1 of", "ridge", "scikit-learn RidgeClassifier", "the same"),
+    ("predict 1 of", "LDA behind 5,000 random features", "scikit-learn LDA lsqr", "0.8 MB of signs, 3 MB of weights"),
+    ("predict 10,000 of", "LDA", "scikit-learn LDA lsqr", "7.7e9 int8 multiply-adds: 0.015 s a core"),
+    ("predict 10,000 of", "ridge", "scikit-learn RidgeClassifier", "the same; the peer's weights are float32"),
+    (
+        "predict 10,000 of",
+        "LDA behind 5,000 random features",
+        "the random features",
+        "6.4e10 + 3.0e10 int8 multiply-adds: 0.18 s a core",
+    ),
+    (
+        "solve 4,096 features for 10 classes",
+        "float32, refined",
+        "float64",
+        "2.3e10 multiply-adds in float32",
+    ),
     (
         "key-value bottleneck: learn 50,000 x 1280",
         "KeyValueBottleneckClassifier",

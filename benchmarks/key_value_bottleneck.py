@@ -29,8 +29,8 @@ signs = np.empty((1, product.n_components), dtype=np.int8)
 
 def unpack_and_project(row):
     """What a row cost before signs were kept unpacked."""
-    kept = native.Signs(_plus_bits(0, product.n_components, X.shape[1]), X.shape[1])
-    native.project(row, kept, 0, signs, 2, "")
+    kept = native.Signs(_plus_bits(0, product.n_components, X.shape[1]), X.shape[1], "")
+    native.project(row, kept, 0, signs, 2)
 
 
 race(

@@ -33,25 +33,52 @@ template <typename T>
 void gram_block(const Isa& isa, const Matrix<T>& x, std::int64_t sign, std::int64_t* const* planes, std::int8_t* scratch,
                 int threads);
 
-// The +-1 weights of a projection, unpacked once into the panels that the tile reads, and unchanged from then on: any
+// The +-1 weights of a projection, laid out once as one instruction set reads them, and unchanged from then on: any
 // number of threads may use it at a time. Bit j of component k, least significant first, is 1 for +1 and 0 for -1;
 // `bits` holds `bits_stride` bytes a component. At most kMaxTerms features.
 class Signs {
   public:
-    Signs(const std::uint8_t* bits, std::size_t bits_stride, std::size_t components, std::size_t features);
+    Signs(const Isa& isa, const std::uint8_t* bits, std::size_t bits_stride, std::size_t components,
+          std::size_t features);
+    const Isa& isa;
     const std::size_t components, features;
-    // Three panels for each 48 components.
-    const std::int8_t* panels(std::size_t group) const { return panels_.data() + group * group_bytes_; }
+    // Sums of the values that have a bit in each of the 48 components of a group: of 8 rows, or of the first alone.
+    void sum(const std::int8_t* const a[kTileRows], std::size_t count, std::size_t group, Tile out) const;
 
   private:
-    const std::size_t group_bytes_;
-    std::vector<std::int8_t> panels_;
+    const std::size_t quads_;
+    std::vector<std::int8_t> panels_;   // where the instruction set reads no bits
+    std::vector<std::uint64_t> words_;  // where it does: an eighth of the memory
 };
 
 // out[i, k] = v = sum over j of x[i, j] * s[j, k] as int32, or as int8 min(max(v, 0) / 2^shift, halves up, 127). x must
 // have unit column stride, as many columns as the signs have features, and no -128.
 template <typename Out>
-void project(const Isa& isa, const Matrix<std::int8_t>& x, const Signs& signs, int shift, Out* out, int threads);
+void project(const Matrix<std::int8_t>& x, const Signs& signs, int shift, Out* out, int threads);
+
+// Integer weights of linear scores, cut once into balanced base-256 digits: |w| <= kMaxWeight. At most kMaxTerms
+// features; 127 times the sum of |w| of a class must stay below 2^62.
+constexpr std::size_t kDigits = 6;
+constexpr std::int64_t kMaxWeight = 0x7F7F7F7F7F7F;
+
+class Weights {
+  public:
+    Weights(const Isa& isa, const std::int64_t* w, std::size_t classes, std::size_t features);
+    const Isa& isa;
+    const std::size_t classes, features;
+    // kDigits panels for each 16 classes.
+    const std::int8_t* panels(std::size_t group) const { return panels_.data() + group * kDigits * panel_bytes(); }
+    std::size_t panel_bytes() const { return up_quads_ * kPanelQuadBytes; }
+
+  private:
+    const std::size_t up_quads_;
+    std::vector<std::int8_t> panels_;
+};
+
+// out[i, k] = (sum over j of x[i, j] * w[k, j] - origin[k]) * unit[k] + bias[k], the bracket exact. x must have unit
+// column stride and no -128.
+void score(const Matrix<std::int8_t>& x, const Weights& weights, const std::int64_t* origin, const double* unit,
+           const double* bias, double* out, int threads);
 
 // Columns of rows among which `nearest` searches: 3 * 127^2 * 32,768 < 2^31.
 constexpr std::size_t kMaxWidth = 32768;

@@ -51,24 +51,47 @@ void gram(const Rows<T>& rows, std::int64_t sign, nb::list planes, const Scratch
 }
 
 void make_signs(Signs* self, const nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& bits,
-                std::size_t features) {
+                std::size_t features, const std::string& isa) {
     if (features > kMaxTerms || bits.shape(1) * 8 < features) throw std::invalid_argument("shapes do not fit");
+    const Isa& chosen = isa_named(isa);
     nb::gil_scoped_release released;
-    new (self) Signs(bits.data(), bits.shape(1), bits.shape(0), features);
+    new (self) Signs(chosen, bits.data(), bits.shape(1), bits.shape(0), features);
 }
 
 template <typename Out>
 void project_rows(const Rows<std::int8_t>& rows, const Signs& signs, int shift,
-                  nb::ndarray<Out, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads,
-                  const std::string& isa) {
+                  nb::ndarray<Out, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads) {
     if (rows.shape(1) != signs.features || out.shape(0) != rows.shape(0) || out.shape(1) != signs.components ||
         shift < 0 || shift > 30 || threads < 1)
         throw std::invalid_argument("shapes do not fit");
-    const Isa& chosen = isa_named(isa);
     if (!out.size()) return;
     if (rows.stride(1) != 1 && rows.shape(1) > 1) throw std::invalid_argument("rows do not fit: they must be contiguous");
     nb::gil_scoped_release released;
-    project<Out>(chosen, matrix<std::int8_t>(rows), signs, shift, out.data(), threads);
+    project<Out>(matrix<std::int8_t>(rows), signs, shift, out.data(), threads);
+}
+
+template <typename T>
+using Line = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void make_weights(Weights* self, const nb::ndarray<const std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& w,
+                  const std::string& isa) {
+    if (w.shape(1) > kMaxTerms) throw std::invalid_argument("shapes do not fit");
+    const Isa& chosen = isa_named(isa);
+    nb::gil_scoped_release released;
+    new (self) Weights(chosen, w.data(), w.shape(0), w.shape(1));
+}
+
+void score_rows(const Rows<std::int8_t>& rows, const Weights& weights, const Line<std::int64_t>& origin,
+                const Line<double>& unit, const Line<double>& bias,
+                nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads) {
+    const std::size_t k = weights.classes;
+    if (rows.shape(1) != weights.features || out.shape(0) != rows.shape(0) || out.shape(1) != k || threads < 1 ||
+        origin.shape(0) != k || unit.shape(0) != k || bias.shape(0) != k || !rows.shape(1))
+        throw std::invalid_argument("shapes do not fit");
+    if (!out.size()) return;
+    if (rows.stride(1) != 1 && rows.shape(1) > 1) throw std::invalid_argument("rows do not fit: they must be contiguous");
+    nb::gil_scoped_release released;
+    score(matrix<std::int8_t>(rows), weights, origin.data(), unit.data(), bias.data(), out.data(), threads);
 }
 
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -103,13 +126,16 @@ NB_MODULE(_native, m) {
     m.def("gram8", &gram<std::int8_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
     m.def("gram16", &gram<std::int16_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
     m.def("gram32", &gram<std::int32_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
-    nb::class_<Signs>(m, "Signs").def("__init__", &make_signs, as_is, nb::arg())
+    nb::class_<Signs>(m, "Signs").def("__init__", &make_signs, as_is, nb::arg(), nb::arg())
         .def_ro("n_components", &Signs::components);
-    m.def("project", &project_rows<std::int8_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg(), nb::arg());
+    m.def("project", &project_rows<std::int8_t>, as_is, nb::arg(), nb::arg(), as_is, nb::arg());
     m.def("project_sums", [](const Rows<std::int8_t>& rows, const Signs& signs,
-                             nb::ndarray<std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads,
-                             const std::string& isa) { project_rows<std::int32_t>(rows, signs, 0, out, threads, isa); },
-          as_is, nb::arg(), as_is, nb::arg(), nb::arg());
+                             nb::ndarray<std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> out,
+                             int threads) { project_rows<std::int32_t>(rows, signs, 0, out, threads); },
+          as_is, nb::arg(), as_is, nb::arg());
+    m.attr("MAX_WEIGHT") = kMaxWeight;
+    nb::class_<Weights>(m, "Weights").def("__init__", &make_weights, as_is, nb::arg());
+    m.def("score", &score_rows, as_is, nb::arg(), as_is, as_is, as_is, as_is, nb::arg());
     m.attr("MAX_WIDTH") = kMaxWidth;
     m.def("nearest", &nearest_rows<std::int64_t, nearest>, as_is, as_is, as_is, as_is, as_is, nb::arg(), nb::arg());
     m.def("nearest_angles", &nearest_rows<double, nearest_angles>, as_is, as_is, as_is, as_is, as_is, nb::arg(),

@@ -43,10 +43,10 @@ int projection_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t
     std::vector<std::uint8_t> bits(m * stride);
     for (auto& v : bits) v = static_cast<std::uint8_t>(std::rand());
     std::vector<std::int32_t> sums(n * m);
-    const Signs signs(bits.data(), stride, m, d);
+    const Signs signs(isa, bits.data(), stride, m, d);
     const Matrix<std::int8_t> rows{x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1};
-    project(isa, rows, signs, shift, out.data(), threads);
-    project(isa, rows, signs, 0, sums.data(), threads);
+    project(rows, signs, shift, out.data(), threads);
+    project(rows, signs, 0, sums.data(), threads);
     for (std::size_t i = 0; i < n; ++i)
         for (std::size_t k = 0; k < m; ++k) {
             int v = 0;

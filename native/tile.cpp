@@ -64,9 +64,54 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) static void tile_avx512vn
     _mm512_storeu_si512(out[r] + 16, sum##r##_1); \
     _mm512_storeu_si512(out[r] + 32, sum##r##_2);
     FOR_ROWS(STORE)
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) static void bits_tile_avx512vnni(
+    const std::int8_t* const a[kTileRows], const std::uint64_t* bits, std::size_t quads, Tile out) {
+    constexpr std::size_t a_stride = kQuad;
+    const __m512i one = _mm512_set1_epi8(1);
+    FOR_ROWS(ZERO)
+    for (std::size_t q = 0; q < quads; ++q, bits += kTilePanels) {
+        const __m512i y0 = _mm512_maskz_mov_epi8(bits[0], one);
+        const __m512i y1 = _mm512_maskz_mov_epi8(bits[1], one);
+        const __m512i y2 = _mm512_maskz_mov_epi8(bits[2], one);
+        FOR_ROWS(MULTIPLY)
+    }
+    FOR_ROWS(STORE)
+}
 #undef ZERO
 #undef MULTIPLY
 #undef STORE
+
+// For one row memory is what takes time, and a tile's other seven rows would take more.
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) static void row_avx512vnni(
+    const std::int8_t* a, const std::int8_t* b, std::size_t b_stride, std::size_t quads,
+    std::int32_t out[kTileColumns]) {
+    const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+    __m512i sum[kTilePanels] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (std::size_t q = 0; q < quads; ++q) {
+        std::int32_t four;
+        std::memcpy(&four, a + q * kQuad, sizeof four);
+        const __m512i x = _mm512_set1_epi32(four);
+        for (std::size_t p = 0; p < kTilePanels; ++p)
+            sum[p] = _mm512_dpbusd_epi32(
+                sum[p], _mm512_xor_si512(_mm512_loadu_si512(b + p * b_stride + q * kPanelQuadBytes), flip), x);
+    }
+    for (std::size_t p = 0; p < kTilePanels; ++p) _mm512_storeu_si512(out + p * kPanelColumns, sum[p]);
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) static void bits_row_avx512vnni(
+    const std::int8_t* a, const std::uint64_t* bits, std::size_t quads, std::int32_t out[kTileColumns]) {
+    const __m512i one = _mm512_set1_epi8(1);
+    __m512i sum[kTilePanels] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (std::size_t q = 0; q < quads; ++q, bits += kTilePanels) {
+        std::int32_t four;
+        std::memcpy(&four, a + q * kQuad, sizeof four);
+        const __m512i x = _mm512_set1_epi32(four);
+        for (std::size_t p = 0; p < kTilePanels; ++p)
+            sum[p] = _mm512_dpbusd_epi32(sum[p], _mm512_maskz_mov_epi8(bits[p], one), x);
+    }
+    for (std::size_t p = 0; p < kTilePanels; ++p) _mm512_storeu_si512(out + p * kPanelColumns, sum[p]);
 }
 
 // Bytes widened to 16 bits, because vpmaddubsw would saturate: 4 columns a register, two partial sums each.
@@ -106,10 +151,10 @@ __attribute__((target("avx2"))) static void tile_avx2(const std::int8_t* const a
 
 static const Isa kIsas[] = {
 #ifdef ANALYTIC_CL_X86
-    {"avx512vnni", tile_avx512vnni},
-    {"avx2", tile_avx2},
+    {"avx512vnni", tile_avx512vnni, row_avx512vnni, bits_tile_avx512vnni, bits_row_avx512vnni},
+    {"avx2", tile_avx2, nullptr, nullptr, nullptr},
 #endif
-    {"portable", tile_portable},
+    {"portable", tile_portable, nullptr, nullptr, nullptr},
 };
 
 static bool machine_has(const char* name) {

@@ -31,9 +31,23 @@ using TileFunction = void (*)(const std::int8_t* const a[kTileRows], std::size_t
 void tile_portable(const std::int8_t* const a[kTileRows], std::size_t a_stride, const std::int8_t* b,
                    std::size_t b_stride, std::size_t quads, Tile out);
 
+// The same for one row, out[c]; the row's quads are consecutive.
+using RowFunction = void (*)(const std::int8_t* a, const std::int8_t* b, std::size_t b_stride, std::size_t quads,
+                             std::int32_t out[kTileColumns]);
+
+// out[r][c] = sum of the values of a_r where column c has a bit. `bits` has three words a quad, one for each panel; bit
+// 4 c + k of a word is that of column c and the k-th value. Rows' quads are consecutive.
+using BitsTileFunction = void (*)(const std::int8_t* const a[kTileRows], const std::uint64_t* bits, std::size_t quads,
+                                  Tile out);
+using BitsRowFunction = void (*)(const std::int8_t* a, const std::uint64_t* bits, std::size_t quads,
+                                 std::int32_t out[kTileColumns]);
+
 struct Isa {
     const char* name;
     TileFunction tile;
+    RowFunction row;             // these three are there together, or nullptr
+    BitsTileFunction bits_tile;
+    BitsRowFunction bits_row;
 };
 
 // The named instruction set, or the best one for an empty name; nullptr where this machine does not have it.

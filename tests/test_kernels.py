@@ -204,6 +204,14 @@ CASES = {
             np.empty((6, 9), dtype=np.int8),
         ),
     ),
+    "quantizers.linear_map._exact_products": (
+        reference("quantizers.linear_map", "_exact_products"),
+        (integers(3, 9, dtype=np.int8), integers(4, 9, low=-(2**46), high=2**46), np.empty((3, 4), dtype=np.int64)),
+    ),
+    "quantizers.kernels.sums_of_squares": (
+        lambda *a: module("quantizers.reference").sums_of_squares(*a),
+        (integers(5, 70_000, low=-127, high=128, dtype=np.int8), np.empty(5, dtype=np.int64)),
+    ),
     "quantizers.kernels.rectified_shift": (
         lambda *a: module("quantizers.reference").rectified_shift(*a),
         (integers(9, 4, low=-900, high=900, dtype=np.float32), 3, 127, np.zeros((9, 4), np.int8)),

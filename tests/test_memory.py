@@ -1,4 +1,4 @@
-"""What a solve takes: one float64 square beside the state's int64 triangle, and no more than panels besides."""
+"""What a solve takes: one float64 square beside the state's int64 triangle, with a float32 one where it is refined."""
 
 import gc
 import tracemalloc
@@ -16,18 +16,18 @@ SQUARE = 8 * D * D
 
 @ignore_quantization
 @pytest.mark.parametrize(
-    "head",
+    ("head", "squares"),
     [
-        LDAClassifier(),
-        LDAClassifier(shrinkage=0.1),
-        RLSClassifier(),
-        RLSClassifier(alpha=1.0),
-        RLSClassifier(alpha="gcv"),
-        RLSClassifier(alpha=1.0, solver="recursive"),
+        (LDAClassifier(), 1.5),
+        (LDAClassifier(shrinkage=0.1), 1.5),
+        (RLSClassifier(), 1.75),  # a float32 square more, which is refined
+        (RLSClassifier(alpha=1.0), 1.75),
+        (RLSClassifier(alpha="gcv"), 1.5),
+        (RLSClassifier(alpha=1.0, solver="recursive"), 1.5),
     ],
-    ids=head_name,
+    ids=lambda value: head_name(value) if hasattr(value, "fit") else str(value),
 )
-def test_a_solve_takes_one_square(head):
+def test_a_solve_takes_one_square(head, squares):
     random = np.random.RandomState(0)
     X, y = random.normal(size=(N, D)).astype(np.float32), np.arange(N) % 5
     head.fit(X[:100, :300], y[:100]).decision_function(X[:1, :300])  # compiles, imports
@@ -45,4 +45,4 @@ def test_a_solve_takes_one_square(head):
 
     assert SQUARE / 2 < learned < 0.6 * SQUARE
     assert peak_of_learning < 1.2 * SQUARE
-    assert peak_of_solving < 1.5 * SQUARE
+    assert peak_of_solving < squares * SQUARE

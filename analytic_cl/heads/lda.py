@@ -152,7 +152,7 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
         if isinstance(scores, LinearScores):
             return super()._compare_rows(rows, scores)
-        return scores.of(self._deviations(rows, scores.centre))
+        return scores.of_coordinates(self._mapped(rows, scores), two_as_one=True)
 
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
         if isinstance(scores, LinearScores):

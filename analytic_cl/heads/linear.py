@@ -56,4 +56,4 @@ class LinearHead(SolvedHead):
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
         """Scores of integer rows but for what all classes share: what differences and classes come from."""
-        return scores.of(self._deviations(rows, scores.centre))
+        return self._mapped(rows, scores)

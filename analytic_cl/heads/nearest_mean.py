@@ -49,7 +49,8 @@ class NearestMeanClassifier(LinearHead):
 
     Notes
     -----
-    Cost: fit n d additions; predict 2 n_classes d operations a row; memory 8 d bytes a class, and the ledger.
+    Cost: fit n d additions; predict 2 n_classes d operations a row; memory 8 d bytes a class, and the ledger;
+    for scores of int8 rows 30 d more.
 
     Exactness: state bit for bit; scores algebraic, within about 1e-12 relative of exact arithmetic.
 
@@ -104,10 +105,10 @@ class NearestMeanClassifier(LinearHead):
         return class_means(self.moments_)
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores) -> NDArray[np.float64]:
-        if not self._by_angle(self.quantizer_):
-            return super()._compare_rows(rows, scores)
-        x = self.quantizer_.dequantise(rows)
-        return np.asarray((x @ scores.coef.T) / lengths(x))
+        found = super()._compare_rows(rows, scores)
+        if self._by_angle(self.quantizer_):
+            found /= self.quantizer_.lengths(rows)[:, None]
+        return found
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

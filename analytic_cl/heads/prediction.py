@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,8 @@ from analytic_cl.learner import Learner, Listener
 from analytic_cl.ledger import Track, check_track
 from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.statistics import LabelledState, State
+
+Number = TypeVar("Number", np.float64, np.intp)
 
 _BLOCK = 2**23  # numbers that are scored at a time, to bound memory
 _SPARSE_ROWS = 2**14  # rows that are scored at a time at most, where they have few numbers
@@ -126,7 +128,11 @@ class Prediction(Guarded, DeclaredClasses, BaseEstimator):  # type: ignore[misc]
         """The quantizer that the parameters meant for rows of this width."""
         return self.state_.quantizer
 
-    def _by_rows(self, X: ArrayLike, find: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _n_columns(self) -> int:
+        """Numbers of a row's answer, as far as they could outgrow the row itself."""
+        return 1
+
+    def _by_rows(self, X: ArrayLike, find: Callable[[NDArray[Any]], NDArray[Number]]) -> NDArray[Number]:
         """What is found of integer rows, block by block."""
         rows: Any = X if plain_rows(self, X) else validated_rows(self, X)
         quantizer, n = self.quantizer_, rows.shape[0]
@@ -153,13 +159,22 @@ class Prediction(Guarded, DeclaredClasses, BaseEstimator):  # type: ignore[misc]
         self._solved["listeners"] = [*self._solved.get("listeners", ()), listener]
 
     def _in_blocks(
-        self, n: int, scores: Callable[[slice], NDArray[np.float64]], per_row: int | None = None
-    ) -> NDArray[np.float64]:
-        """Scores, block by block; `per_row` says how many entries sparse rows have."""
-        size = max(1, _BLOCK // max(self.quantizer_.width, self.quantizer_.n_features))
+        self, n: int, find: Callable[[slice], NDArray[Number]], per_row: int | None = None
+    ) -> NDArray[Number]:
+        """What is found, block by block; `per_row` says how many entries sparse rows have."""
+        quantizer, k = self.quantizer_, self._n_columns()
+        size = _BLOCK // max(quantizer.width, quantizer.n_features, k)
         if per_row is not None:
-            size = max(size, min(_SPARSE_ROWS, _BLOCK // max(1, per_row)))
-        return np.concatenate([scores(slice(start, min(n, start + size))) for start in range(0, n, size)])
+            size = max(size, min(_SPARSE_ROWS, _BLOCK // max(1, per_row, k)))
+        size = max(1, size)
+        first: NDArray[Number] = find(slice(0, min(n, size)))
+        if n <= size:
+            return first
+        found = np.empty((n, *first.shape[1:]), dtype=first.dtype)
+        found[:size] = first
+        for start in range(size, n, size):
+            found[start : start + size] = find(slice(start, min(n, start + size)))
+        return found
 
     def _deviations(self, rows: NDArray[Any], centre: NDArray[np.int64]) -> NDArray[np.float64]:
         """Rows less the centre, subtracted as integers, in dequantised units."""

@@ -14,7 +14,8 @@ from analytic_cl._locks import reading
 from analytic_cl.heads.base import BaseHead, Head
 from analytic_cl.heads.calibration import Calibration, calibration
 from analytic_cl.heads.held_out import best_of, held_out
-from analytic_cl.solvers import Normality, Shrinkage
+from analytic_cl.quantizers import LinearMap
+from analytic_cl.solvers import DiscriminantScores, LinearScores, Normality, Shrinkage
 
 _NOT_OF_WEIGHTS = ("quantizer", "target_quantizer", "projection", "track", "temperature")
 
@@ -76,6 +77,13 @@ class SolvedHead(Solved, Head):
     def _solve_by(self, state: Any, strength: Shrinkage) -> Any:
         """As `_solve`, with another strength: for heads that choose by held-out rows."""
         raise NotImplementedError(f"{type(self).__name__} does not choose by held-out rows")
+
+    def _mapped(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
+        """What scores begin with, linear in the row, of integer rows."""
+        found = self._solved.get("map")
+        if found is None or found[0] is not scores:
+            found = self._solved["map"] = scores, LinearMap(self.quantizer_, *scores.linear_part)
+        return cast(LinearMap, found[1]).of(rows)
 
     def _chosen(self, candidates: Sequence[Shrinkage], wanted: Shrinkage) -> Shrinkage:
         """`wanted`, or for "folds" the candidate that classifies held-out rows best."""

@@ -133,3 +133,17 @@ def rectified_shift(v: NDArray[Any], shift: int, limit: int, z: NDArray[np.int8]
         for j in range(v.shape[1]):
             r = (int(max(v[i, j], 0)) + half) >> shift
             z[i, j] = min(r, limit)
+
+
+@kernel
+def sums_of_squares(q: NDArray[np.int8], squares: NDArray[np.int64]) -> None:
+    """squares[i] = the sum of q[i, j]^2, added up in 32 bits for as many as fit."""
+    for i in range(q.shape[0]):
+        row = q[i]
+        whole = np.int64(0)
+        for start in range(0, row.size, 65536):
+            t = np.int32(0)
+            for j in range(start, min(start + 65536, row.size)):
+                t += np.int32(row[j]) * np.int32(row[j])
+            whole += np.int64(t)
+        squares[i] = whole

@@ -17,6 +17,9 @@ from analytic_cl._integers import as_integer
 from analytic_cl.quantizers import kernels, reference, torch_kernels
 from analytic_cl.quantizers.random_features import RandomFeatures
 
+# Below so many sums a second thread costs more than it brings: it may have to wait for a core that is busy.
+WORTH_A_THREAD = 200_000_000
+
 _PREFIX = b"analytic-cl random projection 1\0"
 
 
@@ -47,7 +50,8 @@ class RandomProjection(RandomFeatures):
     Exactness: bit for bit.
 
     Cost: 2 n_components n_features operations a row, twice that with `tanh`; the signs of the last two projections stay
-    in memory, n_components n_features bytes each, and four times that without the native kernels.
+    in memory, n_components n_features bytes each, an eighth of that with AVX512-VNNI, and four times that without the
+    native kernels.
 
     References
     ----------
@@ -162,7 +166,8 @@ class RandomProjection(RandomFeatures):
         shift, backend = self.shift(scale), get_backend()
         if backend == "native" and native.isas()[0] != "portable" and q.shape[1] <= native.MAX_TERMS:
             weights = _native_signs(self.random_state, self.n_components, q.shape[1])
-            native.project(np.ascontiguousarray(q), weights, shift, z, get_threads(), "")
+            threads = get_threads() if q.size * self.n_components > WORTH_A_THREAD else 1
+            native.project(np.ascontiguousarray(q), weights, shift, z, threads)
             return z
         signs = _signs(self.random_state, self.n_components, q.shape[1])
         rows = max(1, 2**22 // self.n_components)
@@ -195,7 +200,7 @@ def _sign_bits(seed: int, n_components: int, n_features: int) -> NDArray[np.uint
 
 @lru_cache(maxsize=2)
 def _native_signs(seed: int, n_components: int, n_features: int) -> Any:
-    return native.Signs(_sign_bits(seed, n_components, n_features), n_features)
+    return native.Signs(_sign_bits(seed, n_components, n_features), n_features, "")
 
 
 @lru_cache(maxsize=2)

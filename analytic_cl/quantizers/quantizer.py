@@ -116,6 +116,20 @@ class Quantizer:
         found *= self.step
         return found
 
+    def lengths(self, q: NDArray[Any] | SparseRows) -> NDArray[np.float64]:
+        """Euclidean length of what each row of integers stands for, shape (n,); 1 for rows of zero."""
+        step = self.step
+        if isinstance(q, SparseRows):
+            norms: NDArray[np.float64] = np.sqrt(cast(SparseDeviations, self.dequantise(q)).squares())
+        elif self.bits == 8 and not self.offset.any() and (step == step[0]).all():
+            squares = np.empty(len(q), dtype=np.int64)
+            _kernels().sums_of_squares(q, squares)
+            norms = step[0] * np.sqrt(squares)
+        else:
+            x = self.dequantise(q)
+            norms = np.sqrt(np.einsum("ij,ij->i", x, x))
+        return np.where(norms > 0, norms, 1.0)
+
     def quantise(self, X: Any, *, first_row: int = 0) -> NDArray[Any]:
         """Integer rows of X, an array or a tensor, shape (n, width); of a CSR matrix `SparseRows`, unless projected.
 

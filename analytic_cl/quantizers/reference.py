@@ -72,3 +72,7 @@ def table_of_turns(
 ) -> None:
     angle = v.astype(np.int64) * turns + phases
     z[:] = table[(angle & 0xFFFFFFFF) >> 20]
+
+
+def sums_of_squares(q: NDArray[np.int8], squares: NDArray[np.int64]) -> None:
+    np.einsum("ij,ij->i", q, q, dtype=np.int64, casting="unsafe", out=squares)

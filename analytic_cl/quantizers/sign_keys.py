@@ -77,7 +77,7 @@ class SignKeys:
             if _native_can(part):
                 positive = np.empty((len(part), n_projections), dtype=np.int8)
                 signs = _native_signs(self.random_state, n_projections, d)
-                native.project(np.ascontiguousarray(part), signs, 0, positive, get_threads(), "")
+                native.project(np.ascontiguousarray(part), signs, 0, positive, get_threads())
             else:
                 positive = (weighted_sums(part, self.random_state, n_projections) > 0).astype(np.int8)
             pack(positive, self.bits, out[start : start + at_once])
@@ -93,9 +93,9 @@ def weighted_sums(
         if some is None:
             signs = _native_signs(seed, n_projections, d)
         else:
-            signs = native.Signs(_plus_bits(seed, n_projections, d)[some], d)
+            signs = native.Signs(_plus_bits(seed, n_projections, d)[some], d, "")
         sums = np.empty((len(rows), signs.n_components), dtype=np.int32)
-        native.project_sums(np.ascontiguousarray(rows), signs, sums, get_threads(), "")
+        native.project_sums(np.ascontiguousarray(rows), signs, sums, get_threads())
         return sums
     weights = (_signs if d > TABULAR_FEATURES else _small_integers)(seed, n_projections, d)[:, some or slice(None)]
     if get_backend() == "numpy":
@@ -140,7 +140,7 @@ def _plus_bits(seed: int, n_projections: int, n_features: int) -> NDArray[np.uin
 
 @lru_cache(maxsize=2)
 def _native_signs(seed: int, n_projections: int, n_features: int) -> Any:
-    return native.Signs(_plus_bits(seed, n_projections, n_features), n_features)
+    return native.Signs(_plus_bits(seed, n_projections, n_features), n_features, "")
 
 
 @lru_cache(maxsize=4)

@@ -160,13 +160,20 @@ class DiscriminantScores:
         """Scores of rows less the centre, in dequantised units; for two classes one column, the second's less the
         first's.
         """
-        scores = self.of_coordinates(self.space.coordinates(deviations))
-        return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores
+        return self.of_coordinates(self.space.coordinates(deviations), two_as_one=True)
 
-    def of_coordinates(self, y: Floats) -> Floats:
-        """Scores of coordinates in `space`, one column a class."""
-        scores = product(y, self.linear.T) + self.bias
-        return scores if self.square is None else scores - product(y * y, self.square.T)
+    @property
+    def linear_part(self) -> tuple[Int64s, Floats, Floats]:
+        """Centre, weights and bias: a `LinearMap` of these is the coordinates in `space`."""
+        return self.centre, self.space.directions.T, -self.space.shift
+
+    def of_coordinates(self, y: Floats, two_as_one: bool = False) -> Floats:
+        """Scores of coordinates in `space`, one column a class; of two, where wanted, the second's less the first's."""
+        scores = product(y, self.linear.T)
+        scores += self.bias
+        if self.square is not None:
+            scores -= product(y * y, self.square.T)
+        return scores[:, 1:] - scores[:, :1] if two_as_one and scores.shape[1] == 2 else scores
 
 
 @needs(CLASS_SUMS, GRAM)

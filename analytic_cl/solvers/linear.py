@@ -35,6 +35,11 @@ class LinearScores:
     intercept: Floats
     strength: float | None = None
 
+    @property
+    def linear_part(self) -> tuple[Int64s, Floats, Floats]:
+        """Centre, weights and bias: a `LinearMap` of these is the scores."""
+        return self.centre, self.weights, self.bias
+
     def of(self, deviations: Floats) -> Floats:
         """Scores of rows less the centre, in dequantised units."""
         return np.asarray(product(deviations, self.weights.T) + self.bias)

@@ -23,6 +23,6 @@ def euclidean_nearest_mean(moments: Moments) -> LinearScores:
 def cosine_nearest_mean(moments: Moments) -> LinearScores:
     """w_c = mu_c / |mu_c|, 0 for a mean of zero: ``x @ coef.T`` is |x| times the cosine to each mean."""
     means = class_means(moments)
-    unit, zero = means / lengths(means), np.zeros(len(means))
+    unit, zero = np.divide(means, lengths(means), out=means), np.zeros(len(means))
     origin = np.zeros(moments.quantizer.width, dtype=np.int64)
     return LinearScores(origin, unit, unit @ moments.quantizer.offset, unit, zero).of_second_class()

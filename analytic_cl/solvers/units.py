@@ -22,7 +22,11 @@ def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
     """
     counts, step = moments.counts[:, None], moments.quantizer.step
     if origin is None:
-        return np.asarray(moments.quantizer.offset + step * (moments.sums / counts))
+        means: Floats = np.divide(moments.sums, counts)
+        means *= step
+        if (offset := moments.quantizer.offset).any():
+            means += offset
+        return means
     return np.asarray(step * ((moments.sums - counts * origin) / counts))
 
 

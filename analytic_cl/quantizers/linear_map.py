@@ -1,0 +1,101 @@
+"""Linear maps of integer rows, such as scores of classes: exact integer products where the machine is quick at them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic_cl._blas import product
+from analytic_cl._config import get_backend, get_threads, native
+from analytic_cl._numba import kernel
+from analytic_cl._sparse import SparseRows
+from analytic_cl.quantizers.projection import WORTH_A_THREAD
+from analytic_cl.quantizers.quantizer import Quantizer
+
+Floats = NDArray[np.float64]
+
+_WEIGHT_BITS = 46  # of the largest weight: six balanced digits hold 2^46, and a bit more
+_SUM_BITS = 62  # that 127 times as many of them as there are columns may have: no sum of products leaves int64
+_DIGITS = 6
+_LEAST_EXPONENT = -1000
+
+
+class LinearMap:
+    """``(step * (q - centre)) @ weights.T + bias`` of integer rows q, shape (n, k), for weights of shape (k, width).
+
+    For int8 rows, where the native kernels have AVX512-VNNI, each row of weights becomes integers, the largest of 46
+    bits up to 512 columns, of 42 at 5,000, and its product with ``q - centre`` is exact. So a row alone and in a batch
+    gets the same bits, on any number of threads; what rounds is each weight, once. Elsewhere, and for sparse rows, it
+    is a float64 product.
+
+    Exactness: bit for bit the same for native and "numpy" on int8 rows; else algebraic.
+
+    Cost: 6 k width int8 multiply-adds a row; memory 14 k width bytes.
+    """
+
+    def __init__(self, quantizer: Quantizer, centre: NDArray[np.int64], weights: Floats, bias: Floats) -> None:
+        self._quantizer, self._centre, self._weights = quantizer, centre, weights
+        self._used = False
+        self._bias = np.ascontiguousarray(bias)
+
+    def of(self, rows: NDArray[Any] | SparseRows) -> Floats:
+        backend, integers = get_backend(), self._integers
+        if isinstance(rows, SparseRows) or integers is None or backend == "blas" or not rows.size:
+            return np.asarray(product(self._quantizer.deviations(rows, self._centre), self._weights.T) + self._bias)
+        whole, origin, unit = integers
+        if backend == "numpy":
+            sums = np.empty((len(rows), len(whole)), dtype=np.int64)
+            _exact_products_reference(rows, whole, sums)
+            return np.asarray((sums - origin).astype(np.float64) * unit + self._bias)
+        if len(rows) == 1 and not self._used:  # streams that learn between predictions
+            self._used = True
+            sums = np.empty((1, len(whole)), dtype=np.int64)
+            _exact_products(rows, whole, sums)
+            return np.asarray((sums - origin).astype(np.float64) * unit + self._bias)
+        out = np.empty((len(rows), len(whole)))
+        threads = get_threads() if _DIGITS * rows.size * len(whole) > WORTH_A_THREAD else 1
+        native.score(np.ascontiguousarray(rows), self._native, origin, unit, self._bias, out, threads)
+        return out
+
+    @cached_property
+    def _integers(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats] | None:
+        """Weights a step in units of a power of two, the same of the centre, and the units; None for floats."""
+        if self._quantizer.bits != 8 or native is None or native.isas()[0] != "avx512vnni":
+            return None
+        if not self._weights.size or self._quantizer.width > native.MAX_TERMS:
+            return None
+        v: Floats = self._weights * self._quantizer.step
+        largest = np.maximum(v.max(axis=1), -v.min(axis=1))
+        if not np.isfinite(largest).all():
+            return None
+        bits = min(_WEIGHT_BITS, _SUM_BITS - 7 - (v.shape[1] - 1).bit_length())
+        exponent = np.maximum(np.frexp(largest)[1] - bits, _LEAST_EXPONENT)
+        v *= np.ldexp(1.0, -exponent)[:, None]
+        whole = np.rint(v, out=v).astype(np.int64, order="C")
+        origin = whole @ self._centre if self._centre.any() else np.zeros(len(whole), dtype=np.int64)
+        return whole, origin, np.ldexp(1.0, exponent)
+
+    @cached_property
+    def _native(self) -> Any:
+        assert self._integers is not None
+        return native.Weights(self._integers[0], "")
+
+
+@kernel
+def _exact_products(rows: NDArray[np.int8], weights: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
+    """Sums = rows @ weights.T, for few rows: making what the native kernel reads takes longer."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        for c in range(weights.shape[0]):
+            w = weights[c]
+            t = np.int64(0)
+            for j in range(row.size):
+                t += w[j] * np.int64(row[j])
+            sums[i, c] = t
+
+
+def _exact_products_reference(rows: NDArray[np.int8], weights: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
+    sums[...] = rows.astype(np.int64) @ weights.T
