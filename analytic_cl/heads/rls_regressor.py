@@ -166,13 +166,13 @@ class RLSRegressor(Regression, Solved):
         """
         scores = self._prepared()
         if not return_std:
-            return self._in_shape(self._by_rows(X, lambda rows: scores.of(self._deviations(rows, scores.centre))))
+            return self._in_shape(self._by_rows(X, lambda rows: self._mapped(rows, scores)))
         variance = self._variance(scores)
         k = len(scores.coef)
 
         def both(rows: NDArray[Any]) -> Floats:
-            deviations = self._deviations(rows, scores.centre)
-            return np.concatenate([scores.of(deviations), variance.of(deviations)], axis=1)
+            spread = variance.of(self._deviations(rows, scores.centre))
+            return np.concatenate([self._mapped(rows, scores), spread], axis=1)
 
         found = self._by_rows(X, both)
         return self._in_shape(found[:, :k]), self._in_shape(np.sqrt(found[:, k:]))

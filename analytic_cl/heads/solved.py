@@ -62,6 +62,13 @@ class Solved(BaseHead):
             self._solved[name] = found
         return found[1]
 
+    def _mapped(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
+        """What scores begin with, linear in the row, of integer rows."""
+        found = self._solved.get("map")
+        if found is None or found[0] is not scores:
+            found = self._solved["map"] = scores, LinearMap(self.quantizer_, *scores.linear_part)
+        return cast(LinearMap, found[1]).of(rows)
+
 
 class SolvedHead(Solved, Head):
     """Base of heads whose scores come from a solver.
@@ -77,13 +84,6 @@ class SolvedHead(Solved, Head):
     def _solve_by(self, state: Any, strength: Shrinkage) -> Any:
         """As `_solve`, with another strength: for heads that choose by held-out rows."""
         raise NotImplementedError(f"{type(self).__name__} does not choose by held-out rows")
-
-    def _mapped(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
-        """What scores begin with, linear in the row, of integer rows."""
-        found = self._solved.get("map")
-        if found is None or found[0] is not scores:
-            found = self._solved["map"] = scores, LinearMap(self.quantizer_, *scores.linear_part)
-        return cast(LinearMap, found[1]).of(rows)
 
     def _chosen(self, candidates: Sequence[Shrinkage], wanted: Shrinkage) -> Shrinkage:
         """`wanted`, or for "folds" the candidate that classifies held-out rows best."""
