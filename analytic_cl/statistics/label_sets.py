@@ -34,7 +34,7 @@ def encode_label_sets(y: Iterable[Any] | Targets) -> Targets:
 def _as_set(row: Any) -> frozenset[Label]:
     if isinstance(row, str) or not isinstance(row, Iterable):
         raise ValueError(f"a state of label sets learns a set of labels a row, and got {row!r}")
-    return row if _is_set(row) else frozenset(map(as_label, row))
+    return frozenset(map(as_label, row))
 
 
 def _is_set(value: Any) -> bool:
