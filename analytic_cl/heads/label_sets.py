@@ -14,7 +14,7 @@ from analytic_cl._locks import changing, reading
 from analytic_cl.heads.declared import LOWEST
 from analytic_cl.heads.label_targets import is_label_sets, label_set_targets, matrix_columns
 from analytic_cl.heads.solved import SolvedHead
-from analytic_cl.heads.validation import labels_outside, plain_labels, plain_rows, validated_rows
+from analytic_cl.heads.validation import label_input, labels_outside, plain_labels, plain_rows, validated_rows
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, Selection, as_ids
 from analytic_cl.quantizers import Quantizer
@@ -69,8 +69,9 @@ class LabelSetHead(SolvedHead):
         return self.needs_of_label_sets if isinstance(state, LabelSetMoments) else self.needs
 
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[Any, Targets]:
-        label_sets = not plain_labels(y, len(y) if isinstance(y, np.ndarray) and y.ndim else 0) and is_label_sets(y)
+        label_sets = not (type(y) is np.ndarray and plain_labels(y, y.size)) and is_label_sets(y)
         if not reset and label_sets != self.has_label_sets:
+            label_input(y)  # refuses frames, among others, and says why
             known, given = ("sets of labels", "one") if self.has_label_sets else ("one label, a 1d array,", "sets")
             raise ValueError(f"this model has learned {known} a row, and y holds {given}: fit a new one")
         if not label_sets:
