@@ -38,7 +38,7 @@ WRONG = {
     "a label that is a tuple": ([{0}, {(1, 2)}, {2}, set()], r"label.*in row 1 of y"),
     "mixed kinds": ([{0}, {"a"}, {2}, set()], r"mixed types: 0 \(integer\) in row 0, 'a' \(string\) in row 1"),
     "mixed kinds in one set": ([{0}, {1}, {2, True, "x"}, set()], r"mixed types"),
-    "one label a row": ([0, 1, 2, 0], "sets of labels a row, and y holds one"),
+    "one label a row": ([0, 1, 2, 0], "has learned sets of labels, and y holds one"),
     "another kind of labels": ([{"a"}, {"b"}, set(), set()], "mixed types|no rows of class 'a', 'b' were learned"),
     "a narrower matrix": (INDICATOR[:, :2], "y has 2 columns, and this model has the label 2"),
     "a frame": (pd.DataFrame(INDICATOR), "y has 3 columns"),
@@ -114,14 +114,18 @@ def test_states_of_both_kinds_are_not_merged():
 
 
 def test_a_store_refuses_label_sets_and_stays_as_it_was(tmp_path):
-    store = Store.create(tmp_path / "store", RLSClassifier())
-    store.learn(X, [0, 1, 0, 1], sample_id=range(4))
-    digest = store.state_digest()
+    with Store.create(tmp_path / "store", RLSClassifier()) as store:
+        store.learn(X, [0, 1, 0, 1], sample_id=range(4))
+        digest = store.state_digest()
 
-    for sets in (INDICATOR, [{0}, {1}, set(), {0, 1}]):
-        with pytest.raises(ValueError, match="one label a row"):
-            store.learn(X, sets, sample_id=range(4, 8))
-    assert store.state_digest() == digest
+        for sets in (INDICATOR, [{0}, {1}, set(), {0, 1}]):
+            with pytest.raises(ValueError, match="one label a row"):
+                store.learn(X, sets, sample_id=range(4, 8))
+        assert store.state_digest() == digest
+    with Store.create(tmp_path / "other", RLSClassifier()) as store:
+        with pytest.raises(ValueError, match="a store takes one label a row"):
+            store.learn(X, INDICATOR, sample_id=range(4))
+        assert store.n_rows == 0
 
 
 def test_a_column_of_labels_is_still_one_label_a_row():

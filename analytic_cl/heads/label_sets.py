@@ -72,8 +72,10 @@ class LabelSetHead(SolvedHead):
         label_sets = not (type(y) is np.ndarray and plain_labels(y, y.size)) and is_label_sets(y)
         if not reset and label_sets != self.has_label_sets:
             label_input(y)  # refuses frames, among others, and says why
-            known, given = ("sets of labels", "one") if self.has_label_sets else ("one label, a 1d array,", "sets")
-            raise ValueError(f"this model has learned {known} a row, and y holds {given}: fit a new one")
+            known, given = "one label a row, as a 1d array", "an indicator matrix or sets"
+            if self.has_label_sets:
+                known, given = "sets of labels", "one label a row"
+            raise ValueError(f"this model has learned {known}, and y holds {given}: fit a new one")
         if not label_sets:
             return super()._validated_rows(X, y, reset)
         targets = label_set_targets(y)

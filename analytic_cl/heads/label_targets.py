@@ -58,7 +58,8 @@ def label_set_targets(y: Any) -> Targets:
 
 def _values(y: Any) -> Any:
     """Tensors and columns of frames as arrays; frames and everything else as they are."""
-    return y if hasattr(y, "columns") else column_values(local(y, "y"))
+    y = local(y, "y")
+    return y if hasattr(y, "columns") else column_values(y)
 
 
 def _as_matrix(y: Any) -> NDArray[Any] | None:

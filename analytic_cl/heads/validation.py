@@ -47,8 +47,8 @@ def _only_column(y: Any, name: str) -> Any:
         return y
     if len(names) != 1:
         raise ValueError(
-            f"{name} has {len(names)} columns, {str(names)[:200]}: give one, as a 1d array or a series, or an indicator "
-            "matrix as an array"
+            f"{name} has {len(names)} columns, {str(names)[:200]}: give one, as a 1d array or a series, or an "
+            "indicator matrix as an array"
         )
     return y.iloc[:, 0] if hasattr(y, "iloc") else y[names[0]]
 
