@@ -70,14 +70,14 @@ class LDAClassifier(LabelSetHead, DiscriminantSpace, LinearHead, PosteriorHead):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)`` or as columns of a matrix.
     coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
         For dequantised rows, as scikit-learn's, of the classes that have rows. Only with ``means="plain"``.
     shrinkage_ : float
         The intensity in use.
     temperature_, calibration_ : float and Calibration
         The temperature in use; with the tail that "folds" finds.
-    moments_ : Moments
+    moments_ : Moments or LabelSetMoments
         The learned state.
 
     Notes
@@ -89,6 +89,10 @@ class LDAClassifier(LabelSetHead, DiscriminantSpace, LinearHead, PosteriorHead):
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic, with plain means within 1e-8 relative of scikit-learn's ``solver="lsqr"`` on the dequantised rows.
+
+    Rows may have any number of labels: y is an indicator matrix, or a set for each row, and each label a problem of two
+    classes, with plain means. A number as `shrinkage` then is within 1e-8 relative of one scikit-learn model a label.
+    See ``docs/multi-label.md``.
 
     References
     ----------

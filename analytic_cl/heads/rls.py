@@ -68,14 +68,14 @@ class RLSClassifier(LabelSetHead, LinearHead):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)`` or as columns of a matrix.
     coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
         For dequantised rows, as scikit-learn's.
     alpha_ : float
         The strength in use: the intensity where correlations are shrunk, else the penalty.
     temperature_, calibration_ : float and Calibration
         The temperature in use; with the tail that "folds" finds.
-    moments_ : Moments
+    moments_ : Moments or LabelSetMoments
         The learned state.
 
     Notes
@@ -91,6 +91,9 @@ class RLSClassifier(LabelSetHead, LinearHead):
     ``solver="recursive"`` the state is the same, bit for bit, and weights are algebraic: every 1024 rows they and the
     inverse are checked against the state, and made again where they drifted by more than 1e-10 (of the error of a
     fresh inverse, ten times, where a small `alpha` makes that larger).
+
+    Rows may have any number of labels: y is an indicator matrix, or a set for each row, with a target of +-1 a label.
+    See ``docs/multi-label.md``.
 
     References
     ----------
