@@ -275,3 +275,18 @@ def test_a_file_of_an_impossible_state_is_refused():
         changed = arrays | {name: np.array(wrong, dtype=np.int64)}
         with pytest.raises(ValueError, match="not a possible state"):
             LabelSetMoments.from_arrays(state.quantizer, state.describe(), changed)
+
+
+@pytest.mark.parametrize("head", [RLSClassifier(), LDAClassifier()], ids=str)
+def test_weights_and_sparse_rows_are_those_of_repeated_dense_rows(head):
+    weights, without = np.arange(80) % 4, Y * (np.arange(5) != 0)
+    weighted = clone(head).fit(X, Y, sample_weight=weights, sample_id=range(80))
+    repeated = clone(head).fit(X.repeat(weights, axis=0), Y.repeat(weights, axis=0))
+
+    assert weighted.state_digest() == repeated.state_digest()
+    assert weighted.withdraw_label(0).removed == (weights * Y[:, 0]).sum()
+    withdrawn = clone(head).fit(X.repeat(weights, axis=0), without.repeat(weights, axis=0))
+    assert weighted.state_digest() == withdrawn.state_digest()
+    thin = clone(head).fit(sparse.csr_array(X), sparse.csr_array(Y))
+    assert thin.state_digest() == clone(head).fit(X, Y).state_digest()
+    np.testing.assert_array_equal(thin.predict(sparse.csr_array(X)), thin.predict(X))

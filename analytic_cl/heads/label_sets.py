@@ -184,7 +184,7 @@ class LabelSetHead(SolvedHead):
 
     def _relabel(self, found: Selection, label: Label, has: bool, digests: bool) -> Receipt:
         learner = self.learner_
-        rows, old = learner.ledger.rows_of(found)
+        rows, old, _ = learner.ledger.weighted_rows_of(found)
         held = np.array([label in value for value in old.values])[old.codes]
         if (held != has).any():
             names = np.array(learner.ledger.names_of(found), dtype=object)[held != has].tolist()

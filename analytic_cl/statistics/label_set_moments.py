@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.digest import EMPTY, sized
-from analytic_cl.statistics.interrupts import deferred_interrupts
 from analytic_cl.statistics.invariants import NEVER_LEARNED, contradiction
 from analytic_cl.statistics.label_sets import encode_label_sets, label_totals, labels_in
 from analytic_cl.statistics.labelled_state import labels_from_array, labels_to_array
