@@ -131,5 +131,5 @@ def test_a_store_refuses_label_sets_and_stays_as_it_was(tmp_path):
 def test_a_column_of_labels_is_still_one_label_a_row():
     for y in ([0, 1], ["a", "b"], np.array([[0], [1]]), [[0], [1]], pd.Series([0, 1]), np.array(["a", "b"], object)):
         assert not is_label_sets(y)
-    for y in ([{0}], [set()], [["a"], []], [["a"], ["b"]], pd.Series([{0}, {1}]), np.eye(2), sparse.eye_array(1)):
+    for y in ([{0}], [set()], [["a"], []], [["a"], ["b"]], pd.Series([{0}, {1}]), np.eye(2), sparse.eye_array(2)):
         assert is_label_sets(y)

@@ -71,7 +71,8 @@ class LabelSetHead(SolvedHead):
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[Any, Targets]:
         label_sets = not (type(y) is np.ndarray and plain_labels(y, y.size)) and is_label_sets(y)
         if not reset and label_sets != self.has_label_sets:
-            label_input(y)  # refuses frames, among others, and says why
+            if not label_sets:
+                label_input(y)  # refuses frames, among others, and says why
             known, given = "one label a row, as a 1d array", "an indicator matrix or sets"
             if self.has_label_sets:
                 known, given = "sets of labels", "one label a row"

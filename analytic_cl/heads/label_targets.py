@@ -24,12 +24,12 @@ def _is_list(row: Any) -> bool:
 
 
 def is_label_sets(y: Any) -> bool:
-    """Whether y gives each row any number of labels: a matrix of two columns or more, a sparse one, or collections.
+    """Whether y gives each row any number of labels: a matrix of two columns or more, or collections.
 
     A column of one label a row is none, however deep it is nested.
     """
     if issparse(y):
-        return True
+        return len(y.shape) == 2 and y.shape[1] != 1
     if isinstance(y, np.ndarray) and y.dtype != object:
         return y.ndim == 2 and y.shape[1] != 1
     return _as_matrix(y) is not None or _as_collections(y) is not None
