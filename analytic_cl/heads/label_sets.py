@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit
 from sklearn.utils.validation import check_consistent_length
 
@@ -218,6 +218,27 @@ class LabelSetHead(SolvedHead):
 
     def _decisions_of_all(self, scores: Floats) -> Floats:
         return self._of_all_classes(scores, LOWEST) if self.has_label_sets else super()._decisions_of_all(scores)
+
+    @reading
+    def predict(self, X: ArrayLike, reject: float | None = None) -> NDArray[Any]:
+        """Class of each row, shape (n_samples,); where rows have any number of labels, an indicator matrix.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        reject : float, optional
+            Rows whose `score_samples` is below this are rejected: their label is -1, or "" where labels are strings.
+            Not where rows have any number of labels.
+        """
+        if not self.has_label_sets:
+            return super().predict(X, reject)
+        if reject is not None:
+            raise ValueError("rows may have no label at all here: compare score_samples(X) with the threshold")
+        return self.labels_of(self._scored(X, self._compare_rows))
+
+    def empty_answer(self) -> NDArray[Any]:
+        none = super().empty_answer()
+        return np.zeros((0, len(self.classes_)), dtype=np.int64) if self.has_label_sets else none
 
     def labels_of(self, scores: Floats) -> NDArray[Any]:
         """Classes that scores name; for sets of labels an indicator matrix, 1 where the score is above 0."""

@@ -29,7 +29,8 @@ def is_label_sets(y: Any) -> bool:
     A column of one label a row is none, however deep it is nested.
     """
     if issparse(y):
-        return len(y.shape) == 2 and y.shape[1] != 1
+        shape: tuple[int, ...] = np.shape(y)
+        return len(shape) == 2 and shape[1] != 1
     if isinstance(y, np.ndarray) and y.dtype != object:
         return y.ndim == 2 and y.shape[1] != 1
     return _as_matrix(y) is not None or _as_collections(y) is not None

@@ -80,6 +80,4 @@ def rejected_label(labels: NDArray[Any]) -> int | str:
 
 def with_rejections(labels: NDArray[Any], rejected: NDArray[np.bool_], classes: NDArray[Any]) -> NDArray[Any]:
     """Predicted labels, with `rejected_label` for some rows."""
-    if labels.ndim > 1:
-        raise ValueError("rows may have no label at all here: compare score_samples(X) with the threshold")
     return np.where(rejected, np.array(rejected_label(classes), dtype=labels.dtype), labels)
