@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from analytic_cl.quantizers import resolve_quantizer as resolve_quantizer
     from analytic_cl.statistics import ClassGrams as ClassGrams
     from analytic_cl.statistics import ClassGroups as ClassGroups
+    from analytic_cl.statistics import LabelSetMoments as LabelSetMoments
     from analytic_cl.statistics import Moments as Moments
     from analytic_cl.store import Store as Store
     from analytic_cl.store import StoreReceipt as StoreReceipt
@@ -81,7 +82,7 @@ _HOMES = {
     ),
     "learner": ("Receipt",),
     "ledger": ("NotLearnedError",),
-    "statistics": ("ClassGrams", "ClassGroups", "Moments"),
+    "statistics": ("ClassGrams", "ClassGroups", "LabelSetMoments", "Moments"),
     "store": ("Store", "StoreReceipt"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

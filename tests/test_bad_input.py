@@ -55,7 +55,7 @@ LEARNING = {
     "empty batch": (dict(X=X[:0], y=Y[:0]), ValueError, "0 sample"),
     "no y": (dict(X=X, y=None), ValueError, "requires y to be passed"),
     "too few labels": (dict(X=X, y=Y[:-1]), ValueError, "inconsistent numbers of samples"),
-    "two columns of y": (dict(X=X, y=np.stack([Y, Y], 1)), ValueError, "1d array|1-D|1D"),
+    "two columns of y": (dict(X=X, y=np.stack([Y, Y + 1], 1)), ValueError, "1d array|1-D|1D"),
     "fractional labels": (dict(X=X, y=Y + 0.5), ValueError, "Unknown label type: float 0.5"),
     "NaN label": (dict(X=X, y=np.where(Y == 1, np.nan, 0)), ValueError, "NaN"),
     "None label": (dict(X=X, y=[None, *Y[1:]]), ValueError, "None|NaN"),

@@ -25,6 +25,7 @@ STATES = {
     "order 1": lambda X, y: NearestMeanClassifier().fit(X, y),
     "strings": lambda X, y: LDAClassifier().fit(X, np.array(["zürich", "a", "日本"])[y]),
     "booleans": lambda X, y: LDAClassifier().fit(X, y == 1),
+    "label sets": lambda X, y: LDAClassifier().fit(X, [set("abc"[:label]) for label in y]),
     "large and negative integers": lambda X, y: LDAClassifier().fit(X, np.array([-1, 2**62, 0])[y]),
 }
 

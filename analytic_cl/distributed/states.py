@@ -151,7 +151,7 @@ def learn_part(start: Template, batches: Iterable[Rows]) -> Part:
 
 
 def _learn(head: Head, key: bytes, X: Any, y: Any, sample_id: Any) -> int:
-    new = head.encode(X, y, sample_id)
+    new = head.encode(X, y, sample_id).with_one_label_each("learning in parts")
     if head.__sklearn_is_fitted__():
         head.learner_.learn(new.rows, new.targets, new.ids)
     else:

@@ -10,8 +10,9 @@ from analytic_cl._containers import plain_scalar
 from analytic_cl._locks import changing, reading
 from analytic_cl.heads import persistence
 from analytic_cl.heads.classification import Classification
-from analytic_cl.heads.declared import Declared, declared_after
+from analytic_cl.heads.declared import Declared, declared_with_rows
 from analytic_cl.heads.encoded import Encoded
+from analytic_cl.heads.label_targets import is_label_sets, matrix_columns
 from analytic_cl.heads.merging import Merging
 from analytic_cl.heads.streaming import Streamed
 from analytic_cl.heads.validation import check_known, plain_labels, plain_rows, validated
@@ -42,7 +43,8 @@ class BaseHead(Streamed, Merging):
         X : array-like of shape (n_samples, n_features)
             Finite numbers: an array, tensor or data frame; a SciPy sparse matrix where the head `takes_sparse_rows`.
         y : array-like of shape (n_samples,)
-            Integers, strings or booleans, of one kind. Spaces around a string and its Unicode form make no difference:
+            Integers, strings or booleans, of one kind; `LDAClassifier` and `RLSClassifier` also take any number of
+            labels a row, see there. Spaces around a string and its Unicode form make no difference:
             `classes_` and `predict` have it without spaces, in NFC. The same holds for ids.
         sample_id : sequence of int or str, optional
             A name for each row, by which it can be forgotten or rectified later.
@@ -98,8 +100,8 @@ class BaseHead(Streamed, Merging):
 
     def _learn_afresh(self, X: Any, y: Any, classes: Any, sample_id: Any, sample_weight: Any, before: Declared) -> None:
         new = self._encode(X, y, sample_id, reset=True, sample_weight=sample_weight)
-        declared = declared_after(before, classes, new.targets.values)
-        learner = Learner(self.empty_state(new.quantizer), track=self.track)
+        declared = declared_with_rows(before, classes, new)
+        learner = Learner(self.empty_state_for(new.quantizer, new.has_label_sets), track=self.track)
         learner.learn(new.rows, new.targets, new.ids, new.weights)
         self.declare(declared)
         self.adopt(learner)
@@ -132,6 +134,8 @@ class BaseHead(Streamed, Merging):
         self._watch(X, quantizer)
         rows, targets = self._joined(rows, targets, quantizer)
         new = Encoded(rows, targets, ids, quantizer, getattr(self, "feature_names_in_", None))
+        if new.has_label_sets:
+            new = new._replace(n_columns=matrix_columns(y))
         return new if weights is None else with_weights(new, weights)
 
     # ---- forget
@@ -269,6 +273,11 @@ class BaseHead(Streamed, Merging):
     def _validated_rows(self, X: Any, y: Any, reset: bool = False) -> tuple[Any, Targets]:
         if not reset and plain_rows(self, X) and plain_labels(y, len(X)):
             return X, encode_labels(y)
+        if is_label_sets(y):
+            raise ValueError(
+                f"{type(self).__name__} learns one label a row, and y holds an indicator matrix or sets of labels, "
+                "which LDAClassifier and RLSClassifier learn; y should be a 1d array"
+            )
         X, y = validated(self, X, y, reset)
         return X, encode_labels(y)
 

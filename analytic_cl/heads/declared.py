@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic_cl.heads.encoded import Encoded
 from analytic_cl.heads.validation import declared_labels, labels_outside
-from analytic_cl.statistics import Label, LabelledState
+from analytic_cl.statistics import Label, LabelledState, labels_in
 from analytic_cl.statistics.labels import check_one_kind, label_array
 
 Declared = tuple[Label, ...]  # sorted
@@ -99,3 +100,13 @@ def declared_after(before: Declared, classes: Any, labels: list[Label]) -> Decla
     declared = [*before, *(allowed or [])]
     check_one_kind([*labels, *declared])
     return tuple(sorted(set(declared)))
+
+
+def declared_with_rows(before: Declared, classes: Any, new: Encoded) -> Declared:
+    """As `declared_after`, for rows: the columns of an indicator matrix are labels that it declares."""
+    if not new.has_label_sets:
+        return declared_after(before, classes, new.targets.values)
+    columns = list(range(new.n_columns))
+    if classes is None and columns:
+        classes = columns
+    return declared_after(before, classes, sorted({*labels_in(new.targets.values), *columns}))

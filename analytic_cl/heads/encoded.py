@@ -21,6 +21,18 @@ class Encoded(NamedTuple):
     quantizer: Quantizer
     feature_names: NDArray[Any] | None
     weights: Int64s | None = None
+    n_columns: int = 0  # of the indicator matrix that targets were given as, if they were
+
+    @property
+    def has_label_sets(self) -> bool:
+        """Whether rows have any number of labels each."""
+        return isinstance(next(iter(self.targets.values), None), frozenset)
+
+    def with_one_label_each(self, who: str) -> Encoded:
+        """The same. Raises ValueError where rows have any number of labels."""
+        if self.has_label_sets:
+            raise ValueError(f"{who} takes one label a row, and y holds an indicator matrix or sets of labels")
+        return self
 
     def on_host(self) -> Encoded:
         """The same with an array of rows."""

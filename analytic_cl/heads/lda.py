@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.discriminant_space import DiscriminantSpace
+from analytic_cl.heads.label_sets import LabelSetHead
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
@@ -24,13 +25,14 @@ from analytic_cl.solvers import (
     class_widths,
     discriminants,
     known_class_odds,
+    label_lda,
     lda,
     shrunk_means_lda,
 )
-from analytic_cl.statistics import Moments
+from analytic_cl.statistics import LabelSetMoments, Moments
 
 
-class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
+class LDAClassifier(LabelSetHead, DiscriminantSpace, LinearHead, PosteriorHead):
     """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
 
     Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for
@@ -68,14 +70,14 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)`` or as columns of a matrix.
     coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
         For dequantised rows, as scikit-learn's, of the classes that have rows. Only with ``means="plain"``.
     shrinkage_ : float
         The intensity in use.
     temperature_, calibration_ : float and Calibration
         The temperature in use; with the tail that "folds" finds.
-    moments_ : Moments
+    moments_ : Moments or LabelSetMoments
         The learned state.
 
     Notes
@@ -87,6 +89,10 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic, with plain means within 1e-8 relative of scikit-learn's ``solver="lsqr"`` on the dequantised rows.
+
+    Rows may have any number of labels: y is an indicator matrix, or a set for each row, and each label a problem of two
+    classes, with plain means. A number as `shrinkage` then is within 1e-8 relative of one scikit-learn model a label.
+    See ``docs/multi-label.md``.
 
     References
     ----------
@@ -113,6 +119,7 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
 
     needs = lda.needs
     takes_sparse_rows = True
+    needs_of_label_sets = label_lda.needs
 
     def __init__(
         self,
@@ -142,7 +149,18 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
         if self.priors is not None:
             prior_numbers(self.priors)
 
-    def _solve(self, moments: Moments) -> LinearScores | DiscriminantScores:
+    def check_label_set_parameters(self) -> None:
+        if self.shrinkage == "folds":
+            raise ValueError('shrinkage="folds" holds out rows by their class, and here they have any number of labels')
+        if self.temperature == "folds":
+            raise ValueError('temperature="folds" holds out rows by their class: give a number for sets of labels')
+        if self.priors is not None:
+            raise ValueError("priors are of classes, one a row: for sets of labels leave them out")
+
+    def _solve_label_sets(self, state: LabelSetMoments) -> LinearScores:
+        return label_lda(state, self.shrinkage)
+
+    def _solve_by_classes(self, moments: Moments) -> LinearScores | DiscriminantScores:
         return self._solve_by(moments, self._chosen(CANDIDATES, self.shrinkage))
 
     def _solve_by(self, moments: Moments, strength: Shrinkage) -> LinearScores | DiscriminantScores:
@@ -169,7 +187,7 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
 
     def _plain(self, name: str) -> LinearScores:
         self._check_fitted()
-        if self.means != "plain":
+        if self.means != "plain" and not self.has_label_sets:
             raise AttributeError(
                 f'{name} exists with means="plain" only: with shrunk means, scores are not linear in the row'
             )
@@ -186,6 +204,8 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
         return self._normality_of(X, lambda: known_class_odds(self._space()))
 
     def _space(self) -> Discriminants:
+        if self.has_label_sets:
+            raise ValueError("labels that overlap have no discriminant space: it is one of classes, one a row")
         scores = self._prepared()
         if isinstance(scores, DiscriminantScores):
             return scores.space
@@ -203,3 +223,13 @@ class LDAClassifier(DiscriminantSpace, LinearHead, PosteriorHead):
     @property
     def shrinkage_(self) -> float | None:
         return cast("float | None", self._prepared().strength)
+
+    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of the classes by scores as of `scores_of`; of labels that overlap, each by itself."""
+        return self._label_probabilities(scores) if self.has_label_sets else super().probabilities_of(scores)
+
+    def log_probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithm of `probabilities_of`, without underflow."""
+        return (
+            self._label_probabilities(scores, log=True) if self.has_label_sets else super().log_probabilities_of(scores)
+        )

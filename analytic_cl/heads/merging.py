@@ -16,7 +16,7 @@ from analytic_cl.heads.watching import Watched
 from analytic_cl.learner import Learner, Receipt
 from analytic_cl.quantizers import Quantizer, resolve_quantizer
 from analytic_cl.solvers import check_provides
-from analytic_cl.statistics import GRAM, Moments, State
+from analytic_cl.statistics import GRAM, LabelSetMoments, Moments, State
 
 _FITTED = ("learner_", "n_features_in_", "feature_names_in_", "_solved", "_losses")
 
@@ -48,12 +48,22 @@ class Merging(Watched, Prediction):
         """A state without rows, of the kind that this head learns."""
         return Moments(quantizer, 2 if GRAM in self.needs else 1)
 
+    def empty_state_for(self, quantizer: Quantizer, label_sets: bool) -> State:
+        """As `empty_state`, for rows with any number of labels each where `label_sets`."""
+        if label_sets:
+            raise ValueError(f"{type(self).__name__} learns one label a row, not sets of labels")
+        return self.empty_state(quantizer)
+
+    def needs_of(self, state: State) -> frozenset[str]:
+        """What this head needs of a state of this kind."""
+        return self.needs
+
     def adopt(self, learner: Learner, feature_names: NDArray[Any] | None = None) -> None:
         """Serve what a learner has learned and will learn; several heads may share one.
 
         Raises ValueError where its state does not provide what this head needs.
         """
-        check_provides(learner.state, self.needs, type(self).__name__)
+        check_provides(learner.state, self.needs_of(learner.state), type(self).__name__)
         self.learner_, self._solved = learner, {}
         self.n_features_in_ = learner.quantizer.n_features
         if feature_names is not None:
@@ -164,7 +174,9 @@ class Merging(Watched, Prediction):
             self.declare(declared)
 
     def _begin_as(self, other: Merging) -> None:
-        learner = Learner(self.empty_state(self.quantizer_like(other.quantizer_)), track=self.track)
+        label_sets = isinstance(other.state_, LabelSetMoments)
+        state = self.empty_state_for(self.quantizer_like(other.quantizer_), label_sets)
+        learner = Learner(state, track=self.track)
         learner.merge(other.learner_)
         self.declare(self._declared_with(other))
         self.adopt(learner, getattr(other, "feature_names_in_", None))

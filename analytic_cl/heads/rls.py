@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_vectors import class_vectors, stacked
+from analytic_cl.heads.label_sets import LabelSetHead
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature
@@ -19,11 +20,11 @@ from analytic_cl.learner import keeps_all_rows
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
 from analytic_cl.recursive import RecursiveRidge
-from analytic_cl.solvers import CANDIDATES, LinearScores, Shrinkage, leverage, ridge
-from analytic_cl.statistics import Moments, State
+from analytic_cl.solvers import CANDIDATES, LinearScores, Shrinkage, label_ridge, leverage, ridge
+from analytic_cl.statistics import LabelSetMoments, Moments, State
 
 
-class RLSClassifier(LinearHead):
+class RLSClassifier(LabelSetHead, LinearHead):
     """Regularised least squares on +-1 targets; every update equals a joint fit, bit for bit in the state.
 
     The head of analytic continual learning; strongest behind a `RandomProjection`. The downside: rare classes are
@@ -67,14 +68,14 @@ class RLSClassifier(LinearHead):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
+        Sorted labels that have rows, or were declared by ``partial_fit(classes=)`` or as columns of a matrix.
     coef_, intercept_ : ndarrays of shape (n_classes, n_features) and (n_classes,); one row for two classes
         For dequantised rows, as scikit-learn's.
     alpha_ : float
         The strength in use: the intensity where correlations are shrunk, else the penalty.
     temperature_, calibration_ : float and Calibration
         The temperature in use; with the tail that "folds" finds.
-    moments_ : Moments
+    moments_ : Moments or LabelSetMoments
         The learned state.
 
     Notes
@@ -90,6 +91,9 @@ class RLSClassifier(LinearHead):
     ``solver="recursive"`` the state is the same, bit for bit, and weights are algebraic: every 1024 rows they and the
     inverse are checked against the state, and made again where they drifted by more than 1e-10 (of the error of a
     fresh inverse, ten times, where a small `alpha` makes that larger).
+
+    Rows may have any number of labels: y is an indicator matrix, or a set for each row, with a target of +-1 a label.
+    See ``docs/multi-label.md``.
 
     References
     ----------
@@ -117,6 +121,7 @@ class RLSClassifier(LinearHead):
 
     needs = ridge.needs
     takes_sparse_rows = True
+    needs_of_label_sets = label_ridge.needs
 
     def __init__(
         self,
@@ -173,7 +178,21 @@ class RLSClassifier(LinearHead):
             stacked("prior_coef", self.prior_coef, [], quantizer.width)
         return super().empty_state(quantizer)
 
-    def _solve(self, moments: Moments) -> LinearScores:
+    def check_label_set_parameters(self) -> None:
+        if self.alpha == "folds":
+            raise ValueError('alpha="folds" holds out rows by their class, and here they have any number of labels')
+        if self.balance:
+            raise ValueError(f"labels overlap, so that they can't be balanced as classes: balance={self.balance!r}")
+        if self.solver == "recursive":
+            raise ValueError('solver="recursive" follows one label a row: use solver="cholesky" for sets of labels')
+
+    def _solve_label_sets(self, state: LabelSetMoments) -> LinearScores:
+        towards = None
+        if self.prior_coef is not None:
+            towards = stacked("prior_coef", self.prior_coef, state.labels, state.quantizer.width)
+        return label_ridge(state, self.alpha, bool(self.fit_intercept), towards)
+
+    def _solve_by_classes(self, moments: Moments) -> LinearScores:
         if self.solver == "cholesky":
             return self._solve_by(moments, self._chosen(CANDIDATES, self.alpha))
         follower = self._solved.get("recursive")
@@ -196,6 +215,8 @@ class RLSClassifier(LinearHead):
 
     @reading
     def _has_temperature(self) -> bool:
+        if isinstance(self.temperature, str) and self.has_label_sets:
+            raise AttributeError("probabilities of labels that overlap need a number as temperature")
         if isinstance(self.temperature, str) and not (self.__sklearn_is_fitted__() and keeps_all_rows(self.learner_)):
             raise AttributeError(
                 "probabilities of ridge need a temperature: a number, or rows to find it with, kept by track='rows' or "
@@ -206,13 +227,18 @@ class RLSClassifier(LinearHead):
     @available_if(_has_temperature)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     @reading
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Softmax of scores by `calibration_`, shape (n_samples, n_classes), rows summing to 1."""
+        """Softmax of scores by `calibration_`, shape (n_samples, n_classes), rows summing to 1.
+
+        Of labels that overlap the logistic function of each score over `temperature`, which must be a number.
+        """
         return self._of_all_classes(self.probabilities_of(self._scored(X, self._compare_rows)))
 
     @available_if(_has_temperature)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     @reading
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
+        if self.has_label_sets:
+            return self._label_probabilities(scores)
         return posteriors(self.calibration_.of(scores))
 
     @reading
@@ -222,7 +248,9 @@ class RLSClassifier(LinearHead):
         For ``alpha="gcv"`` with the alpha that was chosen.
         """
         self._check_fitted()
-        return self._normality_of(X, lambda: leverage(self.moments_, self._alpha_in_use()))
+        state = self.state_
+        rows = state.all_rows if isinstance(state, LabelSetMoments) else self.moments_
+        return self._normality_of(X, lambda: leverage(rows, self._alpha_in_use()))
 
     def _alpha_in_use(self) -> Shrinkage:
         return cast(float, self.alpha_) if self.alpha == "gcv" else self._chosen(CANDIDATES, self.alpha)

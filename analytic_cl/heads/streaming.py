@@ -12,7 +12,7 @@ from analytic_cl._device import get_device
 from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._locks import holding
 from analytic_cl.heads.ahead import Ready, has_no_rows, learn_ahead
-from analytic_cl.heads.declared import declared_after
+from analytic_cl.heads.declared import declared_with_rows
 from analytic_cl.heads.encoded import Encoded
 from analytic_cl.heads.prediction import Prediction
 from analytic_cl.heads.validation import declared_labels
@@ -114,7 +114,7 @@ class Streamed(Watched, Prediction):
             self._learn_encoded(new, classes)
 
     def _learn_encoded(self, new: Encoded, classes: Any) -> None:
-        declared = declared_after(self._declared, classes, new.targets.values)
+        declared = declared_with_rows(self._declared, classes, new)
         with deferred_interrupts():
             self.learner_.learn(new.rows, new.targets, new.ids, new.weights)
             self.declare(declared)

@@ -17,7 +17,7 @@ from analytic_cl._device import get_device
 from analytic_cl.heads.sparse_input import as_csr
 from analytic_cl.heads.tables import is_time, read_table
 from analytic_cl.quantizers import rows_named
-from analytic_cl.statistics import Label, LabelledState, Targets, encode_labels
+from analytic_cl.statistics import Label, LabelledState, Targets, encode_labels, labels_in
 
 
 def label_input(y: Any, name: str = "y") -> Any:
@@ -46,7 +46,10 @@ def _only_column(y: Any, name: str) -> Any:
     if names is None:
         return y
     if len(names) != 1:
-        raise ValueError(f"{name} has {len(names)} columns, {str(names)[:200]}: give one, as a 1d array or a series")
+        raise ValueError(
+            f"{name} has {len(names)} columns, {str(names)[:200]}: give one, as a 1d array or a series, or an "
+            "indicator matrix as an array"
+        )
     return y.iloc[:, 0] if hasattr(y, "iloc") else y[names[0]]
 
 
@@ -203,6 +206,8 @@ def check_same_names(head: Any, other: Any) -> None:
 
 def check_known(state: LabelledState, targets: Targets) -> None:
     """Refuse labels of which a state has no rows."""
-    unknown = [label for label in targets.values if not state.count(label)]
+    of_sets = isinstance(next(iter(targets.values), None), frozenset)
+    labels = labels_in(targets.values) if of_sets else targets.values
+    unknown = [label for label in labels if not state.count(label)]
     if unknown:
         raise ValueError(f"no rows of class {', '.join(map(repr, unknown))} were learned; classes are {state.labels}")

@@ -229,7 +229,10 @@ class Learner:
         return self._take_out(found, gone.subtract, changes, gone.n_rows, dry_run, digests)
 
     def forget_class(self, label: Target, *, dry_run: bool = False, digests: bool = False) -> Receipt:
-        """Unlearn all rows of a class: by the ledger's rows, or without them where the state can drop a class."""
+        """Unlearn all rows of a class, or that have a label among others.
+
+        By the ledger's rows, or without them where the state can drop a class.
+        """
         count = self.state.count(label)
         if not count:
             raise ValueError(f"no rows of class {label!r} were learned")
@@ -296,7 +299,10 @@ class Learner:
 
     def rectify(self, ids: list[SampleId], rows: NDArray[Any], targets: Targets, *, digests: bool = False) -> Receipt:
         """Put other rows and targets in the place of those of known ids, whose rows the ledger keeps."""
-        found = self.ledger.find_ids(ids)
+        return self.replace(self.ledger.find_ids(ids), rows, targets, digests=digests)
+
+    def replace(self, found: Selection, rows: NDArray[Any], targets: Targets, *, digests: bool = False) -> Receipt:
+        """As `rectify`, for rows that were found in the ledger, in their order; each keeps its weight."""
         old_rows, old_targets, weights = self.ledger.weighted_rows_of(found)
         rows = self._as_taken(rows)
         draft = ReceiptDraft(self.state, digests)

@@ -138,9 +138,13 @@ class Ledger(Records):
         return find_rows(self, rows, targets, weights)
 
     def find_target(self, value: Target) -> Selection:
-        """All rows of a target, such as a class, that the ledger has a record of."""
-        number = self.number_of.get(value, -1)
-        kept, hashed = (t.live()[t.codes[t.live()] == number] for t in (self.kept, self.hashed))
+        """All rows of a target, such as a class, or of a label in sets, that the ledger has a record of."""
+        numbers = [
+            number
+            for known, number in self.number_of.items()
+            if known == value or (isinstance(known, frozenset) and value in known)
+        ]
+        kept, hashed = (t.live()[np.isin(t.codes[t.live()], numbers)] for t in (self.kept, self.hashed))
         return self._whole(kept, hashed)
 
     def find_merged(self, other: Ledger) -> Selection:

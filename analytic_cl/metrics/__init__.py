@@ -21,6 +21,9 @@ from analytic_cl.metrics.curves import online_accuracy as online_accuracy
 from analytic_cl.metrics.curves import windowed_forgetting as windowed_forgetting
 from analytic_cl.metrics.curves import windowed_plasticity as windowed_plasticity
 from analytic_cl.metrics.curves import worst_case_accuracy as worst_case_accuracy
+from analytic_cl.metrics.label_sets import LabelSetF1 as LabelSetF1
+from analytic_cl.metrics.label_sets import label_set_f1 as label_set_f1
+from analytic_cl.metrics.label_sets import mean_average_precision as mean_average_precision
 from analytic_cl.metrics.membership import Attack as Attack
 from analytic_cl.metrics.membership import entropy_attack as entropy_attack
 from analytic_cl.metrics.membership import likelihood_ratio_attack as likelihood_ratio_attack

@@ -7,6 +7,7 @@ from analytic_cl.scenarios.by_class import few_shot_class_incremental as few_sho
 from analytic_cl.scenarios.by_class import scole as scole
 from analytic_cl.scenarios.corruptions import corrupt as corrupt
 from analytic_cl.scenarios.deletions import continual_forgetting as continual_forgetting
+from analytic_cl.scenarios.multi_label import multi_label as multi_label
 from analytic_cl.scenarios.parsing import Scenario as Scenario
 from analytic_cl.scenarios.parsing import parse as parse
 from analytic_cl.scenarios.session import DeletionRequest as DeletionRequest

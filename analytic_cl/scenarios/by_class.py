@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._integers import as_integer
 from analytic_cl.scenarios.session import Encoded, Session, encoded, generator, rows_of_groups, sessions_of
@@ -60,21 +60,24 @@ def class_incremental(
     [5, 1, 1, 1, 1, 1]
     """
     distinct, codes = encoded(y)
-    n, base = len(distinct), as_integer("base", base, 0)
+    groups = groups_of_classes(generator(seed).permutation(len(distinct)), n_sessions, base, increment)
+    return sessions_of(Encoded(distinct, codes), rows_of_groups(codes, groups))
+
+
+def groups_of_classes(order: NDArray[np.int64], n_sessions: int, base: int, increment: int) -> list[NDArray[np.int64]]:
+    """Classes of each session, from an order of all: parameters as those of `class_incremental`."""
+    n, base = len(order), as_integer("base", base, 0)
     increment = as_integer("increment", increment, 0)
     if base and base >= n:
         raise ValueError(f"base must leave classes for later sessions: it is {base} of {n} classes")
-    order = generator(seed).permutation(n)
     groups, rest = ([order[:base]], order[base:]) if base else ([], order)
     if increment:
-        groups += np.split(rest, range(increment, len(rest), increment))
-    else:
-        later = as_integer("n_sessions", n_sessions, 2 if base else 1) - len(groups)
-        if later > len(rest):
-            where = f" after the base of {base}" if base else ""
-            raise ValueError(f"n_sessions={n_sessions} needs {later} classes{where}; there are {len(rest)}")
-        groups += np.array_split(rest, later)
-    return sessions_of(Encoded(distinct, codes), rows_of_groups(codes, groups))
+        return groups + np.split(rest, range(increment, len(rest), increment))
+    later = as_integer("n_sessions", n_sessions, 2 if base else 1) - len(groups)
+    if later > len(rest):
+        where = f" after the base of {base}" if base else ""
+        raise ValueError(f"n_sessions={n_sessions} needs {later} classes{where}; there are {len(rest)}")
+    return groups + np.array_split(rest, later)
 
 
 def few_shot_class_incremental(

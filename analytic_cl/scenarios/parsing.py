@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from analytic_cl.scenarios.blurry import i_blurry, si_blurry
 from analytic_cl.scenarios.by_class import class_incremental, few_shot_class_incremental, scole
 from analytic_cl.scenarios.deletions import continual_forgetting
+from analytic_cl.scenarios.multi_label import multi_label
 from analytic_cl.scenarios.session import Session
 from analytic_cl.scenarios.streams import domain_incremental, online, time_ordered
 
@@ -25,6 +26,7 @@ SCENARIOS: dict[str, tuple[Callable[..., list[Session]], str]] = {
     "online": (online, "batch_size"),
     "domain-incremental": (domain_incremental, "seed"),
     "time-ordered": (time_ordered, "n_sessions"),
+    "multi-label": (multi_label, "n_sessions"),
     "continual-forgetting": (continual_forgetting, "n_sessions"),
 }
 _DATA = ("y", "domains", "times", "subjects", "sessions")  # what comes with the rows, not with the text

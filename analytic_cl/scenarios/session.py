@@ -78,8 +78,21 @@ class Session:
         return f"Session({self.name!r}: {', '.join(parts)})"
 
     def test_rows(self, y_test: ArrayLike) -> Rows:
-        """Indices of the rows of separate test labels whose class has been seen when the session is over."""
+        """Indices of the rows of separate test labels whose class has been seen when the session is over.
+
+        Of an indicator matrix: rows that have at least one of the labels seen.
+        """
+        if np.ndim(y_test) == 2:
+            return np.flatnonzero(indicator(y_test, "y_test")[:, self.seen_classes].any(axis=1)).astype(np.int64)
         return np.flatnonzero(np.isin(labels_of(y_test), self.seen_classes)).astype(np.int64)
+
+    def own_labels(self, y: ArrayLike) -> NDArray[np.int64]:
+        """The indicator matrix `y` of all rows as a `multi_label` session knows it: its own rows, shape
+        (n_train, n_labels), with the labels of other sessions absent.
+        """
+        has, own = indicator(y)[self.train], np.zeros(np.shape(y)[1], dtype=bool)
+        own[self.new_classes] = True
+        return (has & own).astype(np.int64)
 
 
 class Encoded(NamedTuple):
@@ -167,6 +180,20 @@ def labels_of(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     if values.dtype.kind not in "biuU":
         raise ValueError(f"{name} must hold integers, strings or booleans of one kind, got {values.dtype} values")
     return values
+
+
+def indicator(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
+    """An indicator matrix, one column a label, as booleans."""
+    values = np.asarray(y)
+    if values.ndim != 2 or not values.size or values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} must be an indicator matrix of 0 and 1, shape (n_rows, n_labels); got {values.dtype} of shape "
+            f"{values.shape}"
+        )
+    wrong = np.flatnonzero(((values != 0) & (values != 1)).any(axis=1))
+    if wrong.size:
+        raise ValueError(f"{name} must be an indicator matrix of 0 and 1, but row {wrong[0]} is {values[wrong[0]]}")
+    return np.asarray(values == 1)
 
 
 def one_a_row(values: ArrayLike, name: str, n_rows: int | None = None) -> NDArray[Any]:

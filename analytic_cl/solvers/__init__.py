@@ -10,6 +10,8 @@ from analytic_cl.solvers.discriminant import DiscriminantScores as DiscriminantS
 from analytic_cl.solvers.discriminant import discriminants as discriminants
 from analytic_cl.solvers.discriminant import shrunk_means_lda as shrunk_means_lda
 from analytic_cl.solvers.fecam import fecam as fecam
+from analytic_cl.solvers.label_sets import label_lda as label_lda
+from analytic_cl.solvers.label_sets import label_ridge as label_ridge
 from analytic_cl.solvers.lda import lda as lda
 from analytic_cl.solvers.linear import LinearScores as LinearScores
 from analytic_cl.solvers.naive_bayes import NaiveBayesScores as NaiveBayesScores

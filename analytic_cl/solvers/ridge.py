@@ -30,7 +30,7 @@ from analytic_cl.solvers.units import (
     scatter_matrix,
     scatter_matrix_product,
 )
-from analytic_cl.statistics import CLASS_SUMS, GRAM, Int64s, Moments
+from analytic_cl.statistics import CLASS_SUMS, GRAM, Int64s, LabelSetMoments, Moments
 
 GCV_ALPHAS = np.logspace(-8, 4, 61)  # times the mean eigenvalue of the scatter
 
@@ -207,18 +207,18 @@ def _auto(moments: Moments, scatter: Callable[[float], Floats], between: Callabl
     return blas.dsyrk(1 / n, between().T, beta=1.0, c=a.T, lower=1, overwrite_c=1).T, intensity
 
 
-def target_squares(moments: Moments, centred: bool) -> Floats:
+def target_squares(moments: Moments | LabelSetMoments, centred: bool) -> Floats:
     """Sum of squared targets of +-1 of each class, centred or as they are."""
     n, counts = moments.n_rows, moments.counts
     return np.asarray(4 * counts * (n - counts) / n if centred else np.full(len(counts), float(n)))
 
 
-def cross_products(moments: Moments, centred: bool) -> Floats:
+def cross_products(moments: Moments | LabelSetMoments, centred: bool) -> Floats:
     """Sum over all rows of target times row, shape (n_classes, width): the right-hand sides."""
     if centred:
         return 2 * centred_class_sums(moments)
-    q, sums = moments.quantizer, moments.sums
-    cross = q.step * (2 * sums - sums.sum(axis=0)).astype(np.float64)
+    q = moments.quantizer
+    cross = q.step * (2 * moments.sums - moments.total).astype(np.float64)
     if q.offset.any():
         cross += np.outer(2 * moments.counts - moments.n_rows, q.offset)
     return np.asarray(cross)

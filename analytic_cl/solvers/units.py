@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analytic_cl._blas import squared_lengths
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers.spd import Floats
-from analytic_cl.statistics import Int64s, Moments, scatter, scatter_product
+from analytic_cl.statistics import Int64s, LabelSetMoments, Moments, scatter, scatter_product
 
 Whole = NDArray[Any]  # int64, or Python's integers in an object array
 
@@ -52,8 +52,8 @@ def mean_of_sum_in_parts(quantizer: Quantizer, n: int, total: Int64s) -> tuple[I
     return origin, quantizer.offset + quantizer.step * (total / n), quantizer.step * ((total - n * origin) / n)
 
 
-def centred_class_sums(moments: Moments) -> Floats:
-    """Sum over the rows of each class of x minus the mean of all rows, shape (n_classes, width)."""
+def centred_class_sums(moments: Moments | LabelSetMoments) -> Floats:
+    """Sum over the rows of each class, or label, of x minus the mean of all rows, shape (n_classes, width)."""
     counts = moments.counts[:, None]
     return np.asarray(moments.quantizer.step * exact_residue(moments.n_rows, moments.sums, counts, moments.total))
 

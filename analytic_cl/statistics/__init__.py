@@ -7,6 +7,10 @@ from analytic_cl.statistics.class_groups import ClassGroups as ClassGroups
 from analytic_cl.statistics.class_state import ClassState as ClassState
 from analytic_cl.statistics.digest import EMPTY as EMPTY
 from analytic_cl.statistics.key_counts import KeyCounts as KeyCounts
+from analytic_cl.statistics.label_set_moments import LabelSetMoments as LabelSetMoments
+from analytic_cl.statistics.label_sets import encode_label_sets as encode_label_sets
+from analytic_cl.statistics.label_sets import labels_in as labels_in
+from analytic_cl.statistics.label_sets import membership as membership
 from analytic_cl.statistics.labelled_state import LabelledState as LabelledState
 from analytic_cl.statistics.labelled_state import labels_from_array as labels_from_array
 from analytic_cl.statistics.labelled_state import labels_to_array as labels_to_array
@@ -22,6 +26,7 @@ from analytic_cl.statistics.state import CLASS_GROUPS as CLASS_GROUPS
 from analytic_cl.statistics.state import CLASS_SUMS as CLASS_SUMS
 from analytic_cl.statistics.state import GRAM as GRAM
 from analytic_cl.statistics.state import KEY_COUNTS as KEY_COUNTS
+from analytic_cl.statistics.state import LABEL_SUMS as LABEL_SUMS
 from analytic_cl.statistics.state import ROWS as ROWS
 from analytic_cl.statistics.state import TARGET_PRODUCTS as TARGET_PRODUCTS
 from analytic_cl.statistics.state import Change as Change

@@ -84,10 +84,13 @@ class LabelledState(State):
             raise ValueError(f"rows must lie within +-{self.quantizer.limit}")
         return targets
 
-    def _encoded(self, rows: NDArray[Any], labels: Iterable[Any]) -> Targets:
+    def _check_rows(self, rows: NDArray[Any]) -> None:
         if rows.ndim != 2 or rows.shape[1] != self.quantizer.width or rows.dtype != self.quantizer.dtype:
             expected = f"{self.quantizer.dtype} of shape (n, {self.quantizer.width})"
             raise ValueError(f"rows must be {expected}, got {rows.dtype} of shape {rows.shape}")
+
+    def _encoded(self, rows: NDArray[Any], labels: Iterable[Any]) -> Targets:
+        self._check_rows(rows)
         targets = encode_labels(labels)
         if targets.codes.size != rows.shape[0]:
             raise ValueError(f"{rows.shape[0]} rows but {targets.codes.size} labels")

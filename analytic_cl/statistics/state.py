@@ -16,6 +16,7 @@ from analytic_cl.statistics.targets import Targets
 CLASS_SUMS, GRAM, KEY_COUNTS, ROWS = "class sums", "Gram matrix", "key counts", "rows"
 CLASS_GRAMS, CLASS_GROUPS = "Gram matrix of each class", "groups of classes"
 TARGET_PRODUCTS = "products of rows and numeric targets"
+LABEL_SUMS = "sums of rows by label"  # labels overlap; those of classes don't
 
 _KINDS: dict[str, type[State]] = {}
 

@@ -1,4 +1,4 @@
-"""What rows are learned with: today a label each; a set of labels, or a vector of fixed-point integers, likewise.
+"""What rows are learned with: a label each, or a set of labels; a vector of fixed-point integers likewise.
 
 States and ledgers treat targets alike, as values with canonical bytes (see `target_values`). What a value means is the
 business of the state that learns it: most need one label a row, and say so.

@@ -193,7 +193,7 @@ class Model:
         if feature_names is not None:
             head = _compared(head, feature_names)
         head.losses = self._losses
-        new = head.encode(X, y, sample_id)
+        new = head.encode(X, y, sample_id).with_one_label_each("a store")
         kind = label_kind(new.targets.values[0])
         if labels and label_kind(labels[0]) != kind:  # those of restricted rows as well
             raise ValueError(

@@ -37,7 +37,7 @@ class Encoder:
 
     def __call__(self, X: Any, y: Any, sample_id: Any) -> Incoming:
         head = self._prepared()
-        new = head.encode(X, y, sample_id)
+        new = head.encode(X, y, sample_id).with_one_label_each("a store")
         head.empty_state(new.quantizer).check_learnable(new.rows, new.targets)
         names = None if new.feature_names is None else new.feature_names.tolist()
         return Incoming(new.rows, new.targets, new.ids, new.quantizer, new.quantizer.n_features, names, [])
