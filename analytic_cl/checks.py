@@ -231,7 +231,7 @@ def check_backends_give_the_same_bits(head: BaseHead, X: ArrayLike, y: ArrayLike
         _same(learned, expected)
 
 
-def check_weights_equal_repeated_rows(head: Head, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
+def check_weights_equal_repeated_rows(head: BaseHead, X: ArrayLike, y: ArrayLike, seed: int = 0) -> None:
     """Weighted rows leave the state of repeated rows, those of weight 0 nothing; they are forgotten one at a time."""
     case = _case(head, X, y, seed)
     weights = case.random.permutation(np.arange(len(case.X)) % 5)

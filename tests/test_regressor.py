@@ -352,3 +352,15 @@ def test_wide_rows_default_to_bytes_and_targets_do_too():
     assert head.quantizer_.targets == DEFAULT_TARGETS
     assert head.quantizer_.dtype == np.int8
     assert head.quantizer_.width == 304
+
+
+def test_weights_count_as_repeated_rows_and_are_those_of_scikit_learn():
+    weights = np.arange(200) % 4
+    head = RLSRegressor(1.5).fit(X, Y, sample_id=IDS, sample_weight=weights)
+    rows, values = as_learned(head, X, Y)
+
+    assert head.state_digest() == RLSRegressor().fit(X.repeat(weights, axis=0), Y.repeat(weights)).state_digest()
+    np.testing.assert_allclose(head.coef_, Ridge(1.5).fit(rows, values, sample_weight=weights).coef_, rtol=1e-8)
+    head.rectify(y=[7.0], sample_id=[IDS[3]])
+    changed = np.where(np.arange(200) == 3, 7.0, Y)
+    assert head.state_digest() == RLSRegressor().fit(X, changed, sample_weight=weights).state_digest()

@@ -55,18 +55,25 @@ def status_of(path: Path, database: Database, requests: Requests, audit: Audit) 
         states = [request["status"] for request in requests.all()]
         restricted = int(database.one("SELECT count(*) FROM rows WHERE restricted <> 0"))
         in_use = "SELECT 1 FROM rows WHERE rows.label = labels.code AND restricted = 0"
+        classes = f"SELECT count(*) FROM labels WHERE EXISTS ({in_use})"
         return {
             "path": str(path),
             "head": database.about("shown") or _shown(database.about("head")),
             "rows": int(database.one("SELECT count(*) FROM rows")) - restricted,
             "restricted": restricted,
-            "classes": int(database.one(f"SELECT count(*) FROM labels WHERE EXISTS ({in_use})")),
+            **({"classes": int(database.one(classes))} if has_classes(database) else {}),
             "requests": {state: states.count(state) for state in ("received", "applied", "refused")},
             "cleaning_due": bool(database.about("cleaning")),
             "tombstones": int(database.one("SELECT count(*) FROM tombstones")),
             "audit_head": audit.head,
             "size_bytes": size_of(path),
         }
+
+
+def has_classes(database: Database) -> bool:
+    """Whether labels say something of the rows, without loading anything; true where there are none."""
+    about = database.about("rows")
+    return about is None or "targets" not in about["quantizer"]
 
 
 def _shown(text: str) -> str:

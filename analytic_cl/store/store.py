@@ -19,8 +19,9 @@ from analytic_cl.store.merging import check_keeps_rows, merge_head, merge_store
 from analytic_cl.store.names import named_request, selection, selections, spread
 from analytic_cl.store.reading import StoreReading
 from analytic_cl.store.receipt import StoreReceipt
+from analytic_cl.store.record import has_classes
 from analytic_cl.store.rows import Batch
-from analytic_cl.store.targets import check_selector, has_classes, with_other_targets
+from analytic_cl.store.targets import check_selector, with_other_targets
 from analytic_cl.store.tasks import Forget, Rectify, Replay, Restrict, Task
 from analytic_cl.store.turns import in_turn
 from analytic_cl.store.upkeep import write_snapshot
@@ -309,7 +310,7 @@ class Store(StoreReading):
         with self.parts.database.transaction("DEFERRED"):  # the selection is a temporary table: nothing is written
             asked, unknown = task.choose(self.parts.rows)
             cascade = task.dependents(self.parts.rows)
-            emptied = self.parts.rows.labels_without_others() if has_classes(self.parts) else 0
+            emptied = self.parts.rows.labels_without_others() if has_classes(self.parts.database) else 0
             return StoreReceipt(
                 task.request,
                 task.kind,

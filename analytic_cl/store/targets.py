@@ -9,22 +9,16 @@ from numpy.typing import ArrayLike
 
 from analytic_cl.heads.regression import Regression
 from analytic_cl.ledger import as_ids
-from analytic_cl.quantizers import JointQuantizer
 from analytic_cl.store.model import Incoming
 from analytic_cl.store.parts import Parts
+from analytic_cl.store.record import has_classes
 from analytic_cl.store.tasks import Selector, Task
-
-
-def has_classes(parts: Parts) -> bool:
-    """Whether labels say something of the rows, without loading the model; true where there are none."""
-    about = parts.database.about("rows")
-    return about is None or about["quantizer"].get("kind") != JointQuantizer.kind
 
 
 def check_selector(parts: Parts, task: Task) -> None:
     """Refuse to choose rows by a label where all have the same."""
     selector = getattr(task, "selector", None)
-    if selector is not None and selector.label is not None and not has_classes(parts):
+    if selector is not None and selector.label is not None and not has_classes(parts.database):
         raise ValueError("rows of a regression have no label: name them by sample_id, subject or session")
 
 
