@@ -29,7 +29,7 @@ def is_label_sets(y: Any) -> bool:
     A column of one label a row is none, however deep it is nested.
     """
     if issparse(y):
-        shape: tuple[int, ...] = np.shape(y)
+        shape: tuple[int, ...] = y.shape  # type: ignore[attr-defined]  # scipy-stubs lack it
         return len(shape) == 2 and shape[1] != 1
     if isinstance(y, np.ndarray) and y.dtype != object:
         return y.ndim == 2 and y.shape[1] != 1

@@ -123,7 +123,7 @@ class Regression(RegressorMixin, BaseHead):  # type: ignore[misc]  # scikit-lear
             return super().rectify(X, cast(ArrayLike, y), sample_id=sample_id, digests=digests)
         self.check_learned_something()
         learner, ids = self.learner_, as_ids(sample_id)
-        rows = learner.ledger.rows_of(learner.ledger.find_ids(ids))[0]
+        rows = learner.ledger.weighted_rows_of(learner.ledger.find_ids(ids))[0]
         return learner.rectify(ids, *self.with_other_targets(rows, y), digests=digests)
 
     def with_other_targets(self, rows: NDArray[Any], y: Any) -> tuple[NDArray[Any], Targets]:
