@@ -1,0 +1,5 @@
+"""Heads for other people's stacks: as ONNX files, and as plain scikit-learn models."""
+
+from analytic_cl.export.forms import margin_bound as margin_bound
+from analytic_cl.export.onnx_file import onnx_model as onnx_model
+from analytic_cl.export.onnx_file import to_onnx as to_onnx
