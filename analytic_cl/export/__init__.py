@@ -3,3 +3,4 @@
 from analytic_cl.export.forms import margin_bound as margin_bound
 from analytic_cl.export.onnx_file import onnx_model as onnx_model
 from analytic_cl.export.onnx_file import to_onnx as to_onnx
+from analytic_cl.export.sklearn_model import to_sklearn as to_sklearn

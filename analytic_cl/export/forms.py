@@ -28,11 +28,17 @@ def scores_of(head: Head) -> Score:
     """
     if isinstance(head, AutoClassifier):
         return _mixture(head)
+    form, solved = form_of(head)
+    return lambda a, q, _: form.score(a, q, head.quantizer_, solved)
+
+
+def form_of(head: Head) -> tuple[Form, Any]:
+    """How a head scores rows, and what with."""
     fresh, rows = _fresh(head), _rows(head.quantizer_)
     solved, wanted = fresh.prepare(), _as_columns(fresh.scores_of(rows))
     for form in forms_of(solved):
         if _agrees(form, head.quantizer_, solved, rows, wanted):
-            return lambda a, q, _, form=form: form.score(a, q, head.quantizer_, solved)
+            return form, solved
     raise TypeError(
         f"the scores of {type(head).__name__} are of no form that can be exported: linear, by cosine, or of classes "
         "with a covariance, as this package's solvers return them"

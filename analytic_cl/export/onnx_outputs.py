@@ -48,7 +48,7 @@ def probabilities(g: Graph, scores: str, head: Head, classes: NDArray[Any]) -> s
     if isinstance(head, NearestNeighborsClassifier) or getattr(head, "read_out", "") == "mean posterior":
         found = _shares(g, scores, len(classes))
     else:
-        found = _posteriors(g, scores, _calibration(head), len(classes))
+        found = _posteriors(g, scores, calibration_of(head), len(classes))
     known = [as_label(label) for label in head.classes_]
     if len(known) > len(classes):
         places = np.zeros((len(classes), len(known)))
@@ -57,7 +57,8 @@ def probabilities(g: Graph, scores: str, head: Head, classes: NDArray[Any]) -> s
     return g.cast(found, np.float32)
 
 
-def _calibration(head: Head) -> Calibration:
+def calibration_of(head: Head) -> Calibration:
+    """What makes scores log-odds. Raises TypeError where a head does it in another way."""
     if isinstance(head, KeyValueBottleneckClassifier):
         return Calibration()
     made: Any = getattr(head, "calibration_", Calibration())
