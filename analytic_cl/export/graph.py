@@ -15,9 +15,13 @@ MOST_BYTES = 2**31 - 2**20  # of a file of protocol buffers
 
 
 class Graph:
-    """`Algebra` whose values are names in a graph; with what quantizers and memories need besides."""
+    """`Algebra` whose values are names in a graph; with what quantizers and memories need besides.
 
-    def __init__(self) -> None:
+    All names but those of inputs and outputs begin with `prefix`, for graphs that become part of another.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._onnx = load_onnx("an export to ONNX")
         self._nodes: list[list[Any]] = [[]]  # those of the graph, and of bodies of loops that are being made
         self._constants: dict[tuple[Any, ...], str] = {}
@@ -27,7 +31,7 @@ class Graph:
 
     def _name(self, kind: str) -> str:
         self._count += 1
-        return f"{kind}_{self._count}"
+        return f"{self._prefix}{kind}_{self._count}"
 
     # ---- nodes
 

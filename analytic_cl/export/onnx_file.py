@@ -89,14 +89,13 @@ def to_onnx(head: Subject, path: Any) -> None:
         write_file(target, content)
 
 
-def onnx_model(head: Head) -> Any:
-    """The graph of a fitted head, an ``onnx.ModelProto``; see `to_onnx`."""
+def onnx_model(head: Head, prefix: str = "") -> Any:
+    """The graph of a fitted head, an ``onnx.ModelProto``; see `to_onnx`. Names within it begin with `prefix`."""
     with holding(read=(head,)):
-        return _model(head)
+        return _model(head, Graph(prefix))
 
 
-def _model(head: Head) -> Any:
-    g = Graph()
+def _model(head: Head, g: Graph) -> Any:
     quantizer, classes = head.quantizer_, scored_classes(head)
     q = integers(g, "X", quantizer)
     if isinstance(head, NearestNeighborsClassifier):
