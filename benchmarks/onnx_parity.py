@@ -90,7 +90,7 @@ def compared(name, pack_name):
     rows = np.resize(test, (max(TIMED), test.shape[1]))
     for n in TIMED:
         part = rows[:n]
-        line[f"predict_{n}_s"] = best(lambda part=part: in_batches(head.predict, part) if n > BATCH else head.predict(part))
+        line[f"predict_{n}_s"] = best(lambda part=part: in_batches(head.predict, part))
         line[f"runtime_{n}_s"] = best(lambda part=part: in_batches(lambda X: session.run(["label"], {"X": X}), part))
     return line
 

@@ -9,7 +9,20 @@ from walls import FILES, PACKAGE, imports_of
 
 import analytic_cl
 
-OPTIONAL = {"torch", "faiss", "dask", "distributed", "pyspark", "ray", "matplotlib", "pandas", "polars", "pyarrow", "onnx", "onnxruntime"}
+OPTIONAL = {
+    "torch",
+    "faiss",
+    "dask",
+    "distributed",
+    "pyspark",
+    "ray",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "onnx",
+    "onnxruntime",
+}
 
 # Who may import whom: each room only those to its right.
 ROOMS = [

@@ -84,9 +84,7 @@ def _as_columns(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores[:, None] if scores.ndim == 1 else scores
 
 
-def _agrees(
-    form: Form, quantizer: Quantizer, solved: Any, rows: NDArray[Any], wanted: NDArray[np.float64]
-) -> bool:
+def _agrees(form: Form, quantizer: Quantizer, solved: Any, rows: NDArray[Any], wanted: NDArray[np.float64]) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         found: Traced = form.score(Rounding(), Traced(rows.astype(np.float64), np.asarray(0.0)), quantizer, solved)
     error = np.broadcast_to(found.error, found.value.shape)

@@ -166,9 +166,7 @@ class Graph:
         outputs += [helper.make_tensor_value_info(name, double, ["rows"]) for name in found]
         loop = helper.make_graph(nodes, self._name("loop"), inputs, outputs)
         more: dict[str, Any] = {"scan_output_axes": [axis] * len(found)} if found else {}
-        return self.ops(
-            "Scan", len(outputs), *carried, *stacks, body=loop, num_scan_inputs=len(stacks), **more
-        )
+        return self.ops("Scan", len(outputs), *carried, *stacks, body=loop, num_scan_inputs=len(stacks), **more)
 
     # ---- the whole
 

@@ -56,7 +56,8 @@ def to_onnx(head: Subject, path: Any) -> None:
     -----
     An erasure doesn't reach the file: afterwards it is stale, and has to be made again. It holds what predictions
     need: weights, made of all rows; of nearest neighbours the learned rows themselves. It is personal data as the head
-    is. No digest of the state is in it, because a plain one would let others test guesses; a store's log has a keyed one.
+    is. No digest of the state is in it, because a plain one would let others test guesses; the log of a store has a
+    keyed one.
 
     What the head refuses, a graph can't: rows that hold NaN or infinity get some label. It takes float32 only: of
     wider numbers the nearest.

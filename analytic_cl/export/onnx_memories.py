@@ -30,7 +30,7 @@ def neighbors(g: Graph, q: str, head: NearestNeighborsClassifier) -> str:
     codes = g.op("Gather", g.array(places, np.int64), nearest, axis=0)
     shape = g.op("Concat", g.op("Shape", q, start=0, end=1), g.integers(n_classes), axis=0)
     empty = g.op("Expand", g.constant(np.zeros((1, n_classes))), shape)
-    return difference(g, g.op("ScatterElements", empty, codes, shares, axis=1, reduction="add"), n_classes)
+    return str(difference(g, g.op("ScatterElements", empty, codes, shares, axis=1, reduction="add"), n_classes))
 
 
 def _in_order(state: LearnedRows) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -100,9 +100,7 @@ def key_counts(g: Graph, q: str, head: KeyValueBottleneckClassifier) -> str:
         else:
             counts = g.cast(hit, np.float64)
             sums = g.folded(g.total(counts), 1, 1)
-            posterior = g.div(
-                g.add(counts, g.constant(smoothing)), g.add(sums, g.constant(smoothing * n_classes))
-            )
+            posterior = g.div(g.add(counts, g.constant(smoothing)), g.add(sums, g.constant(smoothing * n_classes)))
             found = posterior if how == "mean posterior" else g.op("Log", posterior)
         return [g.add(carried[0], found)], []
 
@@ -122,7 +120,7 @@ def key_counts(g: Graph, q: str, head: KeyValueBottleneckClassifier) -> str:
         scores = g.add(scores, g.constant(rest))
     else:
         scores = g.div(scores, g.constant(float(n_codebooks)))
-    return difference(g, scores, n_classes)
+    return str(difference(g, scores, n_classes))
 
 
 def _sums(g: Graph, q: str, state: KeyCounts, n_projections: int) -> str:

@@ -63,7 +63,7 @@ def calibration_of(head: Head) -> Calibration:
         return Calibration()
     made: Any = getattr(head, "calibration_", Calibration())
     tried = np.array([[-3.0, 0.5, 2.0], [7.0, 6.0, -40.0]])
-    convert: Any = head.probabilities_of  # type: ignore[attr-defined]  # heads with probabilities have it
+    convert: Any = head.probabilities_of
     if not isinstance(made, Calibration) or not np.allclose(convert(tried), posteriors(made.of(tried)), atol=1e-12):
         raise TypeError(f"the probabilities of {type(head).__name__} are of no form that can be exported")
     return made

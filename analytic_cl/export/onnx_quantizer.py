@@ -53,7 +53,7 @@ def _unit_factor(g: Graph, x: str, d: int, scale: float) -> str:
 
 
 def exact_products(g: Graph, q: str, weights: NDArray[Any], limit: int) -> str:
-    """q @ weights of integers below `limit`, exactly, as float64: in float32 by blocks of columns whose sums stay below
+    """Q @ weights of integers below `limit`, exactly, as float64: in float32 by blocks of columns whose sums stay below
     2^24, or in float64 where 2^53 is enough. The file holds the weights as they are.
     """
     d, largest = weights.shape[0], int(np.abs(weights).max(initial=1)) * limit

@@ -65,7 +65,7 @@ def copies_in(audit: Audit) -> list[Copy]:
             path = entry["path"]
             found.pop(path, None)
             found[path] = Copy(path, entry["format"], entry["time"], number, "current")
-        elif event in _TAKES_OUT and entry["removed"]:
+        elif event in _TAKES_OUT:
             stale = {p: c._replace(status="stale", since=number) for p, c in found.items() if c.status != "stale"}
             found |= stale
         elif event in _PUTS_IN:
