@@ -13,6 +13,7 @@ from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_vectors import class_vectors, stacked
 from analytic_cl.heads.linear import LinearHead
+from analytic_cl.heads.log_probabilities import LOWEST, log_posteriors
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature
 from analytic_cl.learner import keeps_all_rows
@@ -214,6 +215,13 @@ class RLSClassifier(LinearHead):
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
         return posteriors(self.calibration_.of(scores))
+
+    @available_if(_has_temperature)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
+    @reading
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
+        found = self.calibration_.of(self._scored(X, self._compare_rows))
+        return self._of_all_classes(log_posteriors(found), LOWEST)
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
