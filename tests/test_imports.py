@@ -27,6 +27,7 @@ OPTIONAL = {
 # Who may import whom: each room only those to its right.
 ROOMS = [
     "cli",
+    "displays",
     "studies",
     "report",
     "comparison",
@@ -53,6 +54,7 @@ ROOMS = [
     "_parallel",
     "_blas",
     "_files",
+    "_html",
     "_integers",
     "_interrupts",
     "_json",
