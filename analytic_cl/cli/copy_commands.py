@@ -39,9 +39,9 @@ def copies(store: Path, as_json: bool) -> None:
     Of each path the last export counts. A file that was deleted stays on the list: the store can't see whether there
     are copies of it elsewhere.
     """
-    from analytic_cl.store import Store
+    from analytic_cl.store.record import StoreRecord
 
-    with Store.open(store, read_only=True) as opened:
+    with StoreRecord(store) as opened:
         found = opened.copies()
     text = "\n".join(visible(f"{c.time}  {c.status:<7}  {c.path}: {_SAYS[c.status]}") for c in found)
     show([copy._asdict() for copy in found], text or "No copies were exported.", as_json)

@@ -11,7 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from analytic_cl.extractors import ContinualPipeline
 from analytic_cl.heads import Head
 from analytic_cl.store import Store
-from analytic_cl.store.copy_register import note_copy
+from analytic_cl.store.certificate import state_hash
+from analytic_cl.store.copy_register import EVENT
+from analytic_cl.store.parts import Parts
 
 Subject = Head | ContinualPipeline | Store
 
@@ -30,6 +32,14 @@ def served(subject: Subject, kind: str, path: Path) -> Iterator[tuple[Head, Call
     """The head to export, and what to call before a file takes its place: a store puts it into its log."""
     if isinstance(subject, Store):
         with subject.turns.mine():
-            yield fitted_head(subject.head), lambda: note_copy(subject.parts, kind, path)
+            yield fitted_head(subject.head), lambda: _note_copy(subject.parts, kind, path)
     else:
         yield fitted_head(subject), lambda: None
+
+
+def _note_copy(parts: Parts, kind: str, path: Path) -> None:
+    """Put an export into the log; before its file is there, so that no copy is unknown."""
+    parts.check_writable()
+    with parts.database.transaction():
+        digest = parts.model.digest()
+        parts.audit.append(EVENT, format=kind, path=str(path), state=state_hash(parts.keys, digest))

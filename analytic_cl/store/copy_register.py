@@ -5,12 +5,9 @@ The log is the register: each export is an entry with the path of the file, its 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from analytic_cl.store.audit import Audit
-from analytic_cl.store.certificate import state_hash
-from analytic_cl.store.parts import Parts
 
 EVENT = "export"
 
@@ -46,14 +43,6 @@ class Copy(NamedTuple):
     entry: int
     status: Status
     since: int | None = None
-
-
-def note_copy(parts: Parts, kind: str, path: Path) -> None:
-    """Put an export into the log; before its file is there, so that no copy is unknown."""
-    parts.check_writable()
-    with parts.database.transaction():
-        digest = parts.model.digest()
-        parts.audit.append(EVENT, format=kind, path=str(path), state=state_hash(parts.keys, digest))
 
 
 def copies_in(audit: Audit) -> list[Copy]:
