@@ -46,6 +46,6 @@ def pack(name):
 
 def needs(module, switch):
     """An optional library. Without it a test is skipped, or fails where the environment sets `switch`."""
-    if find_spec(module) is None and switch not in os.environ:
+    if find_spec(module.split(".")[0]) is None and switch not in os.environ:
         pytest.skip(f"{module} is not installed")
     return import_module(module)

@@ -9,16 +9,31 @@ from walls import FILES, PACKAGE, imports_of
 
 import analytic_cl
 
-OPTIONAL = {"torch", "faiss", "dask", "distributed", "pyspark", "ray", "matplotlib", "pandas", "polars", "pyarrow"}
+OPTIONAL = {
+    "torch",
+    "faiss",
+    "dask",
+    "distributed",
+    "pyspark",
+    "ray",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "onnx",
+    "onnxruntime",
+}
 
 # Who may import whom: each room only those to its right.
 ROOMS = [
     "cli",
+    "displays",
     "studies",
     "report",
     "comparison",
     "adaptation",
     "distributed",
+    "export",
     "store",
     "reading",
     "datasets",
@@ -39,6 +54,7 @@ ROOMS = [
     "_parallel",
     "_blas",
     "_files",
+    "_html",
     "_integers",
     "_interrupts",
     "_json",

@@ -41,6 +41,8 @@ class NaiveBayesClassifier(ClassGramHead, PosteriorHead):
         Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     theta_, var_ : ndarrays of shape (n_classes, n_features)
         Means and variances of the classes that have rows, of dequantised rows.
+    class_prior_ : ndarray of shape (n_classes,)
+        Class probabilities in use.
     epsilon_ : float
         What was added to all variances.
     state_ : ClassGrams
@@ -104,6 +106,10 @@ class NaiveBayesClassifier(ClassGramHead, PosteriorHead):
     @property
     def var_(self) -> NDArray[np.float64]:
         return self._solved_now().variances.copy()
+
+    @property
+    def class_prior_(self) -> NDArray[np.float64]:
+        return np.exp(self._solved_now().log_priors)
 
     @property
     def epsilon_(self) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl.heads.class_grams import ClassGramHead
-from analytic_cl.heads.posteriors import PosteriorHead
+from analytic_cl.heads.class_parameters import ClassCovariances
 from analytic_cl.heads.validation import check_strength, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
@@ -16,7 +16,7 @@ from analytic_cl.solvers import QuadraticScores, qda
 from analytic_cl.statistics import ClassGrams
 
 
-class QDAClassifier(ClassGramHead, PosteriorHead):
+class QDAClassifier(ClassCovariances, ClassGramHead):
     """Quadratic discriminant analysis, scikit-learn's: every class has its own covariance, and nothing is shared.
 
     To compare with. `GaussianClassifier` is the one to use: it takes as much of a class's own covariance as its rows
@@ -40,6 +40,8 @@ class QDAClassifier(ClassGramHead, PosteriorHead):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
+    means_, covariance_, priors_ : ndarray (n_classes, n_features), list of ndarray, ndarray (n_classes,)
+        As scikit-learn's, of dequantised rows, of classes with rows; covariances without `reg_param`.
     state_ : ClassGrams
         The learned state.
 

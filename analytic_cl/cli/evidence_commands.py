@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analytic_cl._text import visible
+from analytic_cl.cli.copy_commands import export_model
 from analytic_cl.cli.errors import StoreCommand
 from analytic_cl.cli.output import as_json_text, check_can_write, json_option, lines, out_option, show, write_text
 from analytic_cl.cli.request_commands import store_argument
@@ -26,8 +27,9 @@ def status(store: Path, as_json: bool) -> None:
     with StoreRecord(store) as opened:
         found = opened.status()
     counts = ", ".join(f"{count} {state}" for state, count in found["requests"].items())
+    copied = ", ".join(f"{count} {state}" for state, count in found["copies"].items())
     megabytes = f"{found['size_bytes'] / 1e6:.1f} MB"
-    show(found, lines({**found, "requests": counts, "size_bytes": megabytes}), as_json)
+    show(found, lines({**found, "requests": counts, "copies": copied, "size_bytes": megabytes}), as_json)
 
 
 @click.command(cls=StoreCommand)
@@ -124,13 +126,25 @@ def _entry_line(entry: dict[str, Any]) -> str:
 
 @click.command(cls=StoreCommand)
 @store_argument
-@click.argument("what", type=click.Choice(["keys", "tombstones", "certificate", "report"]))
-@out_option("The file to write; - is standard output.", required=True)
+@click.argument("what", type=click.Choice(["keys", "tombstones", "certificate", "report"]), required=False)
+@out_option("The file to write; - is standard output.")
+@click.option("--to", type=click.Path(path_type=Path), metavar="FILE.onnx", help="Write the model, as an ONNX file.")
 @click.option("--request", metavar="R", help="Of which request: for a certificate or a report.")
 @click.option("--public-only", is_flag=True, help="Of keys, only those that everyone may have.")
 @json_option
-def export(store: Path, what: str, out: Path, request: str | None, public_only: bool, as_json: bool) -> None:
+def export(
+    store: Path,
+    what: str | None,
+    out: Path | None,
+    to: Path | None,
+    request: str | None,
+    public_only: bool,
+    as_json: bool,
+) -> None:
     """Write what others need to a file.
+
+    --to FILE.onnx: the model, to be served without this package. The log notes that there is a copy, and `copies` says
+    whether it is stale. The name must end in .onnx. All else goes to --out:
 
     keys: for an auditor, over a private channel: public keys, and the keys of state hashes.
 
@@ -142,6 +156,13 @@ def export(store: Path, what: str, out: Path, request: str | None, public_only: 
     """
     from analytic_cl.store import Store
 
+    if to is not None:
+        if what or out or request or public_only:
+            raise click.UsageError("--to FILE.onnx stands alone: it writes the model, and nothing else")
+        export_model(store, to, as_json)
+        return
+    if what is None or out is None:
+        raise click.UsageError("say what to export, and --out FILE; or --to FILE.onnx for the model")
     if (what in ("certificate", "report")) != (request is not None):
         raise click.UsageError("--request R is needed for a certificate or a report, and only there")
     if public_only and what != "keys":

@@ -9,6 +9,7 @@ import click
 from analytic_cl.cli import (
     ablation_commands,
     compare_command,
+    copy_commands,
     evidence_commands,
     graph_command,
     learning_commands,
@@ -59,6 +60,7 @@ for module in (
     request_commands,
     verify_command,
     evidence_commands,
+    copy_commands,
     compare_command,
     ablation_commands,
     graph_command,

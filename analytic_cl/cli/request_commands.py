@@ -19,6 +19,7 @@ from analytic_cl.cli.output import (
     out_option,
     progress,
     show,
+    tell,
     write_text,
 )
 
@@ -131,6 +132,7 @@ def forget(
     with Store.open(store, read_only=dry_run) as opened:
         rows = selection(opened, **selectors)
         receipt = opened.forget(**rows, request_id=request_id, skip_unknown=skip_unknown, dry_run=dry_run)
+        tell(stale_copies(opened))
     finish(receipt, certificate, as_json)
 
 
@@ -153,6 +155,7 @@ def _forget_batch(
         requests = read_batch(batch, integer_ids, kind_of_labels(opened), skip_unknown)
         with progress("requests", len(requests)) as done:
             outcomes = forget_in_groups(opened, requests, group, certificates, done)
+        tell(stale_copies(opened))
     applied = [outcome for outcome in outcomes if outcome["status"] == "applied"]
     refused = [outcome for outcome in outcomes if outcome["status"] == "refused"]
     for outcome in refused:
@@ -180,6 +183,7 @@ def _restriction(name: str, help_text: str) -> click.Command:
         with Store.open(store) as opened:
             carry_out: Callable[..., StoreReceipt] = getattr(opened, name)
             receipt = carry_out(**selection(opened, **selectors), request_id=request_id)
+            tell(stale_copies(opened))
         finish(receipt, certificate, as_json)
 
     return command
@@ -207,10 +211,20 @@ def replay(store: Path, tombstones: Path, request_id: str | None, as_json: bool)
         raise ValueError(f"{tombstones} is not a file of `export STORE tombstones`")
     with Store.open(store) as opened:
         receipt = opened.replay_tombstones(entries, request_id=request_id)
+        tell(stale_copies(opened))
     if receipt is None:
         show({"removed": 0}, "Nothing had come back.", as_json)
     else:
         finish(receipt, None, as_json)
+
+
+def stale_copies(store: Store) -> list[str]:
+    """What to say where exported files hold what is not in the model any more."""
+    stale = [copy for copy in store.copies() if copy.status == "stale"]
+    if not stale:
+        return []
+    which = "1 exported file is stale" if len(stale) == 1 else f"{len(stale)} exported files are stale"
+    return [f"{which}: made from rows that were taken out since. `analytic-cl copies {store.path}` lists them."]
 
 
 def finish(receipt: StoreReceipt, certificate: Path | None, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from analytic_cl.heads.declared import Declared, declared_with_rows
 from analytic_cl.heads.encoded import Encoded
 from analytic_cl.heads.label_targets import is_label_sets, matrix_columns
 from analytic_cl.heads.merging import Merging
+from analytic_cl.heads.notebook import NotebookHead
 from analytic_cl.heads.streaming import Streamed
 from analytic_cl.heads.validation import check_known, plain_labels, plain_rows, validated
 from analytic_cl.heads.weights import as_weights, with_weights, without_zeros
@@ -24,7 +25,7 @@ from analytic_cl.solvers import check_provides
 from analytic_cl.statistics import EMPTY, GRAM, Moments, Targets, as_label, encode_labels
 
 
-class BaseHead(Streamed, Merging):
+class BaseHead(NotebookHead, Streamed, Merging):
     """What heads share, whatever their targets are: `Head` is the base of classifiers, `RLSRegressor` has numbers.
 
     It learns labels; a head with other targets says its ``task``, and defines ``_validated_rows``, ``_quantizer_for``

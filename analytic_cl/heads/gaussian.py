@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_grams import ClassGramHead
+from analytic_cl.heads.class_parameters import ClassParameters
 from analytic_cl.heads.discriminant_space import DiscriminantSpace
-from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
@@ -30,7 +30,7 @@ from analytic_cl.statistics import ClassGrams
 Solved = GaussianScores | DiscriminantScores
 
 
-class GaussianClassifier(DiscriminantSpace, ClassGramHead, PosteriorHead):
+class GaussianClassifier(DiscriminantSpace, ClassParameters, ClassGramHead):
     """Discriminant analysis with a covariance for every class, held in check by the one that all share.
 
     Mostly the most accurate head without a projection where classes have 50 rows or more, and no worse than
@@ -66,6 +66,8 @@ class GaussianClassifier(DiscriminantSpace, ClassGramHead, PosteriorHead):
         Sorted labels that have rows, or were declared by ``partial_fit(classes=)``.
     covariance_ : {"pooled", "discriminant", "whitened"}
         What is in use: one covariance, or one a class among the directions in which class means differ, or among all.
+    means_, priors_ : ndarrays of shape (n_classes, n_features) and (n_classes,)
+        Class means as they were learned, of dequantised rows, and class probabilities in use; of classes with rows.
     shrinkage_ : float
         The intensity in use.
     temperature_, calibration_ : float and Calibration

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
 from analytic_cl.heads.base import Head
+from analytic_cl.heads.log_probabilities import LogProbabilities, log_posteriors
 from analytic_cl.heads.prediction import posteriors, shares
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import Track
@@ -18,7 +19,7 @@ from analytic_cl.solvers import READ_OUTS, ReadOut, read_out
 from analytic_cl.statistics import KeyCounts
 
 
-class KeyValueBottleneckClassifier(Head):
+class KeyValueBottleneckClassifier(LogProbabilities, Head):
     """Codebooks of discrete keys that count classes: learning adds one, forgetting subtracts one.
 
     Each codebook turns a row into one of 2^bits keys; the value of a key is its count of rows by class; codebooks vote.
@@ -165,3 +166,7 @@ class KeyValueBottleneckClassifier(Head):
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the classes by scores as of `scores_of`."""
         return shares(scores) if self.read_out == "mean posterior" else posteriors(scores)
+
+    def log_probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithm of `probabilities_of`, without underflow."""
+        return np.log(shares(scores)) if self.read_out == "mean posterior" else log_posteriors(scores)

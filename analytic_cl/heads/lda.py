@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
+from analytic_cl.heads.class_parameters import SharedCovariance
 from analytic_cl.heads.discriminant_space import DiscriminantSpace
 from analytic_cl.heads.label_sets import LabelSetHead
 from analytic_cl.heads.linear import LinearHead
-from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
@@ -32,7 +32,7 @@ from analytic_cl.solvers import (
 from analytic_cl.statistics import LabelSetMoments, Moments
 
 
-class LDAClassifier(LabelSetHead, DiscriminantSpace, LinearHead, PosteriorHead):
+class LDAClassifier(LabelSetHead, DiscriminantSpace, SharedCovariance, LinearHead):
     """Linear discriminant analysis that learns class by class and forgets row by row, bit for bit.
 
     Usually the most accurate of the plain heads, and it has posteriors. The downside: it assumes one covariance for
@@ -77,6 +77,9 @@ class LDAClassifier(LabelSetHead, DiscriminantSpace, LinearHead, PosteriorHead):
         The intensity in use.
     temperature_, calibration_ : float and Calibration
         The temperature in use; with the tail that "folds" finds.
+    means_, covariance_, priors_ : ndarrays of shape (n_classes, n_features), (n_features, n_features), (n_classes,)
+        Class means as they were learned, the shrunk covariance within classes, and class probabilities in use; of
+        dequantised rows, of classes with rows.
     moments_ : Moments or LabelSetMoments
         The learned state.
 
@@ -219,6 +222,9 @@ class LDAClassifier(LabelSetHead, DiscriminantSpace, LinearHead, PosteriorHead):
     @reading
     def calibration_(self) -> Calibration:
         return self._calibrated(self._chosen(CANDIDATES, self.shrinkage), self.temperature)
+
+    def _covariance_strength(self) -> Shrinkage:
+        return self._chosen(CANDIDATES, self.shrinkage)
 
     @property
     def shrinkage_(self) -> float | None:

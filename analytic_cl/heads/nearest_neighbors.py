@@ -15,7 +15,9 @@ from analytic_cl._integers import as_integer
 from analytic_cl._locks import changing, reading
 from analytic_cl._parallel import row_blocks
 from analytic_cl.heads.base import Head
+from analytic_cl.heads.log_probabilities import LogShares
 from analytic_cl.heads.prediction import shares
+from analytic_cl.heads.row_neighbors import RowNeighbors
 from analytic_cl.heads.validation import check_strength
 from analytic_cl.ledger import SampleId, Track
 from analytic_cl.memory import (
@@ -49,7 +51,7 @@ class Neighbors(NamedTuple):
     """
 
 
-class NearestNeighborsClassifier(Head):
+class NearestNeighborsClassifier(RowNeighbors, LogShares, Head):
     """The learned rows themselves: the nearest ones vote, and say whose they are.
 
     More rows are learned by adding them, in any order, and nothing is solved: classes with several clusters, a handful

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, log_softmax
 
 from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
+from analytic_cl.heads.log_probabilities import LogProbabilities, log_posteriors
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.solved import SolvedHead
 from analytic_cl.heads.validation import prior_numbers
 from analytic_cl.statistics import Label
 
 
-class PosteriorHead(SolvedHead):
+class PosteriorHead(LogProbabilities, SolvedHead):
     """Base of heads with a posterior of each class, by calibrated scores, and with priors."""
 
     priors: ArrayLike | None
@@ -37,18 +37,9 @@ class PosteriorHead(SolvedHead):
         """Probabilities of the classes by scores as of `scores_of`."""
         return posteriors(self.calibration_.of(scores))
 
-    @reading
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
-        found = self.log_probabilities_of(self._scored(X, self._compare_rows))
-        return self._of_all_classes(found, float(np.finfo(np.float64).min))
-
     def log_probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Logarithm of `probabilities_of`, without underflow."""
-        scores = self.calibration_.of(scores)
-        if scores.ndim == 1:
-            return np.stack([log_expit(-scores), log_expit(scores)], axis=1)
-        return np.asarray(log_softmax(scores, axis=1))
+        return log_posteriors(self.calibration_.of(scores))
 
     def _priors_of(self, labels: list[Label]) -> NDArray[np.float64] | None:
         """Priors of classes that have rows: those given, or shares of all rows; None where solvers find them so."""

@@ -143,9 +143,9 @@ class Prediction(Guarded, DeclaredClasses, BaseEstimator):  # type: ignore[misc]
         """What `predict` would return for no rows: its shape and dtype."""
         raise NotImplementedError(f"{type(self).__name__} must define empty_answer")
 
-    def prepare(self) -> None:
-        """Do what predictions wait for, such as solving for weights."""
-        self._prepared()
+    def prepare(self) -> Any:
+        """Do what predictions wait for, such as solving for weights: what rows are scored with comes back."""
+        return self._prepared()
 
     def drop_caches(self) -> None:
         """Forget what was derived from the state; it is made again when it is needed."""

@@ -14,6 +14,7 @@ from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_vectors import class_vectors, stacked
 from analytic_cl.heads.label_sets import LabelSetHead
 from analytic_cl.heads.linear import LinearHead
+from analytic_cl.heads.log_probabilities import LOWEST, log_posteriors
 from analytic_cl.heads.prediction import posteriors
 from analytic_cl.heads.validation import check_strength, check_temperature
 from analytic_cl.learner import keeps_all_rows
@@ -240,6 +241,13 @@ class RLSClassifier(LabelSetHead, LinearHead):
         if self.has_label_sets:
             return self._label_probabilities(scores)
         return posteriors(self.calibration_.of(scores))
+
+    @available_if(_has_temperature)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
+    @reading
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
+        found = self.calibration_.of(self._scored(X, self._compare_rows))
+        return self._of_all_classes(log_posteriors(found), LOWEST)
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

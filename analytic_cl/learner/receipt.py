@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analytic_cl._config import package_versions
+from analytic_cl._html import html_table
 from analytic_cl.statistics import LabelledState, State, Target
 
 
@@ -56,6 +57,15 @@ class Receipt:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks; without digests, which are for those who may test guesses."""
+        emptied = ", ".join(map(str, self.classes_emptied)) or "none"
+        done = "rows that would go" if self.dry_run else "rows removed"
+        return html_table(
+            "Receipt",
+            {"rows asked for": self.requested, done: self.removed, "classes emptied": emptied, "time": self.time},
+        )
 
 
 class ReceiptDraft:

@@ -116,6 +116,10 @@ class FourierFeatures(RandomFeatures):
         """The map that `spec` describes, but for its fingerprint."""
         return cls(spec["n_components"], float.fromhex(spec["gamma"]), spec["random_state"])
 
+    def drawn(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Phases in parts of a turn of 2^32, and directions of +-1, shape (n_features, n_components)."""
+        return _drawn(self.random_state, self.n_components, n_features)
+
     def turns_per_step(self, scale: float) -> int:
         """By how many parts of a turn of 2^32 one step of a row, quantised at `scale`, moves an angle."""
         return round(math.sqrt(2 * self.gamma) * _TURN / (2 * math.pi * scale))

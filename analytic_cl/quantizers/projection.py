@@ -120,6 +120,16 @@ class RandomProjection(RandomFeatures):
         """Binary places dropped after the sum, for rows quantised at `scale`: round(log2(4 scale / 127))."""
         return max(0, round(math.log2(4 * scale / 127)))
 
+    def signs(self, n_features: int) -> NDArray[np.float32]:
+        """The signs themselves, shape (n_features, n_components); for those who project elsewhere."""
+        return _signs(self.random_state, self.n_components, n_features)
+
+    def tangents(self, scale: float) -> NDArray[np.int8]:
+        """What stands for the hyperbolic tangent of 0 to 127 steps of a random feature, for rows quantised at
+        `scale`.
+        """
+        return _tangents(2.0 ** self.shift(scale) / scale)
+
     def fingerprint(self, n_features: int) -> str:
         """SHA-256 over the packed signs themselves, in hexadecimal."""
         return _fingerprint(self.random_state, self.n_components, n_features)
@@ -131,7 +141,7 @@ class RandomProjection(RandomFeatures):
             return z
         parts = [q, z] if self.keep_input else [z]
         if self.tanh:  # of positive sums, less that of negative ones: the features of the negated row
-            table = _tangents(2.0 ** self.shift(scale) / scale)
+            table = self.tangents(scale)
             parts.append(table[z] - table[self._features(-q, scale)])
         return np.hstack(parts)
 
@@ -144,7 +154,7 @@ class RandomProjection(RandomFeatures):
         z = torch_kernels.rectified_shift(v, shift, 127)
         parts = [q, z] if self.keep_input else [z]
         if self.tanh:
-            table = sent(_tangents(2.0**shift / scale), q.device)
+            table = sent(self.tangents(scale), q.device)
             parts.append(table[z.int()] - table[torch_kernels.rectified_shift(-v, shift, 127).int()])
         return torch.hstack(parts)
 

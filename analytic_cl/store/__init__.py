@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analytic_cl.store.certificate import check_certificate as check_certificate
+    from analytic_cl.store.copy_register import Copy as Copy
     from analytic_cl.store.errors import AlreadyErasedError as AlreadyErasedError
     from analytic_cl.store.errors import LeftoverWarning as LeftoverWarning
     from analytic_cl.store.errors import RefusedError as RefusedError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Imported when first used: commands that only read a store's record do without the model and what it brings along.
 _HOME_OF = {
+    "Copy": "copy_register",
     "Store": "store",
     "StoreReceipt": "receipt",
     "check_certificate": "certificate",

@@ -1,8 +1,9 @@
 """The audit log: what happened, in entries each of which carries the hash of the one before.
 
 An entry holds a number, a time, the kind of event, counts, and keyed hashes; never rows, ids, subjects, labels or plain
-digests of the state. Altering, leaving out or reordering entries breaks the chain. Whoever owns the directory could
-rewrite all of it: publish `head` from time to time, and check against what was published.
+digests of the state; of an exported file its path. Altering, leaving out or reordering entries breaks the chain.
+Whoever owns the directory could rewrite all of it: publish `head` from time to time, and check against what was
+published.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from analytic_cl.heads import BaseHead
 from analytic_cl.ledger import as_name
 from analytic_cl.quantizers import JointQuantizer
+from analytic_cl.store.copy_register import Copy, copies_in
 from analytic_cl.store.errors import RefusedError, StoreError
 from analytic_cl.store.opening import close_parts, open_parts
 from analytic_cl.store.parts import Parts
@@ -180,6 +181,14 @@ class StoreReading:
         """What the store holds, in counts."""
         parts = self.parts
         return status_of(self.path, parts.database, parts.requests, parts.audit)
+
+    @in_turn
+    def copies(self) -> list[Copy]:
+        """Files that `analytic_cl.export` made of the model, the last of each path, and which of them are stale.
+
+        A file that was deleted stays on the list: the store can't see whether there are others.
+        """
+        return copies_in(self.parts.audit)
 
     @in_turn
     def verify(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from analytic_cl._html import html_table
+
 
 @dataclass(frozen=True)
 class StoreReceipt:
@@ -51,3 +53,17 @@ class StoreReceipt:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        signed = (self.certificate.get("signature") or {}).get("key")
+        values = {
+            "rows asked for": self.requested,
+            "rows that would go" if self.dry_run else "rows changed": self.removed,
+            "unknown ids": self.unknown,
+            "classes emptied": self.classes_emptied,
+            "machine-labelled rows with them": self.cascade.get("machine_rows"),
+            "time": self.time,
+            "certificate": f"signed by key {signed}" if signed else "none",
+        }
+        return html_table(f"{self.kind} {self.request}", {k: v for k, v in values.items() if v not in (None, "")})

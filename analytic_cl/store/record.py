@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from analytic_cl.store.audit import Audit
+from analytic_cl.store.copy_register import Copy, copies_in, numbers
 from analytic_cl.store.database import Database
 from analytic_cl.store.files import DATABASE, KEYS, check_directory, size_of
 from analytic_cl.store.keys import Keys
@@ -40,6 +41,9 @@ class StoreRecord:
     def status(self) -> dict[str, Any]:
         return status_of(self._path, self._db, self._requests, self._log)
 
+    def copies(self) -> list[Copy]:
+        return copies_in(self._log)
+
     def __enter__(self) -> Self:
         return self
 
@@ -64,6 +68,7 @@ def status_of(path: Path, database: Database, requests: Requests, audit: Audit) 
             **({"classes": int(database.one(classes))} if has_classes(database) else {}),
             "requests": {state: states.count(state) for state in ("received", "applied", "refused")},
             "cleaning_due": bool(database.about("cleaning")),
+            "copies": numbers(copies_in(audit)),
             "tombstones": int(database.one("SELECT count(*) FROM tombstones")),
             "audit_head": audit.head,
             "size_bytes": size_of(path),
