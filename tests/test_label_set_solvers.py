@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 
-from analytic_cl import LDAClassifier, RandomProjection, RLSClassifier, load_clinc150
+from analytic_cl import LDAClassifier, RandomProjection, RLSClassifier, export, load_clinc150
 from analytic_cl.heads.label_sets import LabelSetHead
 from analytic_cl.solvers import label_lda
 
@@ -150,6 +150,12 @@ def test_what_is_of_classes_says_so_where_labels_overlap():
             call(X)
     with pytest.raises(ValueError, match="one a row"):
         lda.confusable_pairs()
+    for name in ("means_", "covariance_", "priors_"):
+        with pytest.raises(AttributeError, match="labels that overlap are no classes"):
+            getattr(lda, name)
+    for head in (lda, ridge):
+        with pytest.raises(TypeError, match="has learned sets of labels"):
+            export.to_sklearn(head)
     with pytest.raises(ValueError, match="no label at all"):
         ridge.predict(X, reject=-1.0)
     plain = RLSClassifier("oas").fit(X, np.arange(len(X)) % 2)

@@ -233,7 +233,7 @@ def test_probabilities_are_of_each_label_by_itself():
     for head, temperature in ((lda, 2.0), (ridge, 0.5)):
         expected = 1 / (1 + np.exp(-head.decision_function(X) / temperature))
         np.testing.assert_allclose(head.predict_proba(X), expected)
-    np.testing.assert_allclose(np.exp(lda.predict_log_proba(X)), lda.predict_proba(X))
+        np.testing.assert_allclose(np.exp(head.predict_log_proba(X)), head.predict_proba(X))
     assert not hasattr(RLSClassifier().fit(X, Y), "predict_proba")
 
 

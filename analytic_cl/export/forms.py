@@ -12,6 +12,7 @@ from analytic_cl.export.algebra import Algebra, Value
 from analytic_cl.export.rounding import Rounding, Traced
 from analytic_cl.export.scores import Form, forms_of
 from analytic_cl.heads import AutoClassifier, Head, RLSClassifier
+from analytic_cl.heads.label_sets import LabelSetHead
 from analytic_cl.quantizers import Quantizer
 
 _TRIED = 24  # rows that a form is tried with
@@ -34,6 +35,8 @@ def scores_of(head: Head) -> Score:
 
 def form_of(head: Head) -> tuple[Form, Any]:
     """How a head scores rows, and what with."""
+    if isinstance(head, LabelSetHead) and head.has_label_sets:
+        raise TypeError(f"this {type(head).__name__} has learned sets of labels: heads of one label a row are exported")
     fresh, rows = _fresh(head), _rows(head.quantizer_)
     solved, wanted = fresh.prepare(), _as_columns(fresh.scores_of(rows))
     for form in forms_of(solved):

@@ -11,7 +11,7 @@ from analytic_cl._locks import reading
 from analytic_cl.heads.posteriors import PosteriorHead
 from analytic_cl.solvers.units import class_means, scatter_matrix
 from analytic_cl.solvers.within import within_covariance
-from analytic_cl.statistics import ClassGrams, Moments
+from analytic_cl.statistics import ClassGrams, LabelSetMoments, Moments
 
 
 class ClassParameters(PosteriorHead):
@@ -19,6 +19,8 @@ class ClassParameters(PosteriorHead):
 
     def _moments(self) -> Moments:
         state: Any = self.state_
+        if isinstance(state, LabelSetMoments):
+            raise AttributeError("labels that overlap are no classes: they have no means, priors and covariance")
         return state.moments() if isinstance(state, ClassGrams) else state
 
     @property
@@ -34,8 +36,8 @@ class ClassParameters(PosteriorHead):
     @reading
     def priors_(self) -> NDArray[np.float64]:
         """Class probabilities in use, shape (n_classes,)."""
-        given = self._priors_of(self._labelled.labels)
-        counts = self._labelled.counts
+        moments = self._moments()
+        given, counts = self._priors_of(moments.labels), moments.counts
         return np.asarray(counts / counts.sum() if given is None else given)
 
 

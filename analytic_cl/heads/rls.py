@@ -246,8 +246,12 @@ class RLSClassifier(LabelSetHead, LinearHead):
     @reading
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, without underflow; the lowest finite number for classes without rows."""
-        found = self.calibration_.of(self._scored(X, self._compare_rows))
-        return self._of_all_classes(log_posteriors(found), LOWEST)
+        scores = self._scored(X, self._compare_rows)
+        if self.has_label_sets:
+            found = self._label_probabilities(scores, log=True)
+        else:
+            found = log_posteriors(self.calibration_.of(scores))
+        return self._of_all_classes(found, LOWEST)
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
