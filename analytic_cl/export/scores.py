@@ -15,6 +15,7 @@ from analytic_cl.baselines.class_targets import TargetScores
 from analytic_cl.export.algebra import Algebra, Floats, Value, column
 from analytic_cl.export.rounding import UNIT
 from analytic_cl.quantizers import Quantizer
+from analytic_cl.quantizers.linear_map import weight_errors
 from analytic_cl.solvers import DiscriminantScores, GaussianScores, LinearScores, QuadraticScores
 from analytic_cl.solvers.class_gaussian import FEW, FIRST, NEAR, NEARER
 from analytic_cl.solvers.naive_bayes import NaiveBayesScores
@@ -44,16 +45,21 @@ def difference(a: Algebra, scores: Value, k: int) -> Value:
 
 def linear(a: Algebra, q: Value, quantizer: Quantizer, s: LinearScores) -> Value:
     v = deviations(a, q, quantizer, s.centre)
-    return a.add(a.matmul(v, a.constant(s.weights.T)), a.constant(s.bias))
+    return a.add(a.matmul(v, _weights(a, quantizer, s.weights)), a.constant(s.bias))
+
+
+def _weights(a: Algebra, quantizer: Quantizer, weights: Floats) -> Value:
+    """Weights that a head may have rounded to integers."""
+    return a.constant(weights.T, weight_errors(quantizer, weights).T)
 
 
 def cosine(a: Algebra, q: Value, quantizer: Quantizer, s: LinearScores) -> Value:
     x, lengths = of_unit_length(a, dequantised(a, q, quantizer))
-    return a.div(a.matmul(x, a.constant(s.coef.T)), lengths)
+    return a.div(a.matmul(x, _weights(a, quantizer, s.coef)), lengths)
 
 
-def _coordinates(a: Algebra, v: Value, s: DiscriminantScores) -> Value:
-    return a.sub(a.matmul(v, a.constant(s.space.directions)), a.constant(s.space.shift))
+def _coordinates(a: Algebra, v: Value, quantizer: Quantizer, s: DiscriminantScores) -> Value:
+    return a.sub(a.matmul(v, _weights(a, quantizer, s.space.directions.T)), a.constant(s.space.shift))
 
 
 def _of_coordinates(a: Algebra, y: Value, s: DiscriminantScores) -> Value:
@@ -66,14 +72,14 @@ def discriminant(a: Algebra, q: Value, quantizer: Quantizer, s: DiscriminantScor
         v = deviations(a, q, quantizer, s.centre)
         zeros = np.zeros((quantizer.width, len(s.bias)))
         return difference(a, a.add(a.matmul(v, a.constant(zeros)), a.constant(s.bias)), len(s.bias))
-    y = _coordinates(a, deviations(a, q, quantizer, s.centre), s)
+    y = _coordinates(a, deviations(a, q, quantizer, s.centre), quantizer, s)
     return difference(a, _of_coordinates(a, y, s), len(s.bias))
 
 
 def gaussian(a: Algebra, q: Value, quantizer: Quantizer, s: GaussianScores) -> Value:
     """As `GaussianScores.of`, with all classes worked out, and those that are not near the best masked."""
     v = deviations(a, q, quantizer, s.centre)
-    y = _coordinates(a, v, s.pooled)
+    y = _coordinates(a, v, quantizer, s.pooled)
     shared, k = _of_coordinates(a, y, s.pooled), len(s.classes)
     likely = _near_best(a, shared, NEAR[s.space] if k > FEW else None)
     if s.space == "discriminant":

@@ -71,8 +71,7 @@ class LinearMap:
         largest = np.maximum(v.max(axis=1), -v.min(axis=1))
         if not np.isfinite(largest).all():
             return None
-        bits = min(_WEIGHT_BITS, _SUM_BITS - 7 - (v.shape[1] - 1).bit_length())
-        exponent = np.maximum(np.frexp(largest)[1] - bits, _LEAST_EXPONENT)
+        exponent = _exponents(largest, v.shape[1])
         v *= np.ldexp(1.0, -exponent)[:, None]
         whole = np.rint(v, out=v).astype(np.int64, order="C")
         origin = whole @ self._centre if self._centre.any() else np.zeros(len(whole), dtype=np.int64)
@@ -82,6 +81,20 @@ class LinearMap:
     def _native(self) -> Any:
         assert self._integers is not None
         return native.Weights(self._integers[0], "")
+
+
+def _exponents(largest: Floats, width: int) -> NDArray[np.intp]:
+    """Of the units of weights whose largest times a step are these."""
+    bits = min(_WEIGHT_BITS, _SUM_BITS - 7 - (width - 1).bit_length())
+    return np.asarray(np.maximum(np.frexp(largest)[1] - bits, _LEAST_EXPONENT))
+
+
+def weight_errors(quantizer: Quantizer, weights: Floats) -> Floats:
+    """By how much a `LinearMap` may round each weight, on any machine, shape (k, width)."""
+    if quantizer.bits != 8 or not weights.size:
+        return np.zeros_like(weights)
+    largest = np.abs(weights * quantizer.step).max(axis=1)
+    return np.asarray(np.ldexp(0.5, _exponents(largest, weights.shape[1]))[:, None] / quantizer.step)
 
 
 @kernel
