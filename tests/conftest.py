@@ -19,6 +19,16 @@ from store_commands import clinic, data, folder  # noqa: E402, F401
 from stores import store  # noqa: E402, F401
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Examples of the registry are shared by the tables of all tests: each test has a clone of its own."""
+    from sklearn.base import BaseEstimator, clone
+
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if isinstance(parameters.get("head"), BaseEstimator):
+        parameters["head"] = clone(parameters["head"])
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _examples_stay_unfitted():
     """Examples of the registry are shared by all tests: what is fitted is a clone."""

@@ -405,7 +405,7 @@ for head in heads:
         fitted = clone(head).fit(X, y)
         fitted.partial_fit(X[:6] + 1, y[:6])
         fitted.forget(X[:4], y[:4])
-        fitted.decision_function(X)
+        (fitted.predict if head.task == 'regression' else fitted.decision_function)(X)
 analytic_cl.OrientedGradients().fit_transform(rng.normal(size=(2, 16, 16)))
 """
 

@@ -1,5 +1,6 @@
 """The learned state: pure values in integers, no scikit-learn, no files."""
 
+from analytic_cl._interrupts import deferred_interrupts as deferred_interrupts
 from analytic_cl.statistics.centring import scatter as scatter
 from analytic_cl.statistics.centring import scatter_product as scatter_product
 from analytic_cl.statistics.class_grams import ClassGrams as ClassGrams

@@ -73,6 +73,12 @@ class _Connection(sqlite3.Connection):
     def cursor(self, factory: Any = _Cursor) -> Any:
         return super().cursor(factory)
 
+    def execute(self, *given: Any) -> Any:  # Python's own makes a plain cursor
+        return self.cursor().execute(*given)
+
+    def executemany(self, statement: str, values: Iterable[Any], /) -> Any:
+        return self.cursor().executemany(statement, values)
+
 
 # Of an OperationalError: SQLITE_ERROR is a table or column that is gone, None text that is not UTF-8 any more.
 _OF_DAMAGE = (None, sqlite3.SQLITE_ERROR)
