@@ -5,9 +5,10 @@ import warnings
 
 import numpy as np
 import pytest
-from common import blobs, head_name, needs
+from common import blobs, head_name, ignore_quantization, needs
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from store_commands import asked, call
@@ -21,6 +22,7 @@ from analytic_cl import (
     NearestNeighborsClassifier,
     RandomProjection,
     RLSClassifier,
+    RLSRegressor,
     SemanticRidgeClassifier,
     Store,
     export,
@@ -199,3 +201,24 @@ def test_skl2onnx_converts_pipelines_that_end_in_a_head():
         names = [output.name for output in session.get_outputs()]
         assert names == ["label", "probabilities"][: 1 + hasattr(pipeline, "predict_proba")]
         assert_array_equal(session.run(None, {"X": X})[0], pipeline.predict(X))
+
+
+@ignore_quantization
+@pytest.mark.parametrize("outputs", [None, 1, 2])
+@pytest.mark.parametrize("how", [{}, {"quantizer": "embedding"}, {"projection": RandomProjection(20)}], ids=str)
+def test_a_regressor_predicts_alike_as_a_graph_and_as_ridge(tmp_path, how, outputs):
+    runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    X = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
+    y = X[:, 0] + 2 if outputs is None else X[:, :outputs] - 1.5
+    head = RLSRegressor(1.0, **how).fit(X, y)
+
+    export.to_onnx(head, tmp_path / "head.onnx")
+    (found,) = runtime.InferenceSession(tmp_path / "head.onnx").run(None, {"X": X})
+    assert_allclose(found, head.predict(X), rtol=1e-9)
+    if "projection" in how:
+        with pytest.raises(TypeError, match="no plain step"):
+            export.to_sklearn(head)
+    else:
+        model = export.to_sklearn(head)
+        assert_allclose(model.predict(X), head.predict(X), atol=2e-3 if not how else 0.1)
+        assert type(model if not how else model[-1]) is Ridge

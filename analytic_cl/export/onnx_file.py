@@ -17,8 +17,9 @@ from analytic_cl.export.graph import Graph
 from analytic_cl.export.onnx_memories import key_counts, neighbors
 from analytic_cl.export.onnx_outputs import label_dtype, labels, probabilities, scored_classes
 from analytic_cl.export.onnx_quantizer import integers, lifted
-from analytic_cl.export.subjects import Subject, served
-from analytic_cl.heads import Head, KeyValueBottleneckClassifier, NearestNeighborsClassifier
+from analytic_cl.export.regression import predictions
+from analytic_cl.export.subjects import Exported, Subject, served
+from analytic_cl.heads import Head, KeyValueBottleneckClassifier, NearestNeighborsClassifier, RLSRegressor
 
 FORMAT_VERSION = 1
 
@@ -33,11 +34,12 @@ def to_onnx(head: Subject, path: Any) -> None:
 
     The graph takes raw features: the quantizer and a projection are in it. Input: `X`, float32 of shape (n,
     n_features). Outputs: `label`, shape (n,), int64 or text (booleans are 0 and 1); and `probabilities`, float32 of
-    shape (n, n_classes) in the order of `classes_`, where the head has `predict_proba`.
+    shape (n, n_classes) in the order of `classes_`, where the head has `predict_proba`. A regressor has one output,
+    `prediction`, float64 of the shape that `predict` gives.
 
     Parameters
     ----------
-    head : Head, ContinualPipeline or Store
+    head : Head, RLSRegressor, ContinualPipeline or Store
         Of a pipeline, its head alone: the extractor has to be exported by its own library. A store's log notes that
         there is a copy; `Store.copies` says which are stale.
     path : path-like
@@ -90,13 +92,29 @@ def to_onnx(head: Subject, path: Any) -> None:
         write_file(target, content)
 
 
-def onnx_model(head: Head, prefix: str = "") -> Any:
+def onnx_model(head: Exported, prefix: str = "") -> Any:
     """The graph of a fitted head, an ``onnx.ModelProto``; see `to_onnx`. Names within it begin with `prefix`."""
     with holding(read=(head,)):
         return _model(head, Graph(prefix))
 
 
-def _model(head: Head, g: Graph) -> Any:
+def _model(head: Exported, g: Graph) -> Any:
+    outputs = [predictions(g, "X", head)] if isinstance(head, RLSRegressor) else _classified(g, head)
+    inputs = [g.value("X", np.float32, ["n", head.n_features_in_])]
+    about = {
+        "analytic_cl.format": str(FORMAT_VERSION),
+        "analytic_cl.head": type(head).__name__,
+        "analytic_cl.quantizer": json.dumps(head.quantizer_.spec()),
+        "analytic_cl.versions": json.dumps(package_versions()),
+        "analytic_cl.stale": STALE,
+    }
+    if "feature_names_in_" in head.__dict__:
+        about["analytic_cl.feature_names"] = json.dumps([str(name) for name in head.feature_names_in_])
+    return g.model(inputs, outputs, about, f"{type(head).__name__} of analytic-cl; {STALE}")
+
+
+def _classified(g: Graph, head: Head) -> list[Any]:
+    """The outputs of a classifier."""
     quantizer, classes = head.quantizer_, scored_classes(head)
     q = integers(g, "X", quantizer)
     if isinstance(head, NearestNeighborsClassifier):
@@ -110,14 +128,4 @@ def _model(head: Head, g: Graph) -> Any:
     if hasattr(head, "predict_proba"):
         g.rename(probabilities(g, scores, head, classes), "probabilities")
         outputs.append(g.value("probabilities", np.float32, ["n", len(head.classes_)]))
-    inputs = [g.value("X", np.float32, ["n", quantizer.n_features])]
-    about = {
-        "analytic_cl.format": str(FORMAT_VERSION),
-        "analytic_cl.head": type(head).__name__,
-        "analytic_cl.quantizer": json.dumps(quantizer.spec()),
-        "analytic_cl.versions": json.dumps(package_versions()),
-        "analytic_cl.stale": STALE,
-    }
-    if "feature_names_in_" in head.__dict__:
-        about["analytic_cl.feature_names"] = json.dumps([str(name) for name in head.feature_names_in_])
-    return g.model(inputs, outputs, about, f"{type(head).__name__} of analytic-cl; {STALE}")
+    return outputs

@@ -16,8 +16,15 @@ from sklearn.preprocessing import Normalizer
 from analytic_cl._locks import holding
 from analytic_cl.export.forms import form_of
 from analytic_cl.export.onnx_outputs import calibration_of, scored_classes
-from analytic_cl.export.subjects import Subject, fitted_head
-from analytic_cl.heads import AutoClassifier, Head, KeyValueBottleneckClassifier, NearestNeighborsClassifier
+from analytic_cl.export.regression import as_ridge
+from analytic_cl.export.subjects import Exported, Subject, fitted_head
+from analytic_cl.heads import (
+    AutoClassifier,
+    Head,
+    KeyValueBottleneckClassifier,
+    NearestNeighborsClassifier,
+    RLSRegressor,
+)
 from analytic_cl.heads.calibration import Calibration
 from analytic_cl.solvers import DiscriminantScores, LinearScores
 from analytic_cl.store import Store
@@ -32,10 +39,11 @@ def to_sklearn(head: Subject) -> Any:
     `LogisticRegression`; behind a quantizer that makes unit rows, or where angles are compared, with a `Normalizer` in
     front. `LDAClassifier` with shrunk means, whose classes differ in width along the discriminants, becomes
     `LinearDiscriminantAnalysis` (its `transform`) and `QuadraticDiscriminantAnalysis` in the space that this leads to.
+    `RLSRegressor` becomes `Ridge`.
 
     Parameters
     ----------
-    head : Head, ContinualPipeline or Store
+    head : Head, RLSRegressor, ContinualPipeline or Store
         Of a pipeline the head alone.
 
     Returns
@@ -88,11 +96,13 @@ def to_sklearn(head: Subject) -> Any:
         return _model(fitted)
 
 
-def _model(head: Head) -> Any:
+def _model(head: Exported) -> Any:
     if head.quantizer_.projection is not None:
         raise TypeError(f"the head stands behind {head.quantizer_.projection.describe()}, no plain step: {_ADVICE}")
     if isinstance(head, AutoClassifier | NearestNeighborsClassifier | KeyValueBottleneckClassifier):
         raise TypeError(f"{type(head).__name__} is not linear: {_ADVICE}")
+    if isinstance(head, RLSRegressor):
+        return _whole(head, [as_ridge(head)], head.quantizer_.rule.norm == "l2")
     form, solved = form_of(head)
     classes, calibration = scored_classes(head), calibration_of(head) if hasattr(head, "predict_proba") else None
     if isinstance(solved, LinearScores):
@@ -101,7 +111,12 @@ def _model(head: Head) -> Any:
         steps = _discriminant(head, solved, classes, calibration or Calibration())
     else:
         raise TypeError(f"{type(head).__name__} is not linear with these parameters: {_ADVICE}")
-    if form.name == "cosine" or head.quantizer_.rule.norm == "l2":
+    return _whole(head, steps, form.name == "cosine" or head.quantizer_.rule.norm == "l2")
+
+
+def _whole(head: Exported, steps: list[Any], unit_rows: bool) -> Any:
+    """One model of all steps, with rows made unit rows first where they are so."""
+    if unit_rows:
         steps.insert(0, Normalizer())
     steps[0].n_features_in_ = head.n_features_in_
     if "feature_names_in_" in head.__dict__:

@@ -134,6 +134,11 @@ class Regression(RegressorMixin, BaseHead):  # type: ignore[misc]  # scikit-lear
         return self._joined(rows[:, : self._joint.row_width], values, self._joint)
 
     @property
+    def rows_quantizer_(self) -> Quantizer:
+        """The quantizer of the rows alone."""
+        return self._joint.rows
+
+    @property
     def _joint(self) -> JointQuantizer:
         return cast(JointQuantizer, self.quantizer_)
 
