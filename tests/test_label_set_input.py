@@ -16,6 +16,9 @@ X, _ = blobs(4, 3)
 INDICATOR = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 0]])
 NAN = INDICATOR.astype(float)
 NAN[1, 2] = np.nan
+BEYOND, OUTSIDE = sparse.csr_array(INDICATOR), sparse.coo_array(INDICATOR)
+BEYOND.indices[-1] = 3  # the width is 3
+OUTSIDE.coords[0][-1] = 10**6
 TWICE = sparse.coo_array((np.ones(4, int), ([0, 1, 1, 3], [0, 2, 2, 1])), shape=(4, 3))
 
 WRONG = {
@@ -24,6 +27,12 @@ WRONG = {
     "twos": (2 * INDICATOR, r"0 and 1.*such as 2.*rows 0, 1, 3"),
     "minus ones": (2 * INDICATOR - 1, r"0 and 1.*such as -1.*rows 0, 1, 2, 3"),
     "entries that occur twice": (TWICE, r"0 and 1.*such as 2.*row 1"),
+    "sums that wrap around": (
+        sparse.coo_array((np.array([255, 2], dtype=np.uint8), ([1, 1], [0, 0])), shape=(4, 3)),
+        r"0 and 1.*such as 257.*row 1",
+    ),
+    "a column beyond the width": (BEYOND, "y is no valid sparse matrix of format 'csr'"),
+    "a row beyond the height": (OUTSIDE, "y is no valid sparse matrix of format 'coo'"),
     "text in a matrix": (INDICATOR.astype(str), "an indicator matrix has a column a label and holds 0 and 1"),
     "None in a matrix": ([[1, 0, 0], [0, None, 1], [0, 0, 0], [1, 1, 0]], "no number"),
     "no columns": (np.zeros((4, 0)), "a column a label"),

@@ -216,6 +216,31 @@ def test_labels_that_all_or_no_rows_have_are_certain(head):
     assert without.classes_.tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("head", [RLSClassifier(track="rows"), LDAClassifier(track="rows")], ids=str)
+def test_labels_may_all_be_without_rows(head):
+    never = clone(head).fit(X, np.zeros_like(Y))
+    withdrawn = clone(head).fit(X, Y)
+    for label in range(5):
+        withdrawn.withdraw_label(label)
+
+    assert withdrawn.state_digest() == never.state_digest()
+    for each in never, withdrawn:
+        assert not each.predict(X).any()
+        np.testing.assert_array_equal(each.decision_function(X), np.full(Y.shape, -1e30))
+
+
+def test_what_labels_that_overlap_have_no_answer_to_says_so():
+    lda, ridge = LDAClassifier().fit(X, Y), RLSClassifier(track="rows").fit(X, Y)
+    for head, name in (lda, "covariance_"), (ridge, "calibration_"), (ridge, "temperature_"), (ridge, "predict_proba"):
+        assert not hasattr(head, name)
+    with pytest.raises(AttributeError, match="labels that overlap share no covariance"):
+        lda.covariance_  # noqa: B018
+    with pytest.raises(AttributeError, match="need a number as temperature"):
+        ridge.temperature_  # noqa: B018
+    with pytest.raises(ValueError, match="reject is of rows with one label each"):
+        lda.predict(X, reject=0.0)
+
+
 @pytest.mark.parametrize("head", HEADS, ids=str)
 def test_score_is_the_share_of_rows_whose_whole_set_is_right(head):
     learned = clone(head).fit(X, Y)

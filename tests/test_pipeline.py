@@ -25,6 +25,7 @@ from analytic_cl import (
     NotLearnedError,
     RandomProjection,
     RLSClassifier,
+    RLSRegressor,
     Store,
 )
 from analytic_cl.extractors import CallableExtractor, ExtractorWarning
@@ -142,6 +143,16 @@ def test_sparse_and_data_frame_features_are_taken():
 
     assert sparse.score(TEXTS, INTENTS) == 1
     assert frame.score(X, Y) > 0.9
+
+
+def test_inputs_with_label_sets_are_learned_and_scored():
+    words, sets = ["red", "red round", "round", "ripe"], [{"r"}, {"r", "o"}, {"o"}, set()]
+    pipeline = ContinualPipeline(HashingVectorizer(n_features=32), RLSClassifier(0.01)).fit(words, sets)
+
+    assert pipeline.predict(words).tolist() == [[0, 1], [1, 1], [1, 0], [0, 0]]
+    assert pipeline.score(words, [{"r"}, {"o"}, {"o"}, set()]) == 0.75
+    with pytest.raises(TypeError, match="one of analytic_cl's classifiers, got RLSRegressor"):
+        ContinualPipeline(HashingVectorizer(n_features=32), RLSRegressor()).fit(words, [1.0, 2.0, 3.0, 4.0])
 
 
 def test_a_bar_shows_the_progress_on_standard_error(capsys):

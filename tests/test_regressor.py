@@ -6,6 +6,7 @@ import pytest
 from common import ignore_quantization as pytestmark  # noqa: F401  (of all tests here)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.linalg import LinAlgWarning
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
@@ -222,6 +223,8 @@ def test_the_deviation_of_predictions_is_that_of_bayesian_regression():
     np.testing.assert_allclose(std, expected, rtol=0.02)
     with pytest.raises(ValueError, match="no degree of freedom"), pytest.warns(LinAlgWarning):
         RLSRegressor(0.0).fit(X[:6], Y[:6]).predict(X, return_std=True)
+    with pytest.raises(ValueError, match="no degree of freedom"):  # of two rows on a line, but for 2e-16
+        RLSRegressor(0.0).fit(X[6:8, :1], Y[6:8]).predict_interval(X[:, :1])
     with pytest.raises(ValueError, match="coverage must be"):
         head.predict_interval(X, coverage=1.0)
 
@@ -288,7 +291,10 @@ TARGETS = {
     "missing": ([None, *Y[1:]], "NaN in row 0"),
     "masked": (np.ma.masked_array(Y, Y[3] == Y), "masked.* in row 3"),
     "complex": (Y + 1j, "Complex data not supported"),
-    "ragged": ([[1.0, 2.0], *[[1.0]] * 199], "same number of values"),
+    "one complex": ([1j, *Y[1:]], "Complex data not supported"),
+    "sparse": (sparse.csr_array(Y[:, None]), r"sparse matrix: give targets as an array, y\.toarray"),
+    "ragged": ([*[[1.0]] * 199, [1.0, 2.0]], "as many values in all rows as in row 0, and has not in row 199"),
+    "empty": ([], "inconsistent numbers of samples|0 targets"),
     "no outputs": (np.zeros((200, 0)), "must have shape"),
     "three axes": (np.zeros((200, 1, 1)), "must have shape"),
     "too few": (Y[:-1], "inconsistent numbers of samples"),

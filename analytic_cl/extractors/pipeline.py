@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -26,7 +26,6 @@ from analytic_cl.extractors.extracted import EXTRACTED_AGAIN, Extracted, cacheab
 from analytic_cl.extractors.resolve import as_extractor
 from analytic_cl.extractors.streaming import StreamedPipeline
 from analytic_cl.heads import Head, head_classes, persistence
-from analytic_cl.heads.scoring import LabelScore
 from analytic_cl.learner import Receipt
 from analytic_cl.ledger import NotLearnedError, SampleId, as_ids
 from analytic_cl.statistics import as_label
@@ -39,7 +38,7 @@ def _head_has(method: str) -> Callable[[Method], Method]:
     return has
 
 
-class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class ContinualPipeline(StreamedPipeline, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A frozen extractor in front of a head: learns, forgets and merges from raw inputs.
 
     The extractor's name and fingerprint become part of the head's state, its digest, receipts and files. A state behind
@@ -267,8 +266,11 @@ class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: i
     @_head_has("predict_proba")
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Posterior of each class, shape (n_samples, n_classes)."""
-        proba: NDArray[np.float64] = self.head.predict_proba(self._features(X))
-        return proba
+        return np.asarray(self.head.predict_proba(self._features(X)))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of inputs whose class, or set of labels, is predicted right."""
+        return float(self.head.score(self._features(X), y, sample_weight))
 
     def state_digest(self) -> str:
         """SHA-256 of the learned state, extractor included, in hexadecimal; see `Moments.digest`."""
@@ -331,7 +333,7 @@ class ContinualPipeline(StreamedPipeline, LabelScore, BaseEstimator):  # type: i
     def _extractor(self, *, afresh: bool = False) -> tuple[Extractor, str]:
         """The extractor, and what a state says of it; ValueError where the head learned behind another one."""
         if not isinstance(self.head, Head):
-            raise TypeError(f"head must be one of analytic_cl's heads, got {type(self.head).__name__}")
+            raise TypeError(f"head must be one of analytic_cl's classifiers, got {type(self.head).__name__}")
         extractor = as_extractor(self.extractor)
         source = source_of(extractor)
         if self.head.__sklearn_is_fitted__() and not afresh and self.head.quantizer_.source != source:

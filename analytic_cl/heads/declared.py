@@ -63,7 +63,7 @@ class DeclaredClasses:
         if not self._declared:
             return None
         labels, known = self._scored_labels(), self._all_labels()
-        return np.array([known.index(label) for label in labels]) if len(known) > len(labels) else None
+        return np.array([known.index(label) for label in labels], dtype=np.intp) if len(known) > len(labels) else None
 
     def _of_all_classes(self, found: NDArray[np.float64], rest: float = 0.0) -> NDArray[np.float64]:
         """Columns for all of `classes_`, from those of the classes that have rows; `rest` in the others."""

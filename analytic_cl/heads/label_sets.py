@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from analytic_cl._containers import plain_scalar
 from analytic_cl._locks import changing, reading
+from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.declared import LOWEST
 from analytic_cl.heads.label_targets import is_label_sets, label_set_targets, matrix_columns
 from analytic_cl.heads.solved import SolvedHead
@@ -200,6 +201,11 @@ class LabelSetHead(SolvedHead):
 
     # ---- predict
 
+    def _calibrated(self, strength: Any, wanted: str | float) -> Calibration:
+        if isinstance(wanted, str) and self.has_label_sets:
+            raise AttributeError("probabilities of labels that overlap need a number as temperature")
+        return super()._calibrated(strength, wanted)
+
     def _solve(self, state: Any) -> Any:
         if not isinstance(state, LabelSetMoments):
             return self._solve_by_classes(state)
@@ -233,7 +239,7 @@ class LabelSetHead(SolvedHead):
         if not self.has_label_sets:
             return super().predict(X, reject)
         if reject is not None:
-            raise ValueError("rows may have no label at all here: compare score_samples(X) with the threshold")
+            raise ValueError("reject is of rows with one label each: here a row that is like none may have no label")
         return self.labels_of(self._scored(X, self._compare_rows))
 
     def empty_answer(self) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from analytic_cl._containers import column_values, local, objects, plain_scalar
+from analytic_cl.heads.sparse_input import as_csr
 from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Label, Targets, as_label, encode_label_sets, label_kind
 
@@ -146,8 +147,11 @@ def _of_sparse(matrix: Any) -> Targets:
         raise ValueError(
             f"an indicator matrix has a column a label and holds 0 and 1, got {matrix.dtype} of shape {matrix.shape}"
         )
-    rows = matrix.tocsr().astype(np.float64)  # a copy, in which entries are added up that occur twice
-    rows.sum_duplicates()
+    try:
+        floats = matrix.astype(np.float64)  # in which no sum of entries that occur twice wraps around to 1
+    except ValueError as error:
+        raise ValueError(f"y is no valid sparse matrix of format {matrix.format!r}: {error}") from error
+    rows = as_csr(floats, "y")
     wrong = np.flatnonzero((rows.data != 0) & (rows.data != 1))
     if wrong.size:
         bad = np.unique(np.searchsorted(rows.indptr, wrong, side="right") - 1)

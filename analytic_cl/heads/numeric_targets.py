@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from analytic_cl._containers import column_values, local, objects
 from analytic_cl.heads.validation import label_input
@@ -21,6 +22,8 @@ def numeric_targets(y: Any) -> Floats:
     """
     if y is None:
         raise ValueError("a regressor requires y to be passed, but the target y is None")
+    if issparse(y):
+        raise ValueError("y is a sparse matrix: give targets as an array, y.toarray()")
     values = _array(local(y, "y"))
     if values.dtype.kind == "O":
         values = _floats(values)
@@ -54,19 +57,22 @@ def _array(y: Any) -> NDArray[Any]:
     if isinstance(y, list | tuple):
         try:
             return np.asarray(y) if any(np.ndim(each) for each in y) else objects(y)
-        except ValueError as error:
-            raise ValueError(f"y must have the same number of values in all rows: {error}") from None
+        except ValueError:
+            shapes = [np.shape(each) if not isinstance(each, list | tuple) else (len(each),) for each in y]
+            wrong = np.flatnonzero([shape != shapes[0] for shape in shapes])
+            others = rows_named(wrong) if wrong.size else "some rows, deeper down"
+            raise ValueError(f"y must have as many values in all rows as in row 0, and has not in {others}") from None
     return np.asarray(y)
 
 
 def _floats(values: NDArray[Any]) -> NDArray[Any]:
-    """An object array as float64, missing values as NaN; other than numbers are refused by row."""
-    flat = values.reshape(len(values), -1) if values.ndim else values.reshape(0, 1)
-    wrong = np.array([any(isinstance(each, str | bytes | complex) for each in row) for row in flat], dtype=bool)
-    if wrong.any():
-        raise ValueError(f"y must hold numbers, not text, in {rows_named(np.flatnonzero(wrong))}: turn it into numbers")
+    """An object array as numbers, missing values as NaN; anything else is refused, text by row."""
+    text = np.array([isinstance(each, str | bytes) for each in values.flat], dtype=bool).reshape(values.shape or (1,))
+    if text.any():
+        wrong = np.unique(np.nonzero(text)[0])
+        raise ValueError(f"y must hold numbers, not text, in {rows_named(wrong)}: turn it into numbers")
     try:
-        return values.astype(np.float64)
+        return values.astype(complex if any(isinstance(each, complex) for each in values.flat) else np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"y must hold numbers: {error}") from None
 

@@ -11,7 +11,7 @@ from scipy import sparse
 _COMPRESSED = {"csr": sparse.csr_array, "csc": sparse.csc_array, "bsr": sparse.bsr_array}
 
 
-def as_csr(X: Any) -> Any:
+def as_csr(X: Any, name: str = "X") -> Any:
     """X as a CSR array of numbers, columns of each row in order and each at most once; X is left as it is.
 
     Entries that are stored more than once are added one after another, as ``X.toarray()`` adds them.
@@ -20,44 +20,46 @@ def as_csr(X: Any) -> Any:
     than real numbers.
     """
     if X.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {X.ndim}D sparse array instead: one row is X.reshape(1, -1)")
+        raise ValueError(f"Expected 2D array, got {X.ndim}D sparse array instead: one row is {name}.reshape(1, -1)")
     if X.dtype.kind == "c":
-        raise ValueError("Complex data not supported: X is a sparse matrix of complex numbers")
-    matrix = _as_numbers(_sum_duplicates(_checked(_converted(X))))
+        raise ValueError(f"Complex data not supported: {name} is a sparse matrix of complex numbers")
+    matrix = _as_numbers(_sum_duplicates(_checked(_converted(X, name), name)), name)
     if matrix.indices.dtype != np.int32 and max(matrix.nnz, *matrix.shape) <= np.iinfo(np.int32).max:
         parts = matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
         matrix = sparse.csr_array(parts, shape=matrix.shape)
     return matrix
 
 
-def _converted(X: Any) -> Any:
+def _converted(X: Any, name: str) -> Any:
     """X as a CSR array that may share its memory."""
     if X.format == "coo":
-        return _of_coordinates(X)
+        return _of_coordinates(X, name)
     if X.format in _COMPRESSED:
-        return _checked(X).tocsr()
+        return _checked(X, name).tocsr()
     return sparse.csr_array(X.tocsr())
 
 
-def _checked(X: Any) -> Any:
+def _checked(X: Any, name: str) -> Any:
     """The same matrix, without what it claims of itself; ValueError where its parts don't fit each other."""
     try:
         found = _COMPRESSED[X.format]((X.data, X.indices, X.indptr), shape=X.shape)
         found.check_format(full_check=True)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"X is no valid sparse matrix of format {X.format!r}: {error}") from error
+        raise ValueError(f"{name} is no valid sparse matrix of format {X.format!r}: {error}") from error
     return found
 
 
-def _of_coordinates(X: Any) -> Any:
+def _of_coordinates(X: Any, name: str) -> Any:
     row, column = np.asarray(X.row), np.asarray(X.col)
     if not row.shape == column.shape == X.data.shape:
         raise ValueError(
-            "X is no valid sparse matrix of format 'coo': it has other numbers of rows, columns and values"
+            f"{name} is no valid sparse matrix of format 'coo': it has other numbers of rows, columns and values"
         )
-    for name, places, size in (("row", row, X.shape[0]), ("column", column, X.shape[1])):
+    for axis, places, size in (("row", row, X.shape[0]), ("column", column, X.shape[1])):
         if places.size and not (places.min() >= 0 and places.max() < size):
-            raise ValueError(f"X is no valid sparse matrix of format 'coo': a {name} index is not from 0 to {size - 1}")
+            raise ValueError(
+                f"{name} is no valid sparse matrix of format 'coo': a {axis} index is not from 0 to {size - 1}"
+            )
     order = np.argsort(row, kind="stable")
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=X.shape[0]))])
     return sparse.csr_array((X.data[order], column[order], indptr), shape=X.shape)
@@ -78,10 +80,10 @@ def _sum_duplicates(X: Any) -> Any:
     return sparse.csr_array((summed, column[fresh], indptr), shape=X.shape)
 
 
-def _as_numbers(X: Any) -> Any:
+def _as_numbers(X: Any, name: str) -> Any:
     if X.dtype.kind in "biuf":
         return X
     try:
         return X.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"X is a sparse matrix of {X.dtype}, not of numbers: {error}") from error
+        raise ValueError(f"{name} is a sparse matrix of {X.dtype}, not of numbers: {error}") from error

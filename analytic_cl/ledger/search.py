@@ -87,11 +87,15 @@ def _explained(records: Records, rows: NDArray[Any], targets: Targets, missing: 
         if found and label != targets.values[targets.codes[i]]:
             learned_as.setdefault(i, label)
     hints = [
-        f"row {i} was learned as {label!r}, not as {targets.values[targets.codes[i]]!r}"
+        f"row {i} was learned as {_shown(label)}, not as {_shown(targets.values[targets.codes[i]])}"
         for i, label in learned_as.items()
     ]
     hint = "; ".join(hints) or "were they learned from other features? rows learned with a sample_id can go by id"
     return (
-        f"{rows_named(np.array(missing))} of X, under the given labels: never learned, already forgotten, or not "
+        f"{rows_named(np.array(missing))} of X, with the y given for it: never learned, already forgotten, or not "
         f"learned so often ({hint}); nothing was forgotten"
     )
+
+
+def _shown(target: Target) -> str:
+    return repr(set(target) if isinstance(target, frozenset) else target)

@@ -15,6 +15,8 @@ from analytic_cl.solvers.spd import Floats, symmetric_product, whitener
 from analytic_cl.solvers.units import exact_residue, mean_in_parts, scatter_matrix
 from analytic_cl.statistics import TARGET_PRODUCTS, Int64s, RegressionMoments
 
+_FEWEST = 1e-6  # degrees of freedom, below which rounding decides how many there are, and what is left of the targets
+
 
 @needs(TARGET_PRODUCTS)
 def ridge_regression(state: RegressionMoments, alpha: float | str, fit_intercept: bool = True) -> LinearScores:
@@ -119,9 +121,10 @@ def predictive_variance(
     root = whitener(matrix(), matrix) / (np.sqrt(n) if by_rows else 1.0)
     g, w = scatter_matrix(moments, about), scores.coef.T
     degrees = n - fit_intercept - float(np.einsum("ij,ji->", root, symmetric_product(g, root.T)))
-    if degrees <= 0:
+    if degrees < _FEWEST:
         raise ValueError(
-            f"{n} rows leave no degree of freedom to estimate the noise from: learn more, or choose a larger alpha"
+            f"no degree of freedom is left to estimate the noise from, of rows learned: {n}. Learn more, or choose a "
+            "larger alpha"
         )
     explained = symmetric_product(g, np.ascontiguousarray(w)) - 2 * target_cross(state, fit_intercept)
     rss = _squares(state, fit_intercept) + np.einsum("ij,ij->j", w, explained)

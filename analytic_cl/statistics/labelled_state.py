@@ -107,8 +107,10 @@ class LabelledState(State):
     def _check_kind(self, label: Label) -> None:
         known = self._known_label()
         if known is not None and label_kind(label) != label_kind(known):
+            kind = label_kind(label)
+            article = "an" if kind == "integer" else "a"
             raise ValueError(
-                f"labels of mixed types: {label!r} is a {label_kind(label)}, the model's classes are "
+                f"labels of mixed types: {label!r} is {article} {kind}, the model's classes are "
                 f"{label_kind(known)}s such as {known!r}"
             )
 
