@@ -190,14 +190,14 @@ def _own_share(n: float, dimensions: int) -> float:
 
 def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
     """Standard deviation of log tr S_c over the classes; infinite where one has no width."""
-    precision = product(inverse.T, inverse)
+    precision = np.triu(product(inverse.T, inverse))
     np.fill_diagonal(precision, precision.diagonal() / 2)  # twice the upper triangle is all of it
     freedom, scales = [], []
     for label, n in zip(state.labels, state.counts.tolist(), strict=True):
         if n > 1:
-            upper = np.triu(scatter_matrix(state.moments_of(label), "class means"))
+            scatter = scatter_matrix(state.moments_of(label), "class means")
             freedom.append(n - 1)
-            scales.append(2 * float(np.einsum("ij,ij->", precision, upper)) / (n - 1))
+            scales.append(2 * float(np.einsum("ij,ij->", precision, scatter)) / (n - 1))
     if not scales or min(scales) <= 0:
         return np.inf
     logs, weights = np.log(scales), np.array(freedom) / sum(freedom)

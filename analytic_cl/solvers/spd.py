@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgWarning, eigh, lapack
+from scipy.linalg import LinAlgWarning, blas, eigh, lapack
 
-from analytic_cl._blas import product
 from analytic_cl._warnings import warn
 from analytic_cl.solvers.refined import pays, solve_refined
 
@@ -149,7 +148,7 @@ def unit_scale(diagonal: Floats) -> Floats:
 
 
 def symmetric_product(a: Floats, v: Floats) -> Floats:
-    """A @ v from the upper triangle of A."""
-    upper = np.triu(a)
-    upper += np.triu(a, 1).T
-    return product(upper, v)
+    """A @ v from the upper triangle of A, in C order; without a copy of A."""
+    if 0 in v.shape:
+        return np.zeros(v.shape)
+    return np.ascontiguousarray(blas.dsymm(1.0, a.T, v, lower=1))
