@@ -36,6 +36,16 @@ def product(a: NDArray[Real] | SparseDeviations, b: NDArray[Real]) -> NDArray[Re
     return out.T
 
 
+def times_triangle(a: Floats, b: Floats) -> Floats:
+    """A @ B in C order, for B upper triangular, in half of the work of `product`. Overwrites `a` that is in C order."""
+    if not b.size or not a.size:
+        return np.zeros((a.shape[0], b.shape[1]))
+    if a.shape[0] == 1:
+        return _times_vector(b.T, a[0])[None, :]
+    out: Floats = np.asarray(blas.dtrmm(1.0, b.T, np.ascontiguousarray(a).T, lower=1, overwrite_b=1))
+    return out.T
+
+
 def squared_lengths(a: Floats | SparseDeviations) -> Floats:
     """Sum of the squares of each row, shape (m,); rows may be `SparseDeviations`."""
     return a.squares() if isinstance(a, SparseDeviations) else np.asarray(np.einsum("ij,ij->i", a, a))

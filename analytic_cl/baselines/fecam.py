@@ -48,7 +48,7 @@ class FeCAMClassifier(ClassGramHead):
     one; the paper's are of rows of any length. For distances rows and means have unit length in both.
 
     Cost: fit n d^2 operations; a change, then predict: n_classes d^3, and n_c d^2 where the state holds a class as
-    rows; 2 n_classes d^2 a row. Memory that of `GaussianClassifier`, and 8 d^2 bytes a class for weights.
+    rows; n_classes d^2 a row. Memory that of `GaussianClassifier`, and 8 d^2 bytes a class for weights.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic.

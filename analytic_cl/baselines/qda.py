@@ -50,7 +50,7 @@ class QDAClassifier(ClassCovariances, ClassGramHead):
     A class whose covariance is singular is refused when predicting, with a LinAlgError that names it.
 
     Cost: fit n d^2 operations; a change, then predict: n_classes d^3, and n_c d^2 where the state holds a class as
-    rows; 2 n_classes d^2 a row. Memory that of `GaussianClassifier`, and 8 d^2 bytes a class for weights.
+    rows; n_classes d^2 a row. Memory that of `GaussianClassifier`, and 8 d^2 bytes a class for weights.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic, within 1e-8 relative of scikit-learn's from 1.8 on, on the dequantised rows. Older ones divide by

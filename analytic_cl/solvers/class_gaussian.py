@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, lapack
 
 from analytic_cl._blas import product
-from analytic_cl.solvers.discriminant import Discriminants, DiscriminantScores, shrunk_means_lda
+from analytic_cl.solvers.discriminant import (
+    Discriminants,
+    DiscriminantScores,
+    discriminants_and_whitener,
+    with_shrunk_means,
+)
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import Shrinkage
-from analytic_cl.solvers.spd import Floats, symmetric_product, whitener
+from analytic_cl.solvers.spd import Floats, semidefinite_root, symmetric_product
 from analytic_cl.solvers.units import mean_in_parts, scatter_matrix
 from analytic_cl.solvers.within import within_covariance
 from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, GRAM, ClassGrams, Int64s
@@ -163,13 +168,13 @@ def class_gaussian(
     discriminant analysis, JMLR 8 (2007). There: one strength for all classes; here by their rows.
     """
     moments = state.moments()
-    pooled = shrunk_means_lda(moments, shrinkage, priors)
+    space, inverse = discriminants_and_whitener(moments, shrinkage)
+    pooled = with_shrunk_means(space, priors)
     if covariance == "pooled" or len(state.labels) < 2 or not pooled.space.directions.shape[1]:
         return pooled
     log_priors = np.log(state.counts / state.n_rows if priors is None else priors)
-    sigma, _, variances = within_covariance(moments, shrinkage)
-    inverse = whitener(sigma.copy(), lambda: within_covariance(moments, shrinkage).covariance)
     if _scale_spread(state, inverse) < SAME_SCALE:
+        sigma, _, variances = within_covariance(moments, shrinkage)
         classes, differ = _whitened(state, pooled, sigma, inverse, int((variances > 0).sum()))
         scores = GaussianScores(pooled, "whitened", classes, log_priors)
     else:
@@ -185,14 +190,14 @@ def _own_share(n: float, dimensions: int) -> float:
 
 def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
     """Standard deviation of log tr S_c over the classes; infinite where one has no width."""
-    precision = product(inverse.T, inverse)
+    precision = np.triu(product(inverse.T, inverse))
     np.fill_diagonal(precision, precision.diagonal() / 2)  # twice the upper triangle is all of it
     freedom, scales = [], []
     for label, n in zip(state.labels, state.counts.tolist(), strict=True):
         if n > 1:
-            upper = np.triu(scatter_matrix(state.moments_of(label), "class means"))
+            scatter = scatter_matrix(state.moments_of(label), "class means")
             freedom.append(n - 1)
-            scales.append(2 * float(np.einsum("ij,ij->", precision, upper)) / (n - 1))
+            scales.append(2 * float(np.einsum("ij,ij->", precision, scatter)) / (n - 1))
     if not scales or min(scales) <= 0:
         return np.inf
     logs, weights = np.log(scales), np.array(freedom) / sum(freedom)
@@ -245,7 +250,7 @@ def _whitened(
     means = middle + product(symmetric_product(sigma, space.directions), space.contrasted.T).T
     classes, chance = [], _Chance(n_live)  # columns that are constant within all classes differ by no chance
     for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
-        root = _root(scatter_matrix(state.moments_of(label), "class means"), n)
+        root = semidefinite_root(scatter_matrix(state.moments_of(label), "class means"), n - 1, 1e-13)
         white = product(inverse, root)
         inner = product(white.T, white)
         rank = min(RANK, len(inner))
@@ -286,15 +291,3 @@ class _Chance:
     @property
     def differ(self) -> bool:
         return self._classes > 0 and self._sum > 2 * 2 * self._q * np.sqrt(self._classes)
-
-
-def _root(scatter: Floats, n: int) -> Floats:
-    """F with F F^T = a scatter of n rows, its upper triangle, of as many columns as its rank."""
-    scale = float(scatter.diagonal().max(initial=0.0))
-    if n < 2 or scale <= 0:
-        return np.zeros((len(scatter), 0))
-    factor, pivots, rank, _ = lapack.dpstrf(scatter.T, lower=1, tol=1e-13 * scale)
-    rank = min(rank, n - 1)
-    root = np.zeros((len(scatter), rank))
-    root[pivots - 1] = np.tril(factor[:, :rank])
-    return root

@@ -90,6 +90,12 @@ def discriminants(moments: Moments, shrinkage: Shrinkage = "oas") -> Discriminan
 
     Cost: 3 k d^2 for Sw, 2/3 d^3 to factor and invert, k d^2 to whiten, min(k, d)^2 (k + d); one float64 square.
     """
+    return discriminants_and_whitener(moments, shrinkage)[0]
+
+
+@needs(CLASS_SUMS, GRAM)
+def discriminants_and_whitener(moments: Moments, shrinkage: Shrinkage = "oas") -> tuple[Discriminants, Floats]:
+    """`discriminants`, and R, shape (rank, d)."""
     n, k, counts = moments.n_rows, len(moments.labels), moments.counts.astype(np.float64)
     within = within_covariance(moments, shrinkage)
     diagonal = within.covariance.diagonal().copy()
@@ -109,9 +115,10 @@ def discriminants(moments: Moments, shrinkage: Shrinkage = "oas") -> Discriminan
     at_most = np.abs(directions).argmax(axis=0)
     directions *= np.where(directions[at_most, np.arange(directions.shape[1])] < 0, -1.0, 1.0)
     shift = product(middle[None], directions)[0]
-    return Discriminants(
+    space = Discriminants(
         origin, directions, shift, product(means, directions) - shift, between, counts, within.strength
     )
+    return space, inverse
 
 
 def _noise(within: Within, diagonal: Floats, inverse: Floats) -> float:
@@ -193,9 +200,13 @@ def shrunk_means_lda(
     ----------
     Ioffe, Probabilistic linear discriminant analysis, ECCV 2006. There: all classes of one size.
     """
-    space = discriminants(moments, shrinkage)
+    return with_shrunk_means(discriminants(moments, shrinkage), priors)
+
+
+def with_shrunk_means(space: Discriminants, priors: Floats | None = None) -> DiscriminantScores:
+    """The scores of `shrunk_means_lda` in a space that is known."""
     precision, means = 1 / (1 + space.doubt), space.contrasted
-    log_priors = np.log(space.counts / moments.n_rows if priors is None else priors)
+    log_priors = np.log(space.counts / space.counts.sum() if priors is None else priors)
     linear = precision * means
     bias = log_priors - 0.5 * ((linear * means) - np.log(precision)).sum(axis=1)
     square = 0.5 * (precision - precision.min(axis=0, initial=1.0))

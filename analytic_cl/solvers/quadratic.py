@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from analytic_cl._blas import product
+from analytic_cl._blas import product, times_triangle
 from analytic_cl.solvers.spd import Floats
 from analytic_cl.statistics import Int64s
 
@@ -23,7 +24,7 @@ class QuadraticScores:
         What rows are measured from.
     means : ndarray, shape (k, width)
     factors : list of ndarrays, shape (width, rank)
-        factor_c factor_c^T is the inverse of the class's covariance.
+        factor_c factor_c^T is the inverse of the class's covariance. Upper triangles, but for singular covariances.
     bias : ndarray, shape (k,)
     """
 
@@ -32,16 +33,20 @@ class QuadraticScores:
     factors: list[Floats]
     bias: Floats
 
+    @cached_property
+    def _triangular(self) -> list[bool]:
+        return [len(f) == f.shape[1] and not np.tril(f, -1).any() for f in self.factors]
+
     def of(self, rows: Floats) -> Floats:
         """Of rows less the centre; for two classes one column, the second's less the first's.
 
-        Cost: 2 k d^2 operations a row.
+        Cost: k d^2 operations a row, 2 k d^2 of classes whose covariance is singular.
         """
         scores = np.empty((len(rows), len(self.factors)))
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             for c, factor in enumerate(self.factors):
-                u = product(part - self.means[c], factor)
+                u = (times_triangle if self._triangular[c] else product)(part - self.means[c], factor)
                 scores[start : start + _ROWS, c] = -0.5 * np.einsum("ij,ij->i", u, u)
         scores += self.bias
         return scores[:, 1:] - scores[:, :1] if scores.shape[1] == 2 else scores

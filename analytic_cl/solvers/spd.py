@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgWarning, eigh, lapack
+from scipy.linalg import LinAlgWarning, blas, eigh, lapack
 
-from analytic_cl._blas import product
 from analytic_cl._warnings import warn
 from analytic_cl.solvers.refined import pays, solve_refined
 
@@ -86,6 +85,22 @@ def factor_spd(a: Floats) -> Floats | None:
     return None
 
 
+def semidefinite_root(a: Floats, most: int, tolerance: float) -> Floats:
+    """L with L L^T = A, its upper triangle in C order, shape (d, rank), of at most `most` columns.
+
+    Ends where what is left of the diagonal is below `tolerance` of its largest entry. Cost: d rank^2 operations, and a
+    copy of A.
+    """
+    largest = float(a.diagonal().max(initial=0.0))
+    if most < 1 or largest <= 0:
+        return np.zeros((len(a), 0))
+    factor, pivots, rank, _ = lapack.dpstrf(a.T, lower=1, tol=tolerance * largest)
+    rank = min(rank, most)
+    root = np.zeros((len(a), rank))
+    root[pivots - 1] = np.tril(factor[:, :rank])
+    return root
+
+
 def tridiagonal(a: Floats) -> tuple[Floats, Floats, Callable[[Floats, bool], Floats]]:
     """Diagonal and subdiagonal of T in A = Q T Q^T, and a function of (c, transposed) that gives Q^T c or Q c.
 
@@ -133,7 +148,7 @@ def unit_scale(diagonal: Floats) -> Floats:
 
 
 def symmetric_product(a: Floats, v: Floats) -> Floats:
-    """A @ v from the upper triangle of A."""
-    upper = np.triu(a)
-    upper += np.triu(a, 1).T
-    return product(upper, v)
+    """A @ v from the upper triangle of A, in C order; without a copy of A."""
+    if 0 in v.shape:
+        return np.zeros(v.shape)
+    return np.ascontiguousarray(blas.dsymm(1.0, a.T, v, lower=1))
