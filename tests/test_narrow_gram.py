@@ -68,6 +68,8 @@ def test_at_the_boundary_it_becomes_int64_and_the_digest_tells_nothing(backend):
     assert kinds[0] == np.int32
     assert kinds[-1] == np.int64 == dtype(wide)
     assert dtype(mine.copy()) == np.int32  # it fits again
+    mine.add(extreme(MOST), np.zeros(MOST, dtype=int))
+    assert mine.copy().digest() == mine.digest()
 
 
 def test_typical_rows_stay_narrow_far_beyond_the_worst_case():
@@ -103,7 +105,10 @@ def test_any_changes_also_of_rows_never_learned_give_the_planes_of_int64(changes
                     each.double()
                 else:
                     each.change(sparse(rows * (rows > 100)) if what == "sparse" else rows, sign)
+            taken_over = DeferredGram(quantizer)
+            taken_over.merge(mine)
             np.testing.assert_array_equal(mine.planes[0], wide.planes[0])
+            np.testing.assert_array_equal(taken_over.planes[0], wide.planes[0])
             if mine.planes[0].dtype == np.int32:
                 assert deferred.largest(mine.planes[0]) <= mine._bound <= 2**22
 
@@ -152,6 +157,29 @@ def test_arrays_and_pickles_are_those_of_int64_and_read_as_what_fits(n):
         each.add(extreme(MOST), np.ones(MOST, dtype=int))
         assert each.planes[0][0] == (n + MOST) * 127**2
     assert dtype(Moments.from_arrays(mine.quantizer, mine.describe(), arrays)) == (np.int32 if n == 100 else np.int64)
+
+
+def test_a_look_half_way_is_forgotten_with_what_is_taken_back(monkeypatch):
+    mine, n = state(), MOST - 10_000
+    mine.add(extreme(n), np.zeros(n, dtype=int))
+    before, looks, original = mine.digest(), [], deferred.largest
+    multiply = gram._BlasBlock.multiply
+
+    def fail_after_a_look(self, rows):
+        if len(looks) == 1:
+            looks.append("failed")
+            raise MemoryError
+        multiply(self, rows)
+
+    monkeypatch.setattr(deferred, "largest", lambda plane: looks.append(original(plane)) or looks[-1])
+    monkeypatch.setattr(gram._BlasBlock, "multiply", fail_after_a_look)
+    with use_backend("blas"), pytest.raises(MemoryError):
+        mine.subtract(extreme(n - 1), np.zeros(n - 1, dtype=int))
+    assert looks[0] < n * 127**2  # of what was left half way
+    assert dtype(mine) == np.int32
+    assert mine.digest() == before
+    mine.add(extreme(11_000), np.zeros(11_000, dtype=int))
+    assert mine.planes[0][0] == (n + 11_000) * 127**2
 
 
 def out_of_memory():

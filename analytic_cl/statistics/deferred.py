@@ -28,7 +28,8 @@ from analytic_cl.statistics.on_device import GramOnDevice
 _FEW = 16  # rows that are worth waiting for others
 _MOST = 64  # rows that wait at most
 
-_LARGEST = 2**31 - 1  # of an entry in int32, and of the bound of entries that nobody has looked at
+_LARGEST = 2**31 - 1  # of an entry in int32
+_UNKNOWN = 2**64  # bound of entries that nobody has looked at, and of those of int64
 _NEAR = 2**26  # to it: not worth a look at all entries again and again
 _AT_ONCE = 2**16  # entries that are looked at twice, while they are in the cache
 
@@ -42,7 +43,7 @@ class DeferredGram:
     def __init__(self, quantizer: Quantizer, planes: gram.Planes | None = None) -> None:
         self._quantizer = quantizer
         # No entry of int32 planes is larger, whatever was added and taken away since somebody looked.
-        self._bound = 0 if planes is None else _LARGEST
+        self._bound = 0 if planes is None else _UNKNOWN
         self._planes = _nothing(quantizer) if planes is None else planes
         self._waiting: dict[int, list[NDArray[Any]]] = {+1: [], -1: []}
         self._on_device: GramOnDevice | None = None
@@ -88,9 +89,13 @@ class DeferredGram:
         if get_device() == "cpu":
             self._diagonal = None
             own = rows if isinstance(rows, SparseRows) else np.asarray(rows)
-            gram.accumulate(
-                self._planes, own, self._quantizer.bits, sign, interruptible, make_room=self._make_room_for_rows
-            )
+            try:
+                gram.accumulate(
+                    self._planes, own, self._quantizer.bits, sign, interruptible, make_room=self._make_room_for_rows
+                )
+            except BaseException:
+                self._bound = _UNKNOWN  # it may be that of entries half way
+                raise
             return
         if self._on_device and self._on_device.device != torch_device():
             self._fetch()
@@ -178,7 +183,7 @@ class DeferredGram:
             self._bound = largest(self._planes[0])
             if self._bound + max(more, _NEAR) > _LARGEST:
                 self._planes[0] = self._planes[0].astype(np.int64)
-                self._bound = _LARGEST
+                self._bound = _UNKNOWN
                 return
         self._bound += more
 
