@@ -51,8 +51,8 @@ class Moments(ClassState):
     `subtract` and `merge` that leaves the same rows leaves the same `digest`.
 
     Cost: ``add`` and ``subtract`` n d (order 1) or n d^2 operations (order 2, half of the matrix). Memory 8 d bytes a
-    class, and for G 2 d^2 behind 8 bits until an entry might pass 2^31 (not before
-    133,143 rows, with small values much later), 4 d^2 from then on and behind 16 bits, 12 d^2 behind 32.
+    class, and for G 2 d^2 behind 8 bits until an entry might pass 2^31 (not before 128,000 rows, with small values much
+    later), 4 d^2 from then on and behind 16 bits, 12 d^2 behind 32.
 
     At most 2**48 rows of 8 bits, 2**32 of 16 bits, 2**31 of 32 bits: more are refused.
 
