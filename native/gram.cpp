@@ -97,34 +97,39 @@ inline std::int64_t shifted(std::int64_t value, int shift) {
 }
 
 // sum += 2^shift * (products of 8 columns of slice s from `row` on with 48 of slice t from `column` on)
-template <typename T>
+template <typename T, typename Sum>
 void add_product(const Isa& isa, const Packed<T>& x, std::size_t s, std::size_t t, std::size_t row, std::size_t column,
-                 int shift, std::int64_t sum[kTileRows][kTileColumns]) {
+                 int shift, Sum sum[kTileRows][kTileColumns]) {
     const std::int8_t* a[kTileRows];
     for (std::size_t r = 0; r < kTileRows; ++r) a[r] = x.panel(s, row) + (row + r) % kPanelColumns * kQuad;
     alignas(64) Tile tile;
     isa.tile(a, kPanelQuadBytes, x.panel(t, column), x.quads * kPanelQuadBytes, x.quads, tile);
     for (std::size_t r = 0; r < kTileRows; ++r) {
         const std::int32_t bias = 128 * x.column_sums[s * x.columns + row + r];
-        for (std::size_t c = 0; c < kTileColumns; ++c) sum[r][c] += shifted(tile[r][c] - bias, shift);
+        for (std::size_t c = 0; c < kTileColumns; ++c) {
+            if constexpr (sizeof(T) == 1)
+                sum[r][c] += tile[r][c] - bias;
+            else
+                sum[r][c] += shifted(tile[r][c] - bias, shift);
+        }
     }
 }
 
 // Adds one tile of x^T x to the triangles: every pair of slices, into the plane of its weight.
-template <typename T>
+template <typename T, typename Sum>
 void add_tile(const Isa& isa, const Packed<T>& x, std::size_t row, std::size_t column, std::size_t width,
-              std::int64_t sign, std::int64_t* const* planes) {
-    const std::int64_t flip = sign < 0 ? -1 : 0;  // (v ^ -1) + 1 = -v, without a multiplication that SSE2 lacks
+              std::int64_t sign, Sum* const* planes) {
+    const Sum flip = sign < 0 ? -1 : 0;  // (v ^ -1) + 1 = -v, without a multiplication that SSE2 lacks
     constexpr std::size_t slices = sizeof(T), halves = slices > 2 ? 2 : 1, digits_a_half = slices / halves;
     for (std::size_t plane = 0; plane < 2 * halves - 1; ++plane) {
-        std::int64_t sum[kTileRows][kTileColumns] = {};
+        Sum sum[kTileRows][kTileColumns] = {};
         for (std::size_t s = 0; s < slices; ++s)
             for (std::size_t t = 0; t < slices; ++t)
                 if (2 * (halves - 1) - s / digits_a_half - t / digits_a_half == plane)
                     add_product(isa, x, s, t, row, column, 8 * static_cast<int>(s % digits_a_half + t % digits_a_half),
                                 sum);
         for (std::size_t i = row; i < std::min(row + kTileRows, width); ++i) {
-            std::int64_t* start = planes[plane] + (i * width - i * (i + 1) / 2);
+            Sum* start = planes[plane] + (i * width - i * (i + 1) / 2);
             for (std::size_t j = std::max(i, column); j < std::min(column + kTileColumns, width); ++j)
                 start[j] += (sum[i - row][j - column] ^ flip) - flip;
         }
@@ -137,8 +142,8 @@ std::size_t gram_scratch_bytes(std::size_t columns, std::size_t value_bytes) {
     return value_bytes * up(columns, kTileColumns) * (kBlockRows + sizeof(std::int32_t));
 }
 
-template <typename T>
-void gram_block(const Isa& isa, const Matrix<T>& x, std::int64_t sign, std::int64_t* const* planes, std::int8_t* scratch,
+template <typename T, typename Sum>
+void gram_block(const Isa& isa, const Matrix<T>& x, std::int64_t sign, Sum* const* planes, std::int8_t* scratch,
                 int threads) {
     const Packed<T> packed(x, scratch, threads);
     const std::size_t width = x.columns, group = kGroupTiles * kTileColumns;
@@ -155,6 +160,7 @@ void gram_block(const Isa& isa, const Matrix<T>& x, std::int64_t sign, std::int6
     });
 }
 
+template void gram_block(const Isa&, const Matrix<std::int8_t>&, std::int64_t, std::int32_t* const*, std::int8_t*, int);
 template void gram_block(const Isa&, const Matrix<std::int8_t>&, std::int64_t, std::int64_t* const*, std::int8_t*, int);
 template void gram_block(const Isa&, const Matrix<std::int16_t>&, std::int64_t, std::int64_t* const*, std::int8_t*, int);
 template void gram_block(const Isa&, const Matrix<std::int32_t>&, std::int64_t, std::int64_t* const*, std::int8_t*, int);

@@ -28,9 +28,10 @@ std::size_t gram_scratch_bytes(std::size_t columns, std::size_t value_bytes);
 
 // planes += sign * x^T x for at most kBlockRows rows, into packed row-major upper triangles of int64: one plane for
 // int8 and int16, three for int32 (weights 2^32, 2^16 and 1 of x = 2^16 h + l, l from -0x8080 to 0x7F7F). Values of
-// int16 and int32 must keep to +-0x7F7F and +-0x7F7F7F7F. Scratch as above, 64-byte aligned.
-template <typename T>
-void gram_block(const Isa& isa, const Matrix<T>& x, std::int64_t sign, std::int64_t* const* planes, std::int8_t* scratch,
+// int16 and int32 must keep to +-0x7F7F and +-0x7F7F7F7F. Scratch as above, 64-byte aligned. Of int8 also into int32,
+// where the caller knows that the sums fit.
+template <typename T, typename Sum>
+void gram_block(const Isa& isa, const Matrix<T>& x, std::int64_t sign, Sum* const* planes, std::int8_t* scratch,
                 int threads);
 
 // The +-1 weights of a projection, laid out once as one instruction set reads them, and unchanged from then on: any

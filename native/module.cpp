@@ -16,7 +16,8 @@ namespace {
 
 template <typename T>
 using Rows = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
-using Plane = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename Sum>
+using Plane = nb::ndarray<Sum, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Scratch = nb::ndarray<std::int8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 const Isa& isa_named(const std::string& name) {
@@ -30,14 +31,14 @@ Matrix<T> matrix(const Rows<T>& rows) {
     return {rows.data(), rows.shape(0), rows.shape(1), rows.stride(0), rows.stride(1)};
 }
 
-template <typename T>
-void gram(const Rows<T>& rows, std::int64_t sign, nb::list planes, const Scratch& scratch, int threads,
-          const std::string& isa) {
+template <typename T, typename Sum>
+void gram_into(const Rows<T>& rows, std::int64_t sign, const nb::list& planes, const Scratch& scratch, int threads,
+               const std::string& isa) {
     const std::size_t width = rows.shape(1), count = sizeof(T) > 2 ? 3 : 1;
-    std::int64_t* pointers[3] = {};
+    Sum* pointers[3] = {};
     if (planes.size() != count || rows.shape(0) > kBlockRows) throw std::invalid_argument("too many rows or planes");
     for (std::size_t p = 0; p < count; ++p) {
-        const Plane plane = nb::cast<Plane>(planes[p], false);  // a converted copy would take the sums with it
+        const auto plane = nb::cast<Plane<Sum>>(planes[p], false);  // a converted copy would take the sums with it
         if (plane.shape(0) != width * (width + 1) / 2) throw std::invalid_argument("a plane is of the wrong size");
         pointers[p] = plane.data();
     }
@@ -47,7 +48,20 @@ void gram(const Rows<T>& rows, std::int64_t sign, nb::list planes, const Scratch
     const Isa& chosen = isa_named(isa);
     if (!rows.shape(0) || !width) return;
     nb::gil_scoped_release released;
-    gram_block<T>(chosen, matrix<T>(rows), sign, pointers, scratch.data() + skip, threads);
+    gram_block<T, Sum>(chosen, matrix<T>(rows), sign, pointers, scratch.data() + skip, threads);
+}
+
+template <typename T>
+void gram(const Rows<T>& rows, std::int64_t sign, const nb::list& planes, const Scratch& scratch, int threads,
+          const std::string& isa) {
+    if constexpr (sizeof(T) == 1) {
+        Plane<std::int32_t> narrow;
+        if (planes.size() && nb::try_cast(planes[0], narrow, false)) {
+            gram_into<T, std::int32_t>(rows, sign, planes, scratch, threads, isa);
+            return;
+        }
+    }
+    gram_into<T, std::int64_t>(rows, sign, planes, scratch, threads, isa);
 }
 
 void make_signs(Signs* self, const nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& bits,

@@ -35,7 +35,7 @@ def quantizer_of(bits):
 )
 @settings(max_examples=25, deadline=None)
 def test_any_changes_few_or_many_give_the_planes_of_all_at_once(bits, changes, seed):
-    matrix = DeferredGram(quantizer_of(bits), gram.empty_planes(D, bits))
+    matrix = DeferredGram(quantizer_of(bits))
     expected = gram.empty_planes(D, bits)
     for place, (n, sign, look) in enumerate(changes):
         rows = rows_of(bits, n, seed + place)
@@ -49,7 +49,7 @@ def test_any_changes_few_or_many_give_the_planes_of_all_at_once(bits, changes, s
 
 
 def test_rows_wait_and_are_overwritten_once_they_have_entered():
-    matrix = DeferredGram(quantizer_of(8), gram.empty_planes(D, 8))
+    matrix = DeferredGram(quantizer_of(8))
     matrix.change(rows_of(8, 3, 0), 1)
     (waiting,) = matrix._waiting[+1]
     assert not matrix._planes[0].any() and waiting.any()
@@ -86,7 +86,7 @@ def test_threads_that_look_at_once_let_rows_enter_once():
 
 
 def test_what_cannot_enter_goes_on_waiting(monkeypatch):
-    matrix = DeferredGram(quantizer_of(8), gram.empty_planes(D, 8))
+    matrix = DeferredGram(quantizer_of(8))
     matrix.change(rows_of(8, 3, 0), 1)
 
     def out_of_memory(*_, **__):

@@ -118,7 +118,7 @@ def test_gram_matrices_are_the_same_in_any_blocks_and_bands(bits, d, device, mon
     monkeypatch.setattr(on_device, "BLOCK_ROWS", 50)
     monkeypatch.setattr(on_device, "BAND", 64)
     quantizer = resolve_quantizer(FixedPoint(bits, scale=1.0), None, d)
-    matrix, expected = DeferredGram(quantizer, gram.empty_planes(d, bits)), gram.empty_planes(d, bits)
+    matrix, expected = DeferredGram(quantizer), gram.empty_planes(d, bits)
     for seed, (n, sign) in enumerate([(120, 1), (5, 1), (70, -1), (33, 1), (5, -1)]):
         rows = random_rows(bits, n, d, seed)
         gram.accumulate(expected, rows, bits, sign)
@@ -134,7 +134,7 @@ def test_gram_matrices_are_the_same_in_any_blocks_and_bands(bits, d, device, mon
 def test_more_rows_than_an_int32_holds_products_of(device):  # noqa: F811
     n = 2**31 // 127**2 + 2
     quantizer = resolve_quantizer("integers", None, 2)
-    matrix = DeferredGram(quantizer, gram.empty_planes(2, 8))
+    matrix = DeferredGram(quantizer)
     with use_device(device):
         matrix.change(np.full((n, 2), [127, -127], dtype=np.int8), 1)
 

@@ -165,7 +165,9 @@ def test_calls_that_would_leave_memory_are_refused():
     for call in (
         lambda: native.gram8(rows, 1, gram.empty_planes(5, 8), scratch, 1, ""),
         lambda: native.gram8(rows, 1, [], scratch, 1, ""),
-        lambda: native.gram8(rows, 1, [planes[0].astype(np.int32)], scratch, 1, ""),
+        lambda: native.gram8(rows, 1, [planes[0].astype(np.int16)], scratch, 1, ""),
+        lambda: native.gram8(rows, 1, [gram.empty_planes(5, 8, np.int32)[0]], scratch, 1, ""),
+        lambda: native.gram16(rows.astype(np.int16), 1, [planes[0].astype(np.int32)], np.tile(scratch, 2), 1, ""),
         lambda: native.gram8(rows, 1, planes, scratch[:1000], 1, ""),
         lambda: native.gram8(np.zeros((native.BLOCK_ROWS + 1, 6), np.int8), 1, planes, scratch, 1, ""),
         lambda: native.gram8(rows, 1, planes, scratch, 1, "mmx"),

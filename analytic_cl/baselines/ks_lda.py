@@ -50,7 +50,7 @@ class KSLDAClassifier(LinearHead, PosteriorHead):
     d (N - 1) / (N (N - 1 + d)) times as large, which its weight against zero-shot scores takes up.
 
     Cost: fit n d^2 operations; a change, then predict: d^3 / 3 + 5 n_classes d^2 once, and 2 n_classes d a row. Memory
-    4 d^2 bytes, 8 d^2 more while solving, 8 d a class, and the ledger.
+    2 to 4 d^2 bytes, 8 d^2 more while solving, 8 d a class, and the ledger.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic, within 1e-8 relative of the equations in float64 on the dequantised rows.

@@ -45,7 +45,7 @@ class TruncatedRidgeClassifier(LinearHead):
     Notes
     -----
     Cost: fit n d^2 operations; a change, then predict: 4/3 d^3 and the eigenpairs of a tridiagonal matrix once (some
-    ten times as long as ridge, for 5,000 random features), 2 n_classes d a row. Memory 4 d^2 bytes, 16 d^2
+    ten times as long as ridge, for 5,000 random features), 2 n_classes d a row. Memory 2 to 4 d^2 bytes, 16 d^2
     more while solving, 8 d a class, and the ledger.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;

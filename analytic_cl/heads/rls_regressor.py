@@ -63,8 +63,8 @@ class RLSRegressor(Regression, Solved):
     Notes
     -----
     Cost: fit n d^2 operations; a change, then predict: d^3 / 3 + 2 d^2 n_outputs once ("gcv" four times that), d
-    n_outputs a row; recursive 2 d^2 a change. Memory 4 d^2 bytes (12 d^2 behind 32 bits), 12 d^2 more while solving,
-    and the ledger. An output counts as four features behind 8 and 16 bits, as one behind 32.
+    n_outputs a row; recursive 2 d^2 a change. Memory 2 to 4 d^2 bytes (12 d^2 behind 32 bits), 12 d^2 more while
+    solving, and the ledger. An output counts as four features behind 8 and 16 bits, as one behind 32.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     predictions algebraic, within 1e-8 relative of scikit-learn's ``Ridge`` on the dequantised rows and targets. Targets

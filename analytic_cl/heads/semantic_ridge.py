@@ -60,7 +60,7 @@ class SemanticRidgeClassifier(LinearHead):
     Notes
     -----
     Cost: fit n d^2 operations; a change, then predict: d^3 / 3 + 2 n_dimensions d^2 once, 2 n_classes d a row. Memory
-    4 d^2 bytes, 8 d^2 more while solving, and the ledger.
+    2 to 4 d^2 bytes, 8 d^2 more while solving, and the ledger.
 
     Exactness: state bit for bit; weights a pure function of it and of the embeddings, bit for bit on one machine and
     number of threads; scores algebraic.

@@ -52,7 +52,10 @@ def moments_digest(
 
 def plane_bytes(planes: gram.Planes, bits: int) -> Iterator[Any]:
     """Canonical bytes of a Gram matrix, some at a time; none where there are no planes."""
-    if len(planes) == 1:
+    if len(planes) == 1 and planes[0].dtype == np.int32:
+        for start in range(0, planes[0].size, 2**15):  # few enough for the cache
+            yield planes[0][start : start + 2**15].astype("<i8").data
+    elif len(planes) == 1:
         yield np.ascontiguousarray(planes[0], dtype="<i8").data
     elif planes:
         for start in range(0, planes[0].size, 2**20):

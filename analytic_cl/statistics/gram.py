@@ -1,4 +1,4 @@
-"""The exact Gram matrix of integer rows, accumulated into packed int64 triangles.
+"""The exact Gram matrix of integer rows, accumulated into packed triangles of int64, or of int32 where that is enough.
 
 A state keeps the upper triangle, row-major in one array: entry (i, j), j >= i. Rows of 8 and 16 bits need one
 plane. Rows of 32 bits are cut as x = 2^16 h + l into three planes, because one product of two such values fills an
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._numba import kernel
 from analytic_cl._sparse import SparseRows
 
-Planes = list[NDArray[np.int64]]
+Planes = list[NDArray[Any]]  # of int64, or of int32 where the one who holds them sees to it that they fit
 
 PLANE_SHIFTS = {8: (0,), 16: (0,), 32: (32, 16, 0)}
 
@@ -36,11 +37,12 @@ _NATIVE_WINS = {"avx512vnni": (8, 16, 32), "avx2": (8,), "portable": ()}
 _WORTH_A_THREAD = 200_000_000
 
 
-def empty_planes(width: int, bits: int) -> Planes:
+def empty_planes(width: int, bits: int, kind: type[np.signedinteger[Any]] = np.int64) -> Planes:
     """Triangles of zeros.
 
     Raises MemoryError where they would take more than half of the machine, which then could neither solve nor merge:
     memory that nobody has written to yet costs nothing, so that the system would hand it out, and kill somebody later.
+    They count as int64, whatever they are: they may have to become it.
     """
     entries = width * (width + 1) // 2
     needed, there = 8 * entries * len(PLANE_SHIFTS[bits]), _memory_of_machine()
@@ -50,7 +52,7 @@ def empty_planes(width: int, bits: int) -> Planes:
             f"{there / 1e9:.1f} GB, of which solving needs as much again: use fewer features, or a head that keeps "
             "class sums only, such as NearestMeanClassifier"
         )
-    return [np.zeros(entries, dtype=np.int64) for _ in PLANE_SHIFTS[bits]]
+    return [np.zeros(entries, dtype=kind) for _ in PLANE_SHIFTS[bits]]
 
 
 def _memory_of_machine() -> float:
@@ -81,6 +83,7 @@ def accumulate(
     sign: int,
     interruptible: bool = True,
     stops: NDArray[np.int64] | None = None,
+    make_room: Callable[[int], None] | None = None,
 ) -> None:
     """Planes += sign * rows.T @ rows, whole or not at all.
 
@@ -88,6 +91,8 @@ def accumulate(
     back, without stopping again, before the exception goes on. `interruptible=False` is for taking something back.
 
     With `stops`, planes have a row for each of several matrices, and the rows of each end there.
+
+    `make_room` is told how many rows come next, and may put wider planes into the list, of the same values.
     """
     n, d = rows.shape
     each = [(planes, 0, n)]
@@ -106,6 +111,8 @@ def accumulate(
             for own, piece in pieces:
                 if interruptible:
                     guard.check()
+                if make_room:
+                    make_room(piece.stop - piece.start)
                 block.multiply(dense[piece])
                 block.add_to(own, sign)
                 done += 1
@@ -234,13 +241,13 @@ class _IntegerBlock:
             _add_triangle_reference(plane, product, sign)
 
 
-def add_triangle(plane: NDArray[np.int64], square: NDArray[np.int64]) -> None:
+def add_triangle(plane: NDArray[Any], square: NDArray[np.int64]) -> None:
     """Plane += the upper triangle of a square; nothing but an error of the machine stops it."""
     (_add_triangle_reference if get_backend() == "numpy" else _add_triangle)(plane, square, 1)
 
 
 @kernel
-def _add_triangle(plane: NDArray[np.int64], product: NDArray[Any], sign: int) -> None:
+def _add_triangle(plane: NDArray[Any], product: NDArray[Any], sign: int) -> None:
     d = product.shape[0]
     start = 0
     for i in range(d):
@@ -250,6 +257,6 @@ def _add_triangle(plane: NDArray[np.int64], product: NDArray[Any], sign: int) ->
         start += d - i
 
 
-def _add_triangle_reference(plane: NDArray[np.int64], product: NDArray[Any], sign: int) -> None:
+def _add_triangle_reference(plane: NDArray[Any], product: NDArray[Any], sign: int) -> None:
     for i, start in enumerate(row_starts(product.shape[0])):
         plane[start : start + product.shape[0] - i] += sign * product[i, i:].astype(np.int64)

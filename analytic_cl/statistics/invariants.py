@@ -23,7 +23,7 @@ NOT_THE_SAME = "these are as many rows as were learned, but not the same rows"
 def gram_diagonal(planes: gram.Planes, quantizer: Quantizer) -> Diagonal:
     """Diagonal of the Gram matrix, exactly; of several, where planes have a row for each."""
     starts = gram.row_starts(quantizer.width)
-    return joined([plane[..., starts] for plane in planes], quantizer.bits)
+    return joined([plane[..., starts].astype(np.int64) for plane in planes], quantizer.bits)
 
 
 def squares(rows: NDArray[Any] | SparseRows) -> Diagonal:

@@ -13,7 +13,7 @@ from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.class_state import ClassState
 from analytic_cl.statistics.class_sums import class_sums
-from analytic_cl.statistics.deferred import DeferredGram
+from analytic_cl.statistics.deferred import DeferredGram, narrowed
 from analytic_cl.statistics.digest import moments_digest
 from analytic_cl.statistics.invariants import (
     NEVER_LEARNED,
@@ -51,7 +51,8 @@ class Moments(ClassState):
     `subtract` and `merge` that leaves the same rows leaves the same `digest`.
 
     Cost: ``add`` and ``subtract`` n d (order 1) or n d^2 operations (order 2, half of the matrix). Memory 8 d bytes a
-    class and 4 d^2 for G (24 bytes an entry behind a 32-bit quantizer).
+    class, and for G 2 d^2 behind 8 bits until an entry might pass 2^31 (not before 128,000 rows, with small values much
+    later), 4 d^2 from then on and behind 16 bits, 12 d^2 behind 32.
 
     At most 2**48 rows of 8 bits, 2**32 of 16 bits, 2**31 of 32 bits: more are refused.
 
@@ -83,7 +84,7 @@ class Moments(ClassState):
         self.provides = frozenset({CLASS_SUMS, GRAM} if order == 2 else {CLASS_SUMS})
         self.can_drop_classes = order == 1
         self._sums = np.zeros((0, quantizer.width), dtype=np.int64)
-        self._gram = DeferredGram(quantizer, gram.empty_planes(quantizer.width, quantizer.bits) if order == 2 else [])
+        self._gram = DeferredGram(quantizer, None if order == 2 else [])
 
     def __repr__(self) -> str:
         rows = f"{self.n_rows} rows of {len(self._place)} classes"
@@ -98,7 +99,7 @@ class Moments(ClassState):
 
     @property
     def planes(self) -> gram.Planes:
-        """The Gram matrix as packed triangles (see `gram`), to read only; none at order 1."""
+        """The Gram matrix as packed triangles (see `gram`), of int32 or int64, to read only; none at order 1."""
         views = [plane.view() for plane in self._gram.planes]
         for view in views:
             view.flags.writeable = False
@@ -204,7 +205,8 @@ class Moments(ClassState):
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Labels, counts, sums and Gram planes, classes sorted."""
         planes = {
-            f"gram_{shift}": p for shift, p in zip(gram.PLANE_SHIFTS[self.quantizer.bits], self.planes, strict=False)
+            f"gram_{shift}": p.astype(np.int64, copy=False)
+            for shift, p in zip(gram.PLANE_SHIFTS[self.quantizer.bits], self.planes, strict=False)
         }
         return {"labels": labels_to_array(self.labels), "counts": self.counts, "sums": self.sums, **planes}
 
@@ -225,9 +227,8 @@ class Moments(ClassState):
         moments._place = {label: place for place, label in enumerate(labels)}
         moments._counts, moments._sums = arrays["counts"].copy(), arrays["sums"].copy()
         if order == 2:
-            moments._gram = DeferredGram(
-                quantizer, [arrays[f"gram_{shift}"].copy() for shift in gram.PLANE_SHIFTS[quantizer.bits]]
-            )
+            planes = [arrays[f"gram_{shift}"] for shift in gram.PLANE_SHIFTS[quantizer.bits]]
+            moments._gram = DeferredGram(quantizer, narrowed(planes, quantizer))
         wrong = contradiction(quantizer.limit, moments._counts, moments._sums)
         if not wrong and order == 2:
             wrong = diagonal_contradiction(quantizer.limit, moments.n_rows, moments.total, moments._gram.diagonal())

@@ -101,6 +101,11 @@ class GramOnDevice:
         """Of each square."""
         return [square.diagonal()[: self._width].cpu().numpy() for square in self._squares]
 
+    def largest(self) -> int:
+        """Largest magnitude of an entry."""
+        ends = (end for square in self._squares for end in square.aminmax())
+        return max((abs(int(end)) for end in ends), default=0)
+
     def move_into(self, planes: gram.Planes) -> None:
         """Add everything to planes on the host, whole or not at all, and let go of it."""
         d = self._width
