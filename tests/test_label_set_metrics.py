@@ -45,6 +45,8 @@ def test_metrics_refuse_what_is_no_indicator_or_score(y_true, scores, words):
     for measure in (mean_average_precision, lambda y, s: label_set_f1(y, s, threshold=0.5)):
         with pytest.raises(ValueError, match=words):
             measure(y_true, scores)
+    with pytest.raises(ValueError, match="threshold must be a number, got NaN"):
+        label_set_f1([[1, 0]], [[0.5, 0.2]], threshold=np.nan)
 
 
 def test_sessions_bring_each_label_once_and_rows_as_often_as_they_have_labels_of_a_session():

@@ -282,7 +282,7 @@ def spoiled(value, row=7):
 TARGETS = {
     "NaN": (spoiled(np.nan), "Input y contains NaN in row 7"),
     "infinity": (spoiled(-np.inf), "Input y contains infinity in row 7"),
-    "out of range": (spoiled(1e6), r"out of the declared range, -522232 to 522232, in row 7: declare another"),
+    "out of range": (spoiled(1e6), r"out of the declared range, -522231.969 to 522231.969, in row 7: declare another"),
     "out of all ranges": (spoiled(1e300), "out of the declared range"),
     "text": (spoiled("5.0"), "numbers, not text, in row 7"),
     "all text": (Y.astype(str), "got text"),
@@ -303,6 +303,13 @@ OTHER_SHAPES = {
     "a column": (Y[:, None], r"y has shape \(n_samples, 1\), the model learned targets of shape \(n_samples,\)"),
     "two outputs": (np.stack([Y, Y], 1), r"y has shape \(n_samples, 2\), the model"),
 }
+
+
+def test_targets_out_of_range_are_named_with_the_range_of_their_output():
+    head = RLSRegressor(target_quantizer=FixedPoint(32, bounds=((0, 0), (10, 100))))
+    with pytest.raises(ValueError, match=r"range of output 0, 0 to 10, in row 1:"):
+        head.fit(X[:3], [[10.0, 100.0], [50.0, 50.0], [1.0, 1.0]])
+    assert head.fit(X[:3], [[10.0, 100.0], [0.0, 0.0], [1.0, 1.0]]).moments_.n_rows == 3
 
 
 @pytest.mark.parametrize(("y", "words"), (TARGETS | OTHER_SHAPES).values(), ids=TARGETS | OTHER_SHAPES)

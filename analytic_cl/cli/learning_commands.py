@@ -79,7 +79,7 @@ class HeadName(click.ParamType):  # type: ignore[type-arg]  # generic in new ver
     type=float,
     nargs=2,
     metavar="LOW HIGH",
-    help="Of ridge-regression: between what all targets lie.  [default: -522232 522232]",
+    help="Of ridge-regression: between what all targets lie.  [default: -522231 522231]",
 )
 @click.option("--projection", type=int, metavar="N", help="Put N random features in front.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random features and keys.")

@@ -42,7 +42,7 @@ class RLSRegressor(Regression, Solved):
     quantizer : {"auto", "embedding", "tabular", "integers"} or FixedPoint, default="auto"
         How rows become integers. "auto" is "embedding" (unit rows, int8) above 256 features, else "tabular" (32 bits).
     target_quantizer : "auto" or FixedPoint, default="auto"
-        How targets become integers. "auto" is ``FixedPoint(32, scale=2**12)``: from -522,232 to 522,232 in steps of
+        How targets become integers. "auto" is ``FixedPoint(32, scale=2**12)``: from -522,231 to 522,231 in steps of
         0.00024. Targets out of range are an error that names the rows. Another scale, or ``bounds``, by output if they
         are tuples, move range and steps; no norm.
     projection : RandomProjection, optional

@@ -70,6 +70,8 @@ def label_set_f1(y_true: ArrayLike, scores: ArrayLike, *, threshold: float) -> L
     (0.833, 0.8, 0.5)
     """
     has, values = _labelled(y_true, scores)
+    if np.isnan(threshold):
+        raise ValueError("threshold must be a number, got NaN")
     given = values > float(threshold)
     per_label = np.asarray(f1_score(has, given, average=None, zero_division=0), dtype=np.float64)
     of1 = float(f1_score(has.ravel(), given.ravel(), zero_division=0))

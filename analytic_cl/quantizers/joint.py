@@ -16,7 +16,7 @@ from analytic_cl.quantizers.fixed_point import LIMITS, FixedPoint
 from analytic_cl.quantizers.inputs import rows_named
 from analytic_cl.quantizers.quantizer import Quantizer
 
-DEFAULT_TARGETS = FixedPoint(32, scale=2.0**12)  # as tabular rows: +-522,232 in steps of 0.00024
+DEFAULT_TARGETS = FixedPoint(32, scale=2.0**12)  # as tabular rows: +-522,231 in steps of 0.00024
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,14 @@ class JointQuantizer(Quantizer):
         offset, units = self._target_rule.affine
         with np.errstate(over="ignore"):
             q = np.rint((y.reshape(len(y), self.n_targets) - offset) * units)
-        beyond = np.flatnonzero((np.abs(q) > LIMITS[self.targets.bits]).any(axis=1))
-        if beyond.size:
-            low, high = (offset + sign * LIMITS[self.targets.bits] / units for sign in (-1, 1))
+        beyond = np.abs(q) > LIMITS[self.targets.bits]
+        if beyond.any():
+            k = int(beyond.any(axis=0).argmax())  # an output at a time: each may have a range of its own
+            low, high = ((offset + sign * LIMITS[self.targets.bits] / units)[k] for sign in (-1, 1))
+            output, rows = f" of output {k}" if self.n_targets > 1 else "", np.flatnonzero(beyond[:, k]) + first_row
             raise ValueError(
-                f"y is out of the declared range, {low.min():.7g} to {high.max():.7g}, in "
-                f"{rows_named(beyond + first_row)}: declare another by target_quantizer, as FixedPoint(32, scale=1) or "
+                f"y is out of the declared range{output}, {low:.9g} to {high:.9g}, in "
+                f"{rows_named(rows)}: declare another by target_quantizer, as FixedPoint(32, scale=1) or "
                 "FixedPoint(32, bounds=(low, high)), or use larger units"
             )
         return q.astype(np.int64)

@@ -66,7 +66,8 @@ class RegressionMoments(Moments):
     def rows_alone(self) -> Moments:
         """Count, sum and Gram matrix of the rows without their targets: a copy, all rows of one class."""
         columns = slice(0, self.quantizer.row_width)
-        planes = gram.square_part(self.planes, self.quantizer.width, columns)
+        packed = gram.square_part(self.planes, self.quantizer.width, columns)
+        planes = [plane.astype(np.int64, copy=False) for plane in packed]  # behind 8 bits they may be of int32
         return Moments.of_classes(self.quantizer.rows, self.labels, self.counts, self.sums[:, columns], planes)
 
     def target_sums(self) -> Whole:
