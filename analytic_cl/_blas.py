@@ -46,6 +46,11 @@ def times_triangle(a: Floats, b: Floats) -> Floats:
     return out.T
 
 
+def is_triangle(b: Floats) -> bool:
+    """Whether B is square and upper triangular."""
+    return b.shape[0] == b.shape[1] and not np.tril(b, -1).any()
+
+
 def squared_lengths(a: Floats | SparseDeviations) -> Floats:
     """Sum of the squares of each row, shape (m,); rows may be `SparseDeviations`."""
     return a.squares() if isinstance(a, SparseDeviations) else np.asarray(np.einsum("ij,ij->i", a, a))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, lapack
 
-from analytic_cl._blas import product
+from analytic_cl._blas import is_triangle, product, times_triangle
 from analytic_cl.solvers.discriminant import (
     Discriminants,
     DiscriminantScores,
@@ -39,6 +40,7 @@ ROWS = 24  # that are scored at a time, into the cache
 ALONE = (
     2**18
 )  # multiplications up to which BLAS starts no threads: on a busy machine many small products wait for these
+KEPT = 2**25  # numbers in the scatters of all classes up to which these are made once
 SAME_SCALE = 0.2  # spread of log tr S_c up to which distances in all directions compare between classes
 
 
@@ -160,7 +162,8 @@ def class_gaussian(
     chance would make them.
 
     Cost: that of `shrunk_means_lda`, and a class n_c d^2 where rows wait, d^2 for Sw_c; r d^2 + r^3 in discriminant
-    space, 2 min(n_c, d) d^2 in whitened space. Memory k r^2 or 64 k d numbers.
+    space, 2 min(n_c, d) d^2 in whitened space. Memory k r^2 or 64 k d numbers; while solving, k d^2 where these are at
+    most 2^25.
 
     References
     ----------
@@ -173,12 +176,13 @@ def class_gaussian(
     if covariance == "pooled" or len(state.labels) < 2 or not pooled.space.directions.shape[1]:
         return pooled
     log_priors = np.log(state.counts / state.n_rows if priors is None else priors)
-    if _scale_spread(state, inverse) < SAME_SCALE:
+    scatter = _scatters(state)
+    if _scale_spread(state, scatter, inverse) < SAME_SCALE:
         sigma, _, variances = within_covariance(moments, shrinkage)
-        classes, differ = _whitened(state, pooled, sigma, inverse, int((variances > 0).sum()))
+        classes, differ = _whitened(state, scatter, pooled, sigma, inverse, int((variances > 0).sum()))
         scores = GaussianScores(pooled, "whitened", classes, log_priors)
     else:
-        classes, differ = _discriminant(state, pooled, log_priors)
+        classes, differ = _discriminant(scatter, pooled, log_priors)
         scores = GaussianScores(pooled, "discriminant", classes, log_priors)
     return scores if covariance == "class" or differ else pooled
 
@@ -188,16 +192,26 @@ def _own_share(n: float, dimensions: int) -> float:
     return (n - 1) / (n - 1 + max(PRIOR * dimensions, LEAST))
 
 
-def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
+def _scatters(state: ClassGrams) -> Callable[[int], Floats]:
+    """The scatter of a class's rows about their mean, its upper triangle, to be read. Each is asked for twice,
+    and kept where all are small.
+    """
+
+    def made(c: int) -> Floats:
+        return scatter_matrix(state.moments_of(state.labels[c]), "class means")
+
+    return cache(made) if len(state.labels) * state.quantizer.width**2 <= KEPT else made
+
+
+def _scale_spread(state: ClassGrams, scatter: Callable[[int], Floats], inverse: Floats) -> float:
     """Standard deviation of log tr S_c over the classes; infinite where one has no width."""
     precision = np.triu(product(inverse.T, inverse))
     np.fill_diagonal(precision, precision.diagonal() / 2)  # twice the upper triangle is all of it
     freedom, scales = [], []
-    for label, n in zip(state.labels, state.counts.tolist(), strict=True):
+    for c, n in enumerate(state.counts.tolist()):
         if n > 1:
-            scatter = scatter_matrix(state.moments_of(label), "class means")
             freedom.append(n - 1)
-            scales.append(2 * float(np.einsum("ij,ij->", precision, scatter)) / (n - 1))
+            scales.append(2 * float(np.einsum("ij,ij->", precision, scatter(c))) / (n - 1))
     if not scales or min(scales) <= 0:
         return np.inf
     logs, weights = np.log(scales), np.array(freedom) / sum(freedom)
@@ -205,13 +219,12 @@ def _scale_spread(state: ClassGrams, inverse: Floats) -> float:
 
 
 def _discriminant(
-    state: ClassGrams, pooled: DiscriminantScores, log_priors: Floats
+    scatter: Callable[[int], Floats], pooled: DiscriminantScores, log_priors: Floats
 ) -> tuple[list[ClassQuadratic], bool]:
-    directions, labels = pooled.space.directions, state.labels
+    directions = pooled.space.directions
 
     def own(c: int) -> Floats:
-        scatter = scatter_matrix(state.moments_of(labels[c]), "class means")
-        return product(directions.T, symmetric_product(scatter, directions))
+        return product(directions.T, symmetric_product(scatter(c), directions))
 
     return own_classes(pooled.space, own, log_priors)
 
@@ -241,7 +254,12 @@ def own_classes(
 
 
 def _whitened(
-    state: ClassGrams, pooled: DiscriminantScores, sigma: Floats, inverse: Floats, n_live: int
+    state: ClassGrams,
+    scatter: Callable[[int], Floats],
+    pooled: DiscriminantScores,
+    sigma: Floats,
+    inverse: Floats,
+    n_live: int,
 ) -> tuple[list[ClassQuadratic], bool]:
     space, d = pooled.space, len(inverse)
     _, _, middle = mean_in_parts(state.moments())
@@ -249,9 +267,9 @@ def _whitened(
     typical = len(state.labels) / float((1 / state.counts).sum())
     means = middle + product(symmetric_product(sigma, space.directions), space.contrasted.T).T
     classes, chance = [], _Chance(n_live)  # columns that are constant within all classes differ by no chance
-    for c, (label, n) in enumerate(zip(state.labels, state.counts.tolist(), strict=True)):
-        root = semidefinite_root(scatter_matrix(state.moments_of(label), "class means"), n - 1, 1e-13)
-        white = product(inverse, root)
+    whiten = times_triangle if is_triangle(inverse.T) else product
+    for c, n in enumerate(state.counts.tolist()):
+        white = whiten(semidefinite_root(scatter(c), n - 1, 1e-13).T, inverse.T).T
         inner = product(white.T, white)
         rank = min(RANK, len(inner))
         if n > 1:

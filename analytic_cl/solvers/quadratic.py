@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from analytic_cl._blas import product, times_triangle
+from analytic_cl._blas import is_triangle, product, times_triangle
 from analytic_cl.solvers.spd import Floats
 from analytic_cl.statistics import Int64s
 
@@ -35,7 +35,7 @@ class QuadraticScores:
 
     @cached_property
     def _triangular(self) -> list[bool]:
-        return [len(f) == f.shape[1] and not np.tril(f, -1).any() for f in self.factors]
+        return [is_triangle(factor) for factor in self.factors]
 
     def of(self, rows: Floats) -> Floats:
         """Of rows less the centre; for two classes one column, the second's less the first's.
