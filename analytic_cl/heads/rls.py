@@ -83,8 +83,8 @@ class RLSClassifier(LabelSetHead, LinearHead):
     -----
     Cost: fit n d^2 operations; a change, then predict: d^3 / 3 + 2 n_classes d^2 once ("gcv": about 10 d^3),
     2 n_classes d a row. Memory 2 to 4 d^2 bytes, 8 d^2 more while solving (12 d^2 from 2,048 columns on, where classes
-    are few), 8 d a class, and the ledger. "recursive": 2 d^2 + 6 n_classes d a row learned or forgotten, 2 d^3 at first and
-    after changes of more than d / 2 rows at once; 8 d^2 bytes more, throughout. "folds": 25 solves, and 5 for a
+    are few), 8 d a class, and the ledger. "recursive": 2 d^2 + 6 n_classes d a row learned or forgotten, 2 d^3 at first
+    and after changes of more than d / 2 rows at once; 8 d^2 bytes more, throughout. "folds": 25 solves, and 5 for a
     temperature, with a copy of the state each, and a pass over at most 20,000 rows, once after a change.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
