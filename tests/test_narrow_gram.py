@@ -152,7 +152,16 @@ def test_arrays_and_pickles_are_those_of_int64_and_read_as_what_fits(n):
         assert arrays[name].dtype == array.dtype
         np.testing.assert_array_equal(arrays[name], array)
     read = Moments.from_arrays(mine.quantizer, mine.describe(), arrays)
-    for each in (read, copy.deepcopy(mine), pickle.loads(pickle.dumps(mine)), pickle.loads(pickle.dumps(wide))):
+    narrow = Moments.from_arrays(mine.quantizer, mine.describe(), arrays | {"gram_0": mine.planes[0]})
+    parted = mine.of_classes(mine.quantizer, mine.labels, mine.counts, mine.sums, mine.planes)
+    for each in (
+        read,
+        narrow,
+        parted,
+        copy.deepcopy(mine),
+        pickle.loads(pickle.dumps(mine)),
+        pickle.loads(pickle.dumps(wide)),
+    ):
         assert each.digest() == mine.digest()
         each.add(extreme(MOST), np.ones(MOST, dtype=int))
         assert each.planes[0][0] == (n + MOST) * 127**2

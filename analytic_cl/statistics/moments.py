@@ -221,7 +221,8 @@ class Moments(ClassState):
             shapes |= {f"gram_{shift}": packed for shift in gram.PLANE_SHIFTS[quantizer.bits]}
         for name, shape in shapes.items():  # before any memory is taken for them
             got = arrays.get(name)
-            if got is None or got.dtype != np.int64 or got.shape != shape:
+            narrow = got is not None and got.dtype == np.int32 and quantizer.bits == 8 and name == "gram_0"
+            if got is None or not (narrow or got.dtype == np.int64) or got.shape != shape:
                 raise ValueError(f"array {name!r} is missing, or not int64 of shape {shape}")
         moments = cls(quantizer, order)
         moments._place = {label: place for place, label in enumerate(labels)}
