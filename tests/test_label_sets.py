@@ -233,7 +233,7 @@ def test_what_labels_that_overlap_have_no_answer_to_says_so():
     lda, ridge = LDAClassifier().fit(X, Y), RLSClassifier(track="rows").fit(X, Y)
     for head, name in (lda, "covariance_"), (ridge, "calibration_"), (ridge, "temperature_"), (ridge, "predict_proba"):
         assert not hasattr(head, name)
-    with pytest.raises(AttributeError, match="labels that overlap share no covariance"):
+    with pytest.raises(AttributeError, match="labels that overlap are no classes"):
         lda.covariance_  # noqa: B018
     with pytest.raises(AttributeError, match="need a number as temperature"):
         ridge.temperature_  # noqa: B018

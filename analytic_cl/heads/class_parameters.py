@@ -52,10 +52,7 @@ class SharedCovariance(ClassParameters):
         That of scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr")``, with classes weighted by frequencies
         whatever `priors` says. Cost: a square of floats, 3 n_classes n_features^2.
         """
-        moments = self._moments()
-        if not isinstance(moments, Moments):
-            raise AttributeError("labels that overlap share no covariance within classes: each has one of its own")
-        return _mirrored(within_covariance(moments, self._covariance_strength()).covariance)
+        return _mirrored(within_covariance(self._moments(), self._covariance_strength()).covariance)
 
     def _covariance_strength(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define _covariance_strength")
