@@ -156,7 +156,7 @@ def test_what_is_of_classes_says_so_where_labels_overlap():
     for head in (lda, ridge):
         with pytest.raises(TypeError, match="has learned sets of labels"):
             export.to_sklearn(head)
-    with pytest.raises(ValueError, match="no label at all"):
+    with pytest.raises(ValueError, match="reject is of rows with one label each"):
         ridge.predict(X, reject=-1.0)
     plain = RLSClassifier("oas").fit(X, np.arange(len(X)) % 2)
     np.testing.assert_allclose(RLSClassifier("oas").fit(X, Y).score_samples(X), plain.score_samples(X))
