@@ -71,6 +71,11 @@ class SparseRows:
         return np.asarray(self.matrix.toarray(), dtype=dtype)
 
 
+def array_or_sparse(rows: Any) -> Any:
+    """Rows in the memory of this process: sparse rows as they are, others, such as a device's, as an array."""
+    return rows if isinstance(rows, SparseRows) else np.asarray(rows)
+
+
 class SparseDeviations:
     """Sparse rows less a centre, in units: ``(q - centre) * step - shift``, which has few entries that are 0.
 

@@ -16,7 +16,7 @@ from analytic_cl.heads.label_sets import LabelSetHead
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.log_probabilities import LOWEST, log_posteriors
 from analytic_cl.heads.prediction import posteriors
-from analytic_cl.heads.validation import check_strength, check_temperature
+from analytic_cl.heads.validation import check_solver, check_strength, check_temperature
 from analytic_cl.learner import keeps_all_rows
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
@@ -150,19 +150,11 @@ class RLSClassifier(LabelSetHead, LinearHead):
     def check_parameters(self) -> None:
         super().check_parameters()
         check_strength("alpha", self.alpha, ("auto", "oas", "gcv", "folds"))
-        if not isinstance(self.fit_intercept, bool | np.bool_ | int) or self.fit_intercept not in (0, 1):
-            raise ValueError(f"fit_intercept must be True or False, got {self.fit_intercept!r}")
         check_strength("balance", self.balance, (), high=1)
         if self.prior_coef is not None:
             class_vectors("prior_coef", self.prior_coef)
         check_temperature(self.temperature)
-        if self.solver not in ("cholesky", "recursive"):
-            raise ValueError(f'solver must be "cholesky" or "recursive", got {self.solver!r}')
-        if self.solver == "recursive" and (isinstance(self.alpha, str) or self.alpha == 0):
-            raise ValueError(
-                f'solver="recursive" needs a number above 0 as alpha, got {self.alpha!r}: words choose another '
-                "strength after every row, which an inverse can't follow, and without any there may be none"
-            )
+        check_solver(self.solver, self.alpha, self.fit_intercept)
         if self.solver == "recursive" and self.balance:
             raise ValueError(
                 f'solver="recursive" needs balance=0, got {self.balance!r}: with weights of classes, one row changes '
@@ -196,12 +188,7 @@ class RLSClassifier(LabelSetHead, LinearHead):
     def _solve_by_classes(self, moments: Moments) -> LinearScores:
         if self.solver == "cholesky":
             return self._solve_by(moments, self._chosen(CANDIDATES, self.alpha))
-        follower = self._solved.get("recursive")
-        if follower is None or (follower.alpha, follower.fit_intercept) != (self.alpha, bool(self.fit_intercept)):
-            self.drop_caches()
-            follower = self._solved["recursive"] = RecursiveRidge(cast(float, self.alpha), bool(self.fit_intercept))
-            self._listen(follower.queue)
-        return cast(LinearScores, follower.scores(moments))
+        return self._followed(RecursiveRidge, moments, cast(float, self.alpha), bool(self.fit_intercept))
 
     def _solve_by(self, moments: Moments, strength: Shrinkage) -> LinearScores:
         towards = None

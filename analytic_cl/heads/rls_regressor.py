@@ -11,7 +11,7 @@ from scipy.stats import t as student
 from analytic_cl._locks import reading
 from analytic_cl.heads.regression import Regression
 from analytic_cl.heads.solved import Solved
-from analytic_cl.heads.validation import check_strength
+from analytic_cl.heads.validation import check_solver, check_strength
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, RandomFeatures
 from analytic_cl.recursive import RecursiveRegression
@@ -121,26 +121,12 @@ class RLSRegressor(Regression, Solved):
     def check_parameters(self) -> None:
         super().check_parameters()
         check_strength("alpha", self.alpha, ("gcv", "oas"))
-        if not isinstance(self.fit_intercept, bool | np.bool_ | int) or self.fit_intercept not in (0, 1):
-            raise ValueError(f"fit_intercept must be True or False, got {self.fit_intercept!r}")
-        if self.solver not in ("cholesky", "recursive"):
-            raise ValueError(f'solver must be "cholesky" or "recursive", got {self.solver!r}')
-        if self.solver == "recursive" and (isinstance(self.alpha, str) or self.alpha == 0):
-            raise ValueError(
-                f'solver="recursive" needs a number above 0 as alpha, got {self.alpha!r}: words choose another '
-                "strength after every row, which an inverse can't follow, and without any there may be none"
-            )
+        check_solver(self.solver, self.alpha, self.fit_intercept)
 
     def _solve(self, state: RegressionMoments) -> LinearScores:
         if self.solver == "cholesky":
             return ridge_regression(state, self.alpha, bool(self.fit_intercept))
-        follower = self._solved.get("recursive")
-        if follower is None or (follower.alpha, follower.fit_intercept) != (self.alpha, bool(self.fit_intercept)):
-            self.drop_caches()
-            follower = RecursiveRegression(cast(float, self.alpha), bool(self.fit_intercept))
-            self._solved["recursive"] = follower
-            self._listen(follower.queue)
-        return cast(LinearScores, follower.scores(state))
+        return self._followed(RecursiveRegression, state, cast(float, self.alpha), bool(self.fit_intercept))
 
     @reading
     def predict(self, X: ArrayLike, return_std: bool = False) -> Floats | tuple[Floats, Floats]:

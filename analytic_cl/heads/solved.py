@@ -15,6 +15,7 @@ from analytic_cl.heads.base import BaseHead, Head
 from analytic_cl.heads.calibration import Calibration, calibration
 from analytic_cl.heads.held_out import best_of, held_out
 from analytic_cl.quantizers import LinearMap
+from analytic_cl.recursive import Follower
 from analytic_cl.solvers import DiscriminantScores, LinearScores, Normality, Shrinkage
 
 _NOT_OF_WEIGHTS = ("quantizer", "target_quantizer", "projection", "track", "temperature")
@@ -40,6 +41,15 @@ class Solved(BaseHead):
 
     def _solve(self, state: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define _solve")
+
+    def _followed(self, kind: type[Follower], state: Any, alpha: float, fit_intercept: bool) -> LinearScores:
+        """Scores by an inverse that follows each row; made anew where parameters changed."""
+        follower = self._solved.get("recursive")
+        if follower is None or (follower.alpha, follower.fit_intercept) != (alpha, fit_intercept):
+            self.drop_caches()
+            follower = self._solved["recursive"] = kind(alpha, fit_intercept)
+            self._listen(follower.queue)
+        return cast(LinearScores, follower.scores(state))
 
     @reading
     def _prepared(self) -> Any:

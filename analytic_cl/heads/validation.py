@@ -194,6 +194,19 @@ def check_temperature(value: Any) -> None:
         raise ValueError(f'temperature must be "folds" or a number above 0, got {value!r}')
 
 
+def check_solver(solver: Any, alpha: Any, fit_intercept: Any) -> None:
+    """Raise ValueError for parameters of ridge that are invalid, alone or together; `alpha` is checked by itself."""
+    if not isinstance(fit_intercept, bool | np.bool_ | int) or fit_intercept not in (0, 1):
+        raise ValueError(f"fit_intercept must be True or False, got {fit_intercept!r}")
+    if solver not in ("cholesky", "recursive"):
+        raise ValueError(f'solver must be "cholesky" or "recursive", got {solver!r}')
+    if solver == "recursive" and (isinstance(alpha, str) or alpha == 0):
+        raise ValueError(
+            f'solver="recursive" needs a number above 0 as alpha, got {alpha!r}: words choose another strength after '
+            "every row, which an inverse can't follow, and without any there may be none"
+        )
+
+
 def check_same_names(head: Any, other: Any) -> None:
     """Refuse to merge what was learned from differently named or ordered columns."""
     mine, theirs = (getattr(each, "feature_names_in_", None) for each in (head, other))

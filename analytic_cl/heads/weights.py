@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._containers import column_values, local
-from analytic_cl._sparse import SparseRows
+from analytic_cl._sparse import array_or_sparse
 from analytic_cl.heads.encoded import Encoded
 from analytic_cl.quantizers import rows_named
 from analytic_cl.statistics import Int64s, Targets
@@ -38,8 +38,7 @@ def with_weights(new: Encoded, weights: Int64s | None) -> Encoded:
     """Encoded rows with their weights, without those that count 0 times."""
     if weights is None or weights.all():
         return new._replace(weights=weights)
-    here: Any = new.rows if isinstance(new.rows, SparseRows) else np.asarray(new.rows)
-    rows, targets, left = without_zeros(here, new.targets, weights)
+    rows, targets, left = without_zeros(array_or_sparse(new.rows), new.targets, weights)
     ids = None if new.ids is None else [name for name, weight in zip(new.ids, weights, strict=True) if weight]
     return new._replace(rows=rows, targets=targets, ids=ids, weights=left)
 

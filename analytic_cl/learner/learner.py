@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytic_cl._device import DeviceRows
 from analytic_cl._interrupts import deferred_interrupts
-from analytic_cl._sparse import SparseRows
+from analytic_cl._sparse import SparseRows, array_or_sparse
 from analytic_cl.learner.receipt import Receipt, ReceiptDraft
 from analytic_cl.ledger import Draft, Ledger, NotLearnedError, RowState, SampleId, Selection, Track
 from analytic_cl.quantizers import Quantizer
@@ -121,8 +121,7 @@ class Learner:
         with deferred_interrupts():
             own = self._as_taken(rows)
             if weights is not None:
-                here = own if isinstance(rows, SparseRows) else np.asarray(own)
-                rows, targets, weights = self._weighable(here, targets, ids, weights)
+                rows, targets, weights = self._weighable(array_or_sparse(own), targets, ids, weights)
                 own = rows
             self.state.check_learnable(own, targets)
             new = WeightedRows(self.state, own, targets, weights)

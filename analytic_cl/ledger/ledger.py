@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._device import DeviceRows
-from analytic_cl._sparse import SparseRows
+from analytic_cl._sparse import SparseRows, array_or_sparse
 from analytic_cl.ledger.digests import row_digests
 from analytic_cl.ledger.ids import SampleId, as_ids, named, other_kind
 from analytic_cl.ledger.merged import find_merged
@@ -229,7 +229,7 @@ class Ledger(Records):
                 check_room_for_dense(self.kept, rows)
             payload = np.asarray(rows)
         else:
-            payload = row_digests(rows if isinstance(rows, SparseRows) else np.asarray(rows), targets, self.keys[0])
+            payload = row_digests(array_or_sparse(rows), targets, self.keys[0])
         entries = Entries(payload, self.numbers(targets), 0, names, weights)
         table.reserve(entries)
         return Draft(len(rows), table, entries)

@@ -19,7 +19,7 @@ from analytic_cl._device import DeviceRows, get_device, torch_device
 from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._locks import StateLock
 from analytic_cl._parallel import row_blocks
-from analytic_cl._sparse import SparseRows
+from analytic_cl._sparse import SparseRows, array_or_sparse
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.statistics import gram, sparse_gram
 from analytic_cl.statistics.invariants import Diagonal, gram_diagonal, joined, squares
@@ -88,7 +88,7 @@ class DeferredGram:
     def _multiply(self, rows: NDArray[Any] | DeviceRows | SparseRows, sign: int, interruptible: bool) -> None:
         if get_device() == "cpu":
             self._diagonal = None
-            own = rows if isinstance(rows, SparseRows) else np.asarray(rows)
+            own = array_or_sparse(rows)
             try:
                 gram.accumulate(
                     self._planes, own, self._quantizer.bits, sign, interruptible, make_room=self._make_room_for_rows

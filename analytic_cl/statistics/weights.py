@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._sparse import SparseRows
+from analytic_cl._sparse import array_or_sparse
 from analytic_cl.statistics.state import Change, State
 from analytic_cl.statistics.targets import Targets
 from analytic_cl.statistics.wide import Int64s
@@ -59,7 +59,7 @@ class WeightedRows:
         self._weights = weights
         self.n_rows = targets.codes.size if weights is None else int(weights.sum())
         if weights is not None and state.can_unmerge and not _few(weights):
-            self._rows, self._targets = _here(rows), targets
+            self._rows, self._targets = array_or_sparse(rows), targets
             self._state = self._summed(state.empty(), weights)
         else:
             self._rows, self._targets = repeated(rows, targets, weights)
@@ -110,15 +110,10 @@ class WeightedRows:
     def changes(self, sign: int) -> list[Change] | None:
         """What caches are told; None where that would be too many rows."""
         if self._state is None:
-            return [Change(_here(self._rows), self._targets, sign)]
+            return [Change(array_or_sparse(self._rows), self._targets, sign)]
         if self.n_rows > _MOST_TOLD:
             return None
         return [Change(*repeated(self._rows, self._targets, self._weights), sign)]
-
-
-def _here(rows: Any) -> Any:
-    """Rows of a device as an array; sparse rows stay sparse."""
-    return rows if isinstance(rows, SparseRows) else np.asarray(rows)
 
 
 def _few(weights: Int64s) -> bool:
