@@ -6,8 +6,9 @@
 Digests of CPU and device on CLINC150, on CIFAR-100 where its pack is (ANALYTIC_CL_DATA), and on random rows of 8, 16
 and 32 bits; Gram update against the card's own `_int_mm` of as many rows; fit of 1,280,000 x 768 generated rows, from
 its memory and from the host's; projection to 16,384 features, and their Gram matrix; what factoring such a matrix takes
-on the host, and on the card; then the tests that need a GPU, FAISS's too where it is installed. Every part is printed
-when it is done, and all are saved; what would begin after BUDGET seconds (280) is left out, and that is said.
+on the host, and on the card; neighbours by FAISS on both, where it knows GPUs; then the tests that need a GPU, FAISS's
+too. Every part is printed when it is done, and all are saved; what would
+begin after BUDGET seconds (280) is left out, and that is said.
 """
 
 import json
@@ -15,13 +16,21 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from _common import RESULTS, machine
 from scipy.linalg import lapack
 
-from analytic_cl import FixedPoint, LDAClassifier, RandomProjection, resolve_quantizer, use_device
+from analytic_cl import (
+    FixedPoint,
+    LDAClassifier,
+    NearestNeighborsClassifier,
+    RandomProjection,
+    resolve_quantizer,
+    use_device,
+)
 from analytic_cl._device import DeviceRows
 from analytic_cl.datasets import load_clinc150
 from analytic_cl.statistics.deferred import DeferredGram
@@ -31,6 +40,10 @@ try:
     import torch
 except ImportError:
     torch = None
+try:
+    import faiss
+except ImportError:
+    faiss = None
 
 DEVICE = os.environ.get("DEVICE", "cuda")
 BUDGET = float(os.environ.get("BUDGET", "280"))
@@ -42,6 +55,7 @@ START = time.perf_counter()
 
 WIDTHS = (256, 768) if SMALL else (768, 4096, 16384)
 FIT = (5_000, 768, 100) if SMALL else (1_280_000, 768, 1000)
+REMEMBERED = [(50_000, 1280), (400_000, 768)]  # rows that neighbours are looked for in
 LIFT = (2048, 768, 512) if SMALL else (131_072, 768, 16_384)
 
 
@@ -183,6 +197,26 @@ def cholesky():
     return found | {"host, s": time.perf_counter() - start}
 
 
+def neighbours():
+    """Seconds to predict one row and 2,000 by the ten nearest of many, all of them looked at."""
+    if not (hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus()):
+        return "left out: no FAISS that knows a GPU"
+    random, found = np.random.default_rng(0), {"FAISS": faiss.__version__}
+    for n, d in REMEMBERED:
+        means = random.standard_normal((500, d), dtype=np.float32)
+        labels = random.integers(0, 500, n + 2000)
+        rows = 0.4 * means[labels] + random.standard_normal((n + 2000, d), dtype=np.float32)
+        head = NearestNeighborsClassifier(10, index="flat").fit(rows[:n], labels[:n])
+        answers = {}
+        for device in ("cuda", "cpu"):
+            head.set_params(device=device)
+            answers[device] = head.predict(rows[n:])
+            asked = [partial(head.predict, rows[n : n + m]) for m in (1, 2000)]
+            found[f"{n} x {d}, {device}"] = [seconds(run) for run in asked]
+        found[f"{n} x {d}, same labels"] = bool((answers["cuda"] == answers["cpu"]).all())
+    return found
+
+
 def tests():
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANALYTIC_CL_REQUIRE_TORCH": "1"}
     if not SMALL:
@@ -229,7 +263,7 @@ def main():
         print(f"left out: {error}")
         return
     print(json.dumps(record["machine"]["device"]))
-    for part in (digests, gram_rates, fit, projection, cholesky, tests):
+    for part in (digests, gram_rates, fit, projection, cholesky, neighbours, tests):
         start = time.perf_counter()
         if start - START > BUDGET:
             found = "left out: the time was over"
