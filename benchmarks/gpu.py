@@ -7,8 +7,8 @@ Digests of CPU and device on CLINC150, on CIFAR-100 where its pack is (ANALYTIC_
 and 32 bits; Gram update against the card's own `_int_mm` of as many rows; fit of 1,280,000 x 768 generated rows, from
 its memory and from the host's; projection to 16,384 features, and their Gram matrix; what factoring such a matrix takes
 on the host, and on the card; neighbours by FAISS on both, where it knows GPUs; then the tests that need a GPU, FAISS's
-too. Every part is printed when it is done, and all are saved; what would
-begin after BUDGET seconds (280) is left out, and that is said.
+too. Every part is printed when it is done, and all are saved; what would begin after BUDGET seconds (280) is left out,
+and that is said.
 """
 
 import json
