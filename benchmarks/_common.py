@@ -15,7 +15,8 @@ import numpy as np
 from analytic_cl import show_config
 from analytic_cl.datasets import load_clinc150
 
-RESULTS = Path(__file__).parent / "results"
+BESIDE = "beside_neighbours"  # results of runs with busy processes beside them, see _run.py
+RESULTS = Path(__file__).parent / "results" / (BESIDE if int(os.environ.get("NEIGHBOURS", "0")) else "")
 REPEATS = 5
 
 
@@ -61,7 +62,7 @@ def store(title: str, times: dict[str, list[float]], note: str = "") -> dict[str
     for name, seconds in times.items():
         spread = f"{min(seconds):.4f} to {max(seconds):.4f}"
         print(f"  {name:45s} {medians[name]:9.4f} s  ({spread})  {medians[name] / medians[first]:7.2f} x")
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     record = {"title": title, "note": note, "seconds": times, "machine": machine()}
     name = "".join(c if c.isalnum() else "_" for c in title.lower())[:60]
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1))

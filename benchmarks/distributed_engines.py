@@ -183,7 +183,7 @@ def main():
         print(f" {outcome.note}", flush=True)
     digests = {outcome["digest"] for outcome in found.values()}
     print(f"\n{'one digest' if len(digests) == 1 else 'DIGESTS DIFFER'}: {' '.join(sorted(digests))}")
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     seconds = {name: [outcome["seconds"]] for name, outcome in found.items()}
     record = {"title": __doc__.splitlines()[0], "note": f"{ROWS} rows, {FEATURES} features", "seconds": seconds}
     record |= {"runs": found, "chunks": rows.sizes, "machine": machine()}

@@ -126,5 +126,5 @@ for title, pack, slow in (("CLINC150, 160 labels", clinc(), True), ("digits, 3 l
         show(name, numbers)
 print(f"\nCLINC150, {SCENARIO}")
 record["sessions"] = in_sessions(clinc())
-RESULTS.mkdir(exist_ok=True)
+RESULTS.mkdir(parents=True, exist_ok=True)
 (RESULTS / "multi_label.json").write_text(json.dumps(record, indent=1))

@@ -126,7 +126,7 @@ def main(wanted):
             print(json.dumps(lines[-1]), file=sys.stderr)
             again = {(line["head"], line["pack"]) for line in lines}
             rest = [line for line in kept if (line["head"], line["pack"]) not in again]
-            RESULTS.mkdir(exist_ok=True)
+            RESULTS.mkdir(parents=True, exist_ok=True)
             FILE.write_text(json.dumps({"lines": rest + lines, "machine": machine()}, indent=1))
     print(tables(rest + lines))
 

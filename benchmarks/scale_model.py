@@ -240,7 +240,7 @@ def main():
         runs.append(run(max(WIDE_CLASSES, ROWS // 10), FEATURES, WIDE_CLASSES, constants))
     say(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GB")
     record = {"constants": asdict(constants), "paper": paper(constants), "runs": runs, "machine": about}
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "scale_model.json").write_text(json.dumps(record, indent=1))
     if "--write" in sys.argv:
         before, rest = PAGE.read_text().split("<!-- measured -->\n")[::2]
