@@ -170,7 +170,12 @@ CLAIMS = [
         "RidgeClassifier, sparse_cg",
         "a Cholesky factor of 4,096 columns: 2.3e10 multiply-adds",
     ),
-    ("fit 20,000 x 512 with weights: ridge", "integer weights", "RidgeClassifier", "the fit without weights"),
+    (
+        "fit 20,000 x 512 with weights: ridge",
+        "weights 0 to 9",
+        "scikit-learn RidgeClassifier",
+        "the fit without weights",
+    ),
     (
         "commands in a fresh process",
         "status STORE",
