@@ -75,12 +75,13 @@ def check_same(head, X):
 
 
 @pytest.mark.parametrize("head", HEADS, ids=head_name)
-def test_every_registered_head_answers_alike_in_onnx_runtime_with_two_classes_and_with_twelve(head):
+def test_every_registered_head_answers_alike_in_onnx_runtime_with_two_classes_and_with_twelve_and_without_rows(head):
     for n_classes in (2, 12):  # 12: more than Gaussians work out with their own covariance
         X, y = blobs(96, 7, n_classes, seed=n_classes)
         X = X.astype(np.float32)
         head = fitted(head, X, np.array([f"c{i:02}" for i in range(12)])[y])
         check_same(head, np.concatenate([X, 0.3 * X, X[:1] * 0]))
+    assert {len(output) for output in run(export.onnx_model(head), X[:0]).values()} == {0}
 
 
 @pytest.mark.parametrize(

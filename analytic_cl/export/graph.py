@@ -132,7 +132,9 @@ class Graph:
     def each(self, body: Callable[..., str], *stacked: Any) -> str:
         stacks = [self.constant(part) for part in stacked]
         shapes = [np.shape(part)[1:] for part in stacked]
-        return self.scan(lambda _, *lines: ([], [body(*lines)]), [], stacks, shapes, axis=1)[0]
+        # Stacked up as columns right away, no rows end the process of ONNX Runtime by a division by zero.
+        (lines,) = self.scan(lambda _, *lines: ([], [body(*lines)]), [], stacks, shapes)
+        return self.op("Transpose", lines, perm=[1, 0])
 
     def scan(
         self,
@@ -141,14 +143,13 @@ class Graph:
         stacks: Sequence[str],
         shapes: Sequence[Sequence[Any]],
         *,
-        axis: int = 0,
         dtypes: Sequence[Any] = (),
         carried_shape: Sequence[Any] = (),
     ) -> list[str]:
         """A loop over the leading axis of stacks, whose lines have these shapes.
 
         `body` takes a list of carried values and the lines, and gives those that it carries on and those that are
-        stacked up, along `axis`. Other values of the graph can be used in it.
+        stacked up. Other values of the graph can be used in it.
         """
         helper, double = self._onnx.helper, self._onnx.TensorProto.DOUBLE
         kinds = [helper.np_dtype_to_tensor_dtype(np.dtype(dtype)) for dtype in dtypes] or [double] * len(stacks)
@@ -165,8 +166,7 @@ class Graph:
         outputs = [helper.make_tensor_value_info(name, double, carried_shape) for name in kept]
         outputs += [helper.make_tensor_value_info(name, double, ["rows"]) for name in found]
         loop = helper.make_graph(nodes, self._name("loop"), inputs, outputs)
-        more: dict[str, Any] = {"scan_output_axes": [axis] * len(found)} if found else {}
-        return self.ops("Scan", len(outputs), *carried, *stacks, body=loop, num_scan_inputs=len(stacks), **more)
+        return self.ops("Scan", len(outputs), *carried, *stacks, body=loop, num_scan_inputs=len(stacks))
 
     # ---- the whole
 
