@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_array, csr_array, csr_matrix
 from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import average_precision_score, f1_score
 
@@ -23,7 +24,9 @@ def test_metrics_are_scikit_learns():
     nobody = np.hstack([Y, np.zeros((120, 1), int)])
     more = np.hstack([scores, scores[:, :1]])
     assert mean_average_precision(nobody, more) == mean_average_precision(Y, scores)
-    assert np.isnan(mean_average_precision([[0]], [[1.0]]))
+    assert mean_average_precision(csr_array(Y), scores) == mean_average_precision(Y, scores)
+    with pytest.raises(ValueError, match="none of the 2 rows has a label"):
+        mean_average_precision([[0], [0]], [[1.0], [2.0]])
 
 
 def test_a_label_without_a_right_answer_has_f1_of_zero():
@@ -64,6 +67,16 @@ def test_sessions_bring_each_label_once_and_rows_as_often_as_they_have_labels_of
     assert [len(s.new_classes) for s in multi_label(Y, base=3, increment=2)] == [3, 2, 2]
     of_classes = class_incremental(np.arange(7), 3, seed=1)
     assert [s.new_classes.tolist() for s in of_classes] == [s.new_classes.tolist() for s in sessions]
+
+
+@pytest.mark.parametrize("sparse", [csr_array, csr_matrix, coo_array])
+def test_sessions_of_a_sparse_indicator_matrix_are_those_of_the_dense_one(sparse):
+    for session, other in zip(multi_label(sparse(Y), 3), multi_label(Y, 3), strict=True):
+        assert (session.train == other.train).all()
+        assert (session.own_labels(sparse(Y)) == other.own_labels(Y)).all()
+        assert (session.test_rows(sparse(Y[:50])) == other.test_rows(Y[:50])).all()
+    with pytest.raises(ValueError, match="row 1 is"):
+        multi_label(sparse(2 * np.eye(2, k=-1)))
 
 
 def test_labels_that_come_session_by_session_to_known_rows_end_in_joint_training():

@@ -23,6 +23,7 @@ def plain(X=X, y=Y, **parameters):
 def test_a_store_of_numbers_learns_forgets_rectifies_and_shows_them(tmp_path):
     both = np.stack([Y, -10 * Y], axis=1)
     with Store.create(tmp_path / "store", RLSRegressor(quantizer=FixedPoint(8))) as store:
+        assert (store.status()["targets"], "classes" in store.status()) == (0, False)
         store.learn(X[:40], both[:40], sample_id=IDS[:40], subject=SUBJECTS[:40])
         store.learn(X[40:], both[40:], sample_id=IDS[40:], subject=SUBJECTS[40:])
         corrected = both.copy()
@@ -34,7 +35,7 @@ def test_a_store_of_numbers_learns_forgets_rectifies_and_shows_them(tmp_path):
         assert [row["target"] for row in shown if row["sample_id"] == IDS[3]] == [[0.25, 100.0]]
         np.testing.assert_allclose([row["target"] for row in shown], corrected[:5], atol=2**-12)
         assert not any("label" in row for row in shown)
-        assert "classes" not in store.status()
+        assert (store.status()["targets"], "classes" in store.status()) == (2, False)
 
         receipt = store.forget(subject="patient 11", request_id="r")
         assert (receipt.removed, receipt.classes_emptied) == (5, 0)
@@ -77,7 +78,9 @@ def test_commands_take_targets_from_a_column(tmp_path, monkeypatch):
     write_lines(Path("one.csv"), [lines[0], lines[5].rsplit(",", 1)[0] + ",9.5"])
     call("init", "prices", "--head", "ridge-regression", "--alpha", "0.5", "--target-range", "-100", "100")
     call("init", "labels", "--head", "lda", "--target-range", "-1", "1", code=2)
+    assert "classes" not in call("status", "prices").stdout
     call("learn", "prices", "rows.csv", "rows.csv:price", "--ids", "rows.csv:id", "--chunk", "13")
+    assert asked("status", "prices")["targets"] == 1
     head = RLSRegressor(0.5, target_quantizer=FixedPoint(32, bounds=(-100, 100))).fit(X, Y)
     assert digest("prices") == head.state_digest()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.metrics import average_precision_score, f1_score
 
 from analytic_cl.metrics.inputs import Floats, numbers
@@ -36,7 +37,7 @@ def label_set_f1(y_true: ArrayLike, scores: ArrayLike, *, threshold: float) -> L
 
     Parameters
     ----------
-    y_true : array-like of shape (n_rows, n_labels)
+    y_true : array-like or SciPy sparse matrix of shape (n_rows, n_labels)
         Indicator matrix: 1 where a row has the label, else 0.
     scores : array-like of shape (n_rows, n_labels)
         From ``decision_function``, or probabilities. Of the labels seen so far, where that is what is asked.
@@ -89,7 +90,12 @@ def mean_average_precision(y_true: ArrayLike, scores: ArrayLike) -> float:
     Returns
     -------
     float
-        Of the labels that rows have; NaN where there are none.
+        Of the labels that rows have: the others have no average precision.
+
+    Raises
+    ------
+    ValueError
+        Where no row has any label, and as `label_set_f1`.
 
     Notes
     -----
@@ -108,13 +114,16 @@ def mean_average_precision(y_true: ArrayLike, scores: ArrayLike) -> float:
     has, values = _labelled(y_true, scores)
     some = np.flatnonzero(has.any(axis=0))
     if not some.size:
-        return float("nan")
+        raise ValueError(
+            f"y_true is 0 everywhere: none of the {len(has)} rows has a label whose average precision could be taken. "
+            "Leave rows without labels out, or such a session out of the mean"
+        )
     return float(np.mean([average_precision_score(has[:, k], values[:, k]) for k in some]))
 
 
 def _labelled(y_true: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Floats]:
     """Which labels rows have, and the scores of all."""
-    has = numbers("y_true", y_true, (None, None))
+    has = numbers("y_true", cast(Any, y_true).toarray() if issparse(y_true) else y_true, (None, None))
     wrong = np.argwhere((has != 0) & (has != 1))
     if len(wrong):
         row, column = wrong[0].tolist()

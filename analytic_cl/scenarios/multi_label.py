@@ -19,8 +19,9 @@ def multi_label(
 
     Parameters
     ----------
-    y : array-like of shape (n_rows, n_labels)
-        An indicator matrix of 0 and 1. Labels are the numbers of its columns; columns without rows are left out.
+    y : array-like or SciPy sparse matrix of shape (n_rows, n_labels)
+        An indicator matrix of 0 and 1; a sparse one is made dense. Labels are the numbers of its columns; columns
+        without rows are left out.
     n_sessions : int, default=10
         Number of sessions, the base session included.
     base : int, default=0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 
 from analytic_cl._integers import as_integer
 from analytic_cl._text import plain_texts
@@ -82,7 +83,7 @@ class Session:
 
         Of an indicator matrix: rows that have at least one of the labels seen.
         """
-        if np.ndim(y_test) == 2:
+        if issparse(y_test) or np.ndim(y_test) == 2:
             return np.flatnonzero(indicator(y_test, "y_test")[:, self.seen_classes].any(axis=1)).astype(np.int64)
         return np.flatnonzero(np.isin(labels_of(y_test), self.seen_classes)).astype(np.int64)
 
@@ -90,9 +91,10 @@ class Session:
         """The indicator matrix `y` of all rows as a `multi_label` session knows it: its own rows, shape
         (n_train, n_labels), with the labels of other sessions absent.
         """
-        has, own = indicator(y)[self.train], np.zeros(np.shape(y)[1], dtype=bool)
+        has = indicator(y)
+        own = np.zeros(has.shape[1], dtype=bool)
         own[self.new_classes] = True
-        return (has & own).astype(np.int64)
+        return (has[self.train] & own).astype(np.int64)
 
 
 class Encoded(NamedTuple):
@@ -183,8 +185,8 @@ def labels_of(y: ArrayLike, name: str = "y") -> NDArray[Any]:
 
 
 def indicator(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
-    """An indicator matrix, one column a label, as booleans."""
-    values = np.asarray(y)
+    """An indicator matrix, one column a label, as booleans; of a sparse one as well."""
+    values: NDArray[Any] = cast(Any, y).toarray() if issparse(y) else np.asarray(y)
     if values.ndim != 2 or not values.size or values.dtype.kind not in "biuf":
         raise ValueError(
             f"{name} must be an indicator matrix of 0 and 1, shape (n_rows, n_labels); got {values.dtype} of shape "

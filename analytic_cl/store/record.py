@@ -59,13 +59,17 @@ def status_of(path: Path, database: Database, requests: Requests, audit: Audit) 
         states = [request["status"] for request in requests.all()]
         restricted = int(database.one("SELECT count(*) FROM rows WHERE restricted <> 0"))
         in_use = "SELECT 1 FROM rows WHERE rows.label = labels.code AND restricted = 0"
-        classes = f"SELECT count(*) FROM labels WHERE EXISTS ({in_use})"
+        if has_classes(database):
+            classes = f"SELECT count(*) FROM labels WHERE EXISTS ({in_use})"
+            answers = {"classes": int(database.one(classes))}
+        else:
+            answers = {"targets": _targets_a_row(database)}
         return {
             "path": str(path),
             "head": database.about("shown") or _shown(database.about("head")),
             "rows": int(database.one("SELECT count(*) FROM rows")) - restricted,
             "restricted": restricted,
-            **({"classes": int(database.one(classes))} if has_classes(database) else {}),
+            **answers,
             "requests": {state: states.count(state) for state in ("received", "applied", "refused")},
             "cleaning_due": bool(database.about("cleaning")),
             "copies": numbers(copies_in(audit)),
@@ -76,9 +80,17 @@ def status_of(path: Path, database: Database, requests: Requests, audit: Audit) 
 
 
 def has_classes(database: Database) -> bool:
-    """Whether labels say something of the rows, without loading anything; true where there are none."""
+    """Whether labels say something of the rows, without loading anything."""
     about = database.about("rows")
-    return about is None or "targets" not in about["quantizer"]
+    if about is None:  # no rows yet: heads that learn numbers have a parameter that says how these become integers
+        return "target_quantizer" not in json.loads(database.about("head"))["parameters"]
+    return "targets" not in about["quantizer"]
+
+
+def _targets_a_row(database: Database) -> int:
+    """How many numbers a row is learned with; 0 as long as there are no rows."""
+    about = database.about("rows")
+    return 0 if about is None else about["quantizer"]["n_outputs"] or 1
 
 
 def _shown(text: str) -> str:
