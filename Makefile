@@ -36,7 +36,8 @@ soak: .venv/ready-test
 scale: .venv/ready-test
 	$(PIP) --editable '.[dask,spark,ray,parquet]'
 	ANALYTIC_CL_REQUIRE_SPARK=1 ANALYTIC_CL_REQUIRE_RAY=1 \
-	    tools/with_java.sh $(BIN)/python -m pytest tests/test_spark.py tests/test_ray.py
+	    tools/with_java.sh $(BIN)/python -m pytest tests/test_spark.py tests/test_ray.py \
+	        'tests/test_docs.py::test_python_blocks_of_a_page_run_one_after_another[docs/distributed.md]'
 	tools/with_java.sh $(BIN)/python benchmarks/distributed_engines.py
 	GIGABYTES=20 DISK=1 $(BIN)/python benchmarks/stream_larger_than_memory.py
 

@@ -156,6 +156,8 @@ def test_commands_export_a_model_list_copies_and_say_after_an_erasure_what_is_st
 # ---- other people's libraries; skipped where they are missing
 
 
+# MLflow says so of its own types when it is imported.
+@pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType:UserWarning")
 def test_mlflow_loads_and_serves_the_heads_own_file(tmp_path):
     pyfunc = needs("mlflow", "ANALYTIC_CL_REQUIRE_MLFLOW").pyfunc
     X, y = blobs()

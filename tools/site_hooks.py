@@ -4,12 +4,10 @@ import ast
 import re
 from pathlib import Path, PurePosixPath
 
-from mkdocs.structure.files import File
-
 ROOT = Path(__file__).parents[1]
 REPOSITORY = "https://github.com/analytic-cl/analytic-cl"
 PACKAGE = "analytic_cl"
-# Rooms that users import from. Those of the inner works are told of in docs/design.md.
+# Rooms that users import from.
 ROOMS = {
     "heads": "Heads",
     "quantizers": "Quantizers",
@@ -26,9 +24,13 @@ ROOMS = {
     "metrics": "Metrics",
     "comparison": "Comparison",
     "report": "Report",
+    "export": "Export",
+    "displays": "Displays",
     "datasets": "Data",
     "checks": "Checks",
 }
+# Those of the inner works have no page: docs/design.md tells of them.
+INNER = {"cli", "memory", "reading", "recursive", "studies"}
 
 
 def public_names(room):
@@ -83,6 +85,8 @@ def on_config(config):
 
 def on_files(files, config):
     """Add the pages of the API, which are nowhere on disk."""
+    from mkdocs.structure.files import File  # what is above is read where there is no MkDocs
+
     for path, text in api_pages():
         files.append(File.generated(config, path, content=text))
     return files

@@ -45,7 +45,7 @@ def to_mlflow(head: Subject, path: Any) -> None:
     """
     try:
         from mlflow import pyfunc
-        from mlflow.models import ModelSignature
+        from mlflow.models import Model, ModelSignature
         from mlflow.types import ParamSchema, ParamSpec
     except ImportError as error:
         raise ImportError("to_mlflow needs MLflow: pip install mlflow-skinny pandas") from error
@@ -58,7 +58,8 @@ def to_mlflow(head: Subject, path: Any) -> None:
             str(target),
             loader_module=__name__,
             data_path=str(file),
-            signature=ModelSignature(params=ParamSchema([ParamSpec("output", "string", "labels")])),
+            # As a signature by itself it would make MLflow ask for a row as an example: there is none to give away.
+            mlflow_model=Model(signature=ModelSignature(params=ParamSchema([ParamSpec("output", "string", "labels")]))),
             pip_requirements=[f"analytic-cl=={version('analytic-cl')}"],
         )
 
