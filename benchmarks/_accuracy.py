@@ -15,6 +15,7 @@ from analytic_cl.comparison import summary
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
 PAGE = DOCS / "accuracy.md"
+NAMES = {"clinc150_minilm": "CLINC150, MiniLM features", "cifar100_mnv2": "CIFAR-100, MobileNetV2 features"}
 MEASURES = {"last": 100, "average_incremental": 100, "forgetting": 100, "state_bytes": 1e-6}
 HEAD = """# Accuracy
 
@@ -59,7 +60,7 @@ def table(path):
     has = record["features"]
     return "\n".join(
         [
-            f"## {has['name']}, {record['scenario']}",
+            f"## {NAMES.get(has['name'], has['name'])}, {record['scenario']}",
             "",
             f"{has['n_train']:,} rows of {has['n_features']} features, {has['n_classes']} classes, "
             f"{has['n_test']:,} test rows; {record['seeds']} orders of classes.",

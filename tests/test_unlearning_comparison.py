@@ -2,6 +2,7 @@
 
 import csv
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -232,6 +233,19 @@ def test_tables_are_plain_json_and_csv_and_name_their_picture(table, tmp_path):
     assert (tmp_path / stored["figure"]).read_bytes().startswith(b"\x89PNG")
     with (tmp_path / "unlearning.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == len(table.rows) + 1
+
+
+def test_names_in_the_picture_cover_neither_each_other_nor_points(table):
+    figure = pytest.importorskip("matplotlib.figure").Figure(figsize=(12, 5), layout="constrained")
+    pictures.draw_unlearning(table, figure)
+    figure.draw_without_rendering()
+
+    for axes in figure.axes:
+        boxes = [name.get_window_extent() for name in axes.texts]
+        assert len(boxes) > 5
+        assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+        points = axes.transData.transform([name.xy for name in axes.texts])
+        assert not [(box, point) for box in boxes for point in points if box.contains(*point)]
 
 
 def test_without_matplotlib_the_table_names_no_picture(table, tmp_path, monkeypatch):

@@ -114,3 +114,11 @@ def on_page_markdown(markdown, page, **_):
         return f"]({REPOSITORY}/{kind}/main/{'/'.join(parts)}{match[2]})"
 
     return re.sub(r"\]\((\.\./[^)#\s]+)(#[^)]*|)\)", link, markdown)
+
+
+def on_page_content(html, page, **_):
+    """In the API: "array-like" is no subtraction, and a dash stands before words alone."""
+    if not page.file.src_uri.startswith("reference/"):
+        return html
+    html = re.sub(r"<code>(\w+) - like</code>", r"<code>\1-like</code>", html)
+    return re.sub(r"\u2013\s*(<div class=\"doc-md-description\">\s*</div>)", r"\1", html)

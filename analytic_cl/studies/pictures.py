@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +38,39 @@ def draw_unlearning(table: Table, figure: Any) -> None:
     floor = min((row[at["scores"]] for row in table.rows if row[at["scores"]]), default=1e-3) / 10
     for axes, request in zip(np.atleast_1d(figure.subplots(1, len(requests), sharey=True)), requests, strict=True):
         rows = [row for row in table.rows if row[at["request"]] == request]
-        exact = 0
         for row in sorted(rows, key=lambda row: row[at["seconds"]]):
             x, head = max(row[at["seconds"]], 1e-4), row[at["model"]] != "softmax probe"
             y, color = row[at["scores"]], "tab:orange"
             if not y:
                 y, color = floor, "tab:green" if row[at["outcome"]] == IDENTICAL else "tab:grey"
-                exact += 1
             axes.plot(x, y, "s" if head else "o", color=color)
-            place = (4, 5 + 11 * (exact % 3)) if y == floor else (4, 4)  # names of near points, one above the other
             name = row[at["model"]] if head else row[at["method"]]
-            axes.annotate(name, (x, y), xytext=place, textcoords="offset points", fontsize=8)
+            axes.annotate(name, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=8)
         axes.axhline(floor, color="tab:green", linewidth=0.8, linestyle=":")
         axes.set(xscale="log", yscale="log", xlabel="seconds to forget (0.1 ms: none)", title=request)
-        axes.margins(x=0.12)
+        axes.margins(0.12)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("scores: relative distance to retraining (dotted: identical)")
+    _spread_names(figure)
+
+
+def _spread_names(figure: Any) -> None:
+    """Put the names of points beside them, within the axes, where they cover neither other names nor points."""
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()  # sizes are known from here on
+    for axes in figure.axes:
+        within = axes.get_window_extent()
+        names = list(axes.texts)
+        taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in axes.transData.transform([t.xy for t in names])]
+        for name in names:
+            for up, left in product((4, -12, 15, -23, 26, 37, 48, 59), (False, True)):
+                name.set(position=(-5 if left else 5, up), horizontalalignment="right" if left else "left")
+                box = name.get_window_extent()
+                inside = within.x0 <= box.x0 and box.x1 <= within.x1 and within.y0 <= box.y0 and box.y1 <= within.y1
+                if inside and not box.count_overlaps(taken):
+                    break
+            taken.append(box.padded(3))
 
 
 def draw_drift(table: Table, figure: Any) -> None:
