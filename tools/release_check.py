@@ -40,6 +40,17 @@ def run(*command, **options):
     return done.stdout
 
 
+def one_version():
+    """`pyproject.toml` has the version; what can't read it there repeats it."""
+    found = {}
+    for name, line in (("pyproject.toml", "version = "), ("CITATION.cff", "version: "), ("recipe/recipe.yaml", "  version: ")):
+        lines = (ROOT / name).read_text().splitlines()
+        found[name] = next(text for text in lines if text.startswith(line)).removeprefix(line).strip('"')
+    if len(set(found.values())) > 1:
+        sys.exit(f"the versions differ: {found}")
+    print(f"version {found['pyproject.toml']}, in all of {', '.join(found)}")
+
+
 def contents(wheel, sdist):
     names = zipfile.ZipFile(wheel).namelist()
     foreign = [name for name in names if not name.startswith(("analytic_cl/", "analytic_cl-"))]
@@ -65,6 +76,7 @@ def pythons():
 
 
 def main():
+    one_version()
     run(ROOT / ".venv/bin/towncrier", "build", "--draft", "--version", "NEXT", cwd=ROOT, capture_output=True)
     print("CHANGELOG: a draft of all fragments was made")
     with tempfile.TemporaryDirectory() as folder:
