@@ -103,7 +103,7 @@ first-reader:
 ci-local: .venv/ready-ci
 	$(BIN)/python tools/ci_local.py $(JOBS)
 
-# The digests on record on ARM and on the big-endian s390x, emulated, and files exchanged with them: a quarter of an hour. Packages
+# The digests on record on ARM and on the big-endian s390x, emulated, and files exchanged with them: half an hour. Packages
 # come from Debian; of this machine it needs qemu-user-static, and cross compilers for the C++ kernels.
 other-processors: .venv/ready-test
 	$(PIP) 'nanobind>=2.4'
