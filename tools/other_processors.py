@@ -28,7 +28,7 @@ PACKAGES = [
     *("python3-threadpoolctl", "python3-click", "python3-rich", "python3-cryptography", "libopenblas0-pthread"),
     *("python3-pytest", "python3-hypothesis"),
 ]
-# There is no numba for s390x: Python runs its kernels as they stand, where NumPy's twins and C++ don't take their place.
+# There is no numba for s390x: Python runs its kernels as they stand, but where NumPy's twins or C++ take their place.
 NO_NUMBA = """
 from numpy import errstate
 def njit(**options):
