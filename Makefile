@@ -7,7 +7,7 @@ OLDEST_PIP := .venv-oldest/bin/python -m pip install --quiet --disable-pip-versi
 PEERS_PIP := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-oldest soak scale lint bench bench-busy bench-full defaults peers against sanitize docs docs-check first-reader \
-        ci-local release-check changelog clean
+        ci-local other-processors release-check changelog clean
 
 demo: .venv/ready
 	$(BIN)/analytic-cl demo
@@ -103,6 +103,12 @@ first-reader:
 # What the workflows run, as far as this machine goes.
 ci-local: .venv/ready-ci
 	$(BIN)/python tools/ci_local.py $(JOBS)
+
+# The digests on record on ARM and on the big-endian s390x, emulated, and files exchanged with them: half an hour. Packages
+# come from Debian; of this machine it needs qemu-user-static, and cross compilers for the C++ kernels.
+other-processors: .venv/ready-test
+	$(PIP) 'nanobind>=2.4'
+	$(BIN)/python tools/other_processors.py $(PROCESSORS)
 
 # The package as it would be released: CHANGELOG as a draft, wheel and sdist, and both installed apart. Changes nothing.
 release-check: .venv/ready

@@ -21,7 +21,7 @@ from sklearn.base import clone
 
 import analytic_cl
 from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, NotLearnedError, RLSClassifier
-from analytic_cl.heads import tensor_file
+from analytic_cl.heads import persistence, tensor_file
 from analytic_cl.heads.base import Head
 
 X, Y = blobs(40, 5, 4)
@@ -66,6 +66,19 @@ def test_ids_rows_and_digests_come_back(tmp_path):
     loaded.forget(X[:5], Y[:5])
     rest = [0, 4, 5, 6, 7, 8, 9]
     assert loaded.state_digest() == LDAClassifier().fit(X[rest], Y[rest]).state_digest()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_byte_order_of_arrays_makes_no_difference(order):
+    """A big-endian machine holds what it reads in its own order: `make other-processors` does it on one."""
+    head = LDAClassifier().fit(X, Y, sample_id=range(40))
+    arrays, metadata = persistence.content(head)
+
+    ordered = {name: array.astype(array.dtype.newbyteorder(order)) for name, array in arrays.items()}
+    back, _ = persistence.from_content(ordered, metadata, "it", {"LDAClassifier": LDAClassifier})
+
+    assert back.forget(sample_id=[3]).removed == 1
+    assert back.state_digest() == LDAClassifier().fit(np.delete(X, 3, 0), np.delete(Y, 3)).state_digest()
 
 
 @pytest.mark.parametrize(

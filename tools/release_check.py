@@ -1,7 +1,7 @@
 """The package as it would be released, without changing anything: `make release-check`.
 
 CHANGELOG as a draft; wheel and sdist, checked by twine; what is in them; and both installed in clean environments, of
-every Python from 3.11 that is at hand, where a smoke test runs away from the repository. PYTHONS
+every Python from 3.11 that is at hand, where a smoke test and `analytic-cl demo` run away from the repository. PYTHONS
 names others (PYTHONS=python3.12).
 """
 
@@ -40,6 +40,21 @@ def run(*command, **options):
     return done.stdout
 
 
+def one_version():
+    """`pyproject.toml` has the version; what can't read it there repeats it."""
+    found = {}
+    for name, line in (
+        ("pyproject.toml", "version = "),
+        ("CITATION.cff", "version: "),
+        ("recipe/recipe.yaml", "  version: "),
+    ):
+        lines = (ROOT / name).read_text().splitlines()
+        found[name] = next(text for text in lines if text.startswith(line)).removeprefix(line).strip('"')
+    if len(set(found.values())) > 1:
+        sys.exit(f"the versions differ: {found}")
+    print(f"version {found['pyproject.toml']}, in all of {', '.join(found)}")
+
+
 def contents(wheel, sdist):
     names = zipfile.ZipFile(wheel).namelist()
     foreign = [name for name in names if not name.startswith(("analytic_cl/", "analytic_cl-"))]
@@ -51,6 +66,21 @@ def contents(wheel, sdist):
     if foreign or missing or not native or needed - inside:
         sys.exit(f"wheel: foreign {foreign}, missing {missing}, kernels {native}; sdist lacks {needed - inside}")
     print(f"wheel: {len(names)} files, {wheel.stat().st_size / 1e6:.1f} MB, {native[0]}; sdist: {len(inside)} files")
+
+
+def without_compiler(folder):
+    """As README says, the package installs all the same: a wheel without kernels, for any Python."""
+    built = folder / "without-compiler"
+    environment = {**os.environ, "CXX": "/no/compiler", "CC": "/no/compiler"}
+    run(
+        *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", built, ROOT),
+        env=environment,
+        capture_output=True,
+    )
+    (wheel,) = built.iterdir()
+    if not wheel.name.endswith("-py3-none-any.whl"):
+        sys.exit(f"without a compiler {wheel.name} was built: kernels in it, or bound to this machine")
+    print(f"without a compiler: {wheel.name}")
 
 
 def pythons():
@@ -65,6 +95,7 @@ def pythons():
 
 
 def main():
+    one_version()
     run(ROOT / ".venv/bin/towncrier", "build", "--draft", "--version", "NEXT", cwd=ROOT, capture_output=True)
     print("CHANGELOG: a draft of all fragments was made")
     with tempfile.TemporaryDirectory() as folder:
@@ -73,6 +104,7 @@ def main():
         wheel, sdist = next(dist.glob("*.whl")), next(dist.glob("*.tar.gz"))
         print(run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist, capture_output=True).strip())
         contents(wheel, sdist)
+        without_compiler(Path(folder))
         for name, python in pythons().items():
             mine = name == f"python{sys.version_info.major}.{sys.version_info.minor}"
             environment = Path(folder) / name
@@ -82,6 +114,7 @@ def main():
             run(environment / "bin/python", "-m", "pip", "install", "--quiet", package, capture_output=True)
             run(environment / "bin/python", "-m", "pip", "check", capture_output=True)
             said = run(environment / "bin/python", "-W", "error", "-c", SMOKE, cwd=folder, capture_output=True)
+            run(environment / "bin/analytic-cl", "demo", cwd=folder, capture_output=True)
             print(f"{name}, {'wheel' if mine else 'sdist'}: {said.strip()}")
         if absent := set(NAMES) - pythons().keys():
             print(f"not at hand: {', '.join(sorted(absent))}")

@@ -153,6 +153,7 @@ def from_content(
 ) -> tuple[H, Mapping[str, Any] | None]:
     """The head of `content`, and what was said about its extractor; `name` says in errors where it comes from."""
     text = _checked_text(arrays, metadata, name)
+    arrays = {key: array.astype(array.dtype.newbyteorder("="), copy=False) for key, array in arrays.items()}
     try:
         about = json.loads(text, object_pairs_hook=_without_repeats)
         kind = about["class"]
@@ -246,7 +247,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _checksum(text: str, arrays: Arrays) -> str:
     h = hashlib.sha256(text.encode())
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        # Little-endian as in the file, so that machines of either byte order read each other's.
+        array = np.ascontiguousarray(arrays[name], dtype=arrays[name].dtype.newbyteorder("<"))
         h.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         h.update(array.reshape(-1).view(np.uint8).data)
     return h.hexdigest()
