@@ -146,7 +146,7 @@ CASES = {
         lambda *a: module("quantizers.reference").largest_magnitude(*a),
         (BITS, HALF, np.zeros(5, np.uint64)),
     ),
-    "quantizers.kernels._sum_in_lanes": (lanes, (floats(48) ** 2, np.zeros(16))),
+    "quantizers.kernels.sum_in_lanes": (lanes, (floats(48) ** 2, np.zeros(16))),
     "quantizers.kernels.normalised_rows": quantised(
         "normalised_rows", floats(5, 37), np.abs(floats(5, 37)).max(axis=1)
     ),
@@ -336,7 +336,7 @@ CASES = {
 }
 # Arguments that a kernel uses to work in, by place: their content afterwards is its own affair.
 SCRATCH = {
-    "quantizers.kernels._sum_in_lanes": {1: (16,)},
+    "quantizers.kernels.sum_in_lanes": {1: (16,)},
     "extractors.gradient_kernels._binomial": {1: (7, 9)},
     "extractors.gradient_kernels._pool": {3: (9,)},
     "memory.angles._larger_cosine": {2: (5, 9)},

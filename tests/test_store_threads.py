@@ -151,6 +151,34 @@ def test_readers_in_several_threads_see_whole_states_while_a_writer_goes_on(stor
         assert reader.state_digest() == plain(range(10, 200))
 
 
+@pytest.mark.parametrize("retrain", [False, True])
+def test_a_reader_verifies_one_moment_though_a_writer_commits_before_each_of_its_statements(store, retrain):
+    """What can happen between two reads does happen here: rows that come and go, and keys that are replaced."""
+    failures, done = [], []
+
+    def meanwhile(statement):
+        i = len(done)
+        done.append(statement)
+        try:
+            store.learn(X[200 + i : 201 + i], Y[200 + i : 201 + i], sample_id=[200 + i])
+            if statement.startswith("BEGIN"):  # a reader that is in a transaction would make erasures wait
+                for kind in ("ledger", "certificate", "signing"):
+                    store.rotate_key(kind)
+                store.forget(sample_id=[i])
+        except BaseException as error:
+            failures.append(error)
+
+    with Store.open(store.path, read_only=True) as reader:
+        sql = reader.parts.database._sql
+        sql.set_trace_callback(meanwhile)
+        found = reader.verify(retrain=retrain)
+        sql.set_trace_callback(None)
+        assert failures == []
+        assert len(done) > 20
+        assert found.rows in range(200, 240)
+        assert reader.verify(retrain=retrain).rows == store.n_rows
+
+
 def test_a_store_that_is_closed_under_other_threads_says_so(store):
     seen = []
 

@@ -33,7 +33,7 @@ def largest_magnitude(bits: NDArray[Any], mask: Any, top: NDArray[Any]) -> None:
 
 
 @kernel
-def _sum_in_lanes(squares: NDArray[Any], lanes: NDArray[Any]) -> float:
+def sum_in_lanes(squares: NDArray[Any], lanes: NDArray[Any]) -> float:
     """Sum of numbers, a multiple of LANES, in the order of the quantizer's specification."""
     lanes[:] = 0.0
     for start in range(0, squares.size, LANES):
@@ -65,7 +65,7 @@ def normalised_rows(x: NDArray[Any], m: NDArray[Any], scale: float, limit: float
         for j in range(d):
             v[j] = np.float64(row[j]) * a * b
             squares[j] = v[j] * v[j]
-        t = _sum_in_lanes(squares, lanes)
+        t = sum_in_lanes(squares, lanes)
         f = scale / math.sqrt(t)
         for j in range(d):
             out[j] = min(max(np.rint(v[j] * f), -limit), limit)
@@ -85,7 +85,7 @@ def normalised_singles(x: NDArray[np.float32], scale: float, limit: float, q: ND
         row, out = x[i], q[i]
         for j in range(d):
             squares[j] = np.float64(row[j]) * np.float64(row[j])
-        t = _sum_in_lanes(squares, lanes)
+        t = sum_in_lanes(squares, lanes)
         if t == 0.0:
             out[:] = 0
             continue

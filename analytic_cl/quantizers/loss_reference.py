@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl.quantizers.loss_kernels import FACTOR, HUGE, TERM
+from analytic_cl.quantizers.loss_kernels import FACTOR, HALF, HUGE, TERM
 
 
 def count_losses(
@@ -46,6 +46,13 @@ def count_losses(
         broken += (w * (v != np.rint(v))).sum(axis=0)
         rows[:, 0] = (np.abs(y) * g).sum(axis=1)
         rows[:, 2] = (y * g).sum(axis=1)
-    keys[:] = 0
-    for column in c.T.astype(np.int64):
-        keys[:] = (keys ^ column) * FACTOR + TERM
+    keys[:] = (c.astype(np.int64).astype(np.uint64) * _marks(x.shape[1])).sum(axis=1).astype(np.int64)
+
+
+def _marks(d: int) -> NDArray[np.uint64]:
+    """A number for each column, of which those of rows are made."""
+    marks, mark = np.empty(d, np.uint64), np.zeros(1, np.uint64)
+    for j in range(d):
+        mark = mark * FACTOR + TERM
+        marks[j] = (mark ^ (mark >> HALF))[0]
+    return marks

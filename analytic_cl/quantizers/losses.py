@@ -57,8 +57,8 @@ class Losses:
         with self._lock:
             self._n_rows = self._n_seen = self._next_place = self._next_verdict = 0
             self._columns: NDArray[np.float64] | None = None
-            self._rows: list[NDArray[np.float64]] = []
-            self._groups: dict[int, list[Any]] = {}
+            self._rows: list[NDArray[np.float64]] = []  # size, length lost, mark, least difference of marks, weight
+            self._keys: list[NDArray[np.int64]] = []
 
     def saw(self, X: Any, names: Any = None) -> None:
         """Count rows that passed the quantizer; a QuantizationWarning says what they lose, with columns by name or
@@ -99,32 +99,44 @@ class Losses:
             self._columns = np.zeros((len(loss_kernels.COLUMNS), x.shape[1]))
             self._columns[0] = np.nan
         self._columns = writable(self._columns)
-        rows = np.empty((len(x), 4))
+        rows = np.empty((len(x), 5))
         keys = np.empty(len(x), np.int64)
         unit = self.quantizer.rule.norm == "l2"
         run.count_losses(x, weights, unit, offset, scale, float(self.quantizer.limit), self._columns, rows, keys)
-        tolerance = 8 * float(np.finfo(x.dtype).eps)
-        rows[:, 3] = weights
+        # Of unit rows, those of one direction are one; of others, those that differ by less than rounding errors.
+        if unit:
+            rows[:, 2], rows[:, 3] = rows[:, 0], 0.01 * rows[:, 0]
+        else:
+            rows[:, 3] = 8 * float(np.finfo(x.dtype).eps) * rows[:, 0]
+        rows[:, 4] = weights
         self._rows.append(rows)
-        for key, (length, _, sketch, _) in zip(keys.tolist(), rows.tolist(), strict=True):
-            # Of unit rows, those of one direction are one; of others, those that differ by less than rounding errors.
-            mark, least = (length, 0.01 * length) if unit else (sketch, tolerance * length)
-            group = self._groups.setdefault(key, [mark, 0, False])
-            group[1] += 1
-            group[2] = group[2] or abs(mark - group[0]) > least
+        self._keys.append(keys)
 
     def _verdict(self, names: NDArray[Any] | None, dtype: np.dtype[Any]) -> str:
         assert self._columns is not None
         if len(self._rows) > 1:
-            self._rows = [np.concatenate(self._rows)]
-        merged = sum(size for _, size, differs in self._groups.values() if differs)
-        distinct = merged + sum(1 for *_, differs in self._groups.values() if not differs)
+            self._rows, self._keys = [np.concatenate(self._rows)], [np.concatenate(self._keys)]
+        sizes, lost, marks, least, weights = self._rows[0].T
+        merged, distinct = _merged(self._keys[0], marks, least)
         eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
         columns = dict(zip(loss_kernels.COLUMNS, self._columns, strict=True))
-        sizes, lost, _, weights = self._rows[0].T
         return verdict(
             self.quantizer, Sample(columns, sizes, lost, weights, merged / self._n_seen, distinct, eps), names
         )
+
+
+def _merged(keys: NDArray[np.int64], marks: NDArray[np.float64], least: NDArray[np.float64]) -> tuple[int, int]:
+    """Rows of a group of one key in which some differ from the first, and how many rows there are, if equal ones are
+    one.
+    """
+    sizes = np.unique(keys, return_counts=True)[1]
+    if len(sizes) == len(keys):
+        return 0, len(keys)
+    _, firsts, group = np.unique(keys, return_index=True, return_inverse=True)
+    differs = np.zeros(len(sizes), dtype=bool)
+    differs[group[np.abs(marks - marks[firsts][group]) > least]] = True
+    merged = int(sizes[differs].sum())
+    return merged, merged + int(np.count_nonzero(~differs))
 
 
 def _warn(message: str) -> None:

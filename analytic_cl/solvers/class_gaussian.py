@@ -246,8 +246,9 @@ def own_classes(
             a = (1 - b) * a + b * (own + own.T) / 2
         log_det = 2 * float(np.log(np.diagonal(lapack.dpotrf(a, lower=1, clean=1)[0])).sum())
         a[np.diag_indices(r)] += doubt[c]
-        values, vectors = eigh(a)
-        factor = np.asfortranarray(vectors / np.sqrt(values))
+        # any F with F F^T = A^-1 will do: a Cholesky factor takes a tenth of the time of eigenvectors
+        inverse = lapack.dtrtri(lapack.dpotrf(a, lower=1, clean=1)[0], lower=1, overwrite_c=1)[0]
+        factor = np.asfortranarray(inverse.T)
         shift = product(means[c : c + 1], factor)[0]
         classes.append(ClassQuadratic(factor, shift, np.full(r, -1.0), float(log_priors[c]) - log_det / 2))
     return classes, chance.differ

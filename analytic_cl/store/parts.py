@@ -23,7 +23,7 @@ class Models:
     """The model as last committed: read when it is asked for, and again when it is not the committed one any more."""
 
     def __init__(self, folder: Path, database: Database, rows: Rows, keys: Keys, audit: Audit, read_only: bool) -> None:
-        self._parts = folder, database, rows, keys
+        self._folder, self._database, self._rows, self._keys = folder, database, rows, keys
         self._audit = audit
         self._read_only = read_only
         self._seen = (0, "", "")
@@ -31,27 +31,64 @@ class Models:
 
     def current(self) -> Model:
         """The model. Readers look whether a writer went on."""
-        if self.loaded is not None and not (self._read_only and self._audit.last() != self._seen):
+        if self._fresh():
+            assert self.loaded is not None
             return self.loaded
-        folder, database, rows, keys = self._parts
-        keys.reload()
-        for attempt in range(_ATTEMPTS):
-            with database.transaction("DEFERRED"):  # one view of pointer and rows
-                try:
-                    # A writer may replace the snapshot between the two reads; if it stays away, it is lost.
-                    mend = attempt == _ATTEMPTS - 1
-                    self.loaded = Model(folder, database, rows, keys, mend=mend)
-                    self._seen = self._audit.last()
-                    return self.loaded
-                except FileNotFoundError:
-                    if not self._read_only:
-                        self.loaded = Model(folder, database, rows, keys, mend=True)
-                        return self.loaded
-        raise AssertionError
+        with self.view() as model:
+            return model
+
+    def view(self) -> View:
+        """The model, in a transaction in which the tables are those that it is of, whoever writes meanwhile."""
+        return View(self, self._database)
+
+    def viewed(self, mend: bool) -> Model:
+        """The model of the transaction that the database is in.
+
+        Raises FileNotFoundError where the snapshot is gone, unless it is to `mend` that by learning again.
+        """
+        if not self._fresh():
+            self._seen = self._audit.last()  # from here on the view stands, and the file has all keys that it needs
+            self._keys.reload()
+            self.loaded = None
+            self.loaded = Model(self._folder, self._database, self._rows, self._keys, mend=mend or not self._read_only)
+        assert self.loaded is not None
+        return self.loaded
+
+    def _fresh(self) -> bool:
+        return self.loaded is not None and not (self._read_only and self._audit.last() != self._seen)
 
     def drop(self) -> None:
         """Read it again when it is asked for."""
         self.loaded = None
+
+
+class View:
+    """One moment of a store: entered, its model, and a transaction for reading that lasts until it is left.
+
+    A class, because a generator can itself be interrupted on its way in or out.
+    """
+
+    def __init__(self, models: Models, database: Database) -> None:
+        self._models, self._database = models, database
+
+    def __enter__(self) -> Model:
+        for attempt in range(_ATTEMPTS):
+            self._transaction = self._database.transaction("DEFERRED")
+            self._transaction.__enter__()
+            try:
+                # A writer may replace the snapshot that the pointer names before it is read; if it stays away, it is
+                # lost.
+                return self._models.viewed(mend=attempt == _ATTEMPTS - 1)
+            except BaseException as error:
+                self._transaction.__exit__(type(error), error, error.__traceback__)
+                if not isinstance(error, FileNotFoundError):
+                    raise
+        raise AssertionError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transaction.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True)

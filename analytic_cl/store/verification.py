@@ -94,8 +94,7 @@ def _verified(parts: Parts, head: str | None, certificate: Mapping[str, Any] | N
     parts.keys.reload()
     if not parts.keys.made(parts.audit.entry(1)):
         raise VerificationError("the keys and the audit log are of two stores: one was exchanged")
-    model = parts.model
-    with parts.database.transaction("DEFERRED"):
+    with parts.models.view() as model:  # all that follows is of one moment, whoever writes meanwhile
         entries = parts.audit.verify(head)
         if entries < parts.database.about("snapshot")["after"]:
             raise VerificationError("the audit log ends before the snapshot: an older log was put back, or it was cut")
