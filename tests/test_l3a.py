@@ -55,13 +55,16 @@ def as_published(x, alpha, weighting=0.5, pseudo_threshold=0.7):
     return x @ w, made_up
 
 
-@pytest.mark.parametrize("head", [L3AClassifier(0.1), L3AClassifier(0.1, projection=RandomProjection(12))])
+@pytest.mark.parametrize(
+    "head",
+    [L3AClassifier(0.1), L3AClassifier(0.1, 0.25, 0.4), L3AClassifier(0.1, projection=RandomProjection(12))],
+    ids=["default", "unsure", "projected"],
+)
 def test_scores_are_those_of_the_papers_equations(head):
     streamed(head)
     x = head.quantizer_.dequantise(head.quantizer_.quantise(X))
-    x *= np.float64(1)
 
-    scores, made_up = as_published(x, 0.1)
+    scores, made_up = as_published(x, 0.1, head.weighting, head.pseudo_threshold)
 
     assert made_up > 5
     assert head.groups_ == [session.new_classes.tolist() for session in SESSIONS]

@@ -1,4 +1,4 @@
-"""L3A: ridge on rows with any number of labels, with labels made up where a session is silent, and weights by rarity."""
+"""L3A: ridge for labels that overlap, with labels made up where a session is silent, and rows weighed by rarity."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ class L3AClassifier(LabelSetHead, LinearHead):
     W = (A + alpha I)^-1 C. Rows without any label have no w (there: a division by zero) and no part in W.
 
     Cost: fit as `LabelSetMoments`; a change, then predict: about 4 times as much for all rows, and d^3 / 3 +
-    2 n_classes d^2 and 2 n_classes d a row for each session; 2 n_classes d a row. Memory: the rows, two states.
+    2 n_classes d^2 and 2 n_classes d a row for each session; 2 n_classes d a row. Memory: the rows, two states. Behind
+    32 bits at most some 8 million rows.
 
     Exactness: depends on order. The state is bit for bit that of the same sessions without the forgotten rows (see
     `LabelSetGroups`), and so are the labels that are made up anew: nothing of a forgotten row stays in those of others.

@@ -105,7 +105,7 @@ def _solved(so_far: LabelSetMoments, n_labels: int, alpha: float) -> Floats:
     quantizer = so_far.quantizer
     cross = (quantizer.step * so_far.sums + np.outer(so_far.counts, quantizer.offset)) / STEPS
     coef = np.zeros((n_labels, quantizer.width))
-    coef[so_far.labels] = solve_spd(matrix(), np.asfortranarray(cross.T), matrix).T
+    coef[np.array(so_far.labels, dtype=np.int64)] = solve_spd(matrix(), np.asfortranarray(cross.T), matrix).T
     return coef
 
 

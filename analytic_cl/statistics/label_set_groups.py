@@ -21,9 +21,9 @@ MAGIC = b"analytic-cl label set groups 1\0"
 
 
 class LabelSetGroups(LabelSetMoments):
-    """What `LabelSetMoments` hold, and the groups in which labels came, in order, as `ClassGroups` have those of classes.
+    """What `LabelSetMoments` hold, and the groups in which labels came, in order.
 
-    A group is the labels of which one `add` brought the first rows.
+    A group is the labels of which one `add` brought the first rows: as `ClassGroups` have those of classes.
 
     Parameters
     ----------
