@@ -82,7 +82,7 @@ _HOMES = {
     ),
     "learner": ("Receipt",),
     "ledger": ("NotLearnedError",),
-    "statistics": ("ClassGrams", "ClassGroups", "LabelSetMoments", "Moments"),
+    "statistics": ("ClassGrams", "ClassGroups", "LabelSetGroups", "LabelSetMoments", "Moments"),
     "store": ("Store", "StoreReceipt"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -63,7 +63,8 @@ def table(path):
             f"## {NAMES.get(has['name'], has['name'])}, {record['scenario']}",
             "",
             f"{has['n_train']:,} rows of {has['n_features']} features, {has['n_classes']} classes, "
-            f"{has['n_test']:,} test rows; {record['seeds']} orders of classes.",
+            f"{has['n_test']:,} test rows; {record['seeds']} orders of classes. By",
+            f"`analytic-cl compare --features {has['name']}.npz --scenario {record['scenario']} --heads default`.",
             "",
             "| | last | mean over sessions | forgetting | MB |",
             "|---|---|---|---|---|",

@@ -12,6 +12,7 @@ from analytic_cl.baselines.ds_al import DSALClassifier as DSALClassifier
 from analytic_cl.baselines.fecam import FeCAMClassifier as FeCAMClassifier
 from analytic_cl.baselines.fetril import FeTrILClassifier as FeTrILClassifier
 from analytic_cl.baselines.ks_lda import KSLDAClassifier as KSLDAClassifier
+from analytic_cl.baselines.l3a import L3AClassifier as L3AClassifier
 from analytic_cl.baselines.naive_bayes import NaiveBayesClassifier as NaiveBayesClassifier
 from analytic_cl.baselines.napa import NAPAClassifier as NAPAClassifier
 from analytic_cl.baselines.qda import QDAClassifier as QDAClassifier
@@ -61,6 +62,14 @@ _ENTRIES: tuple[HeadEntry, ...] = (
         f"DS-AL, {COMPONENTS:,} random features",
         lambda seed: DSALClassifier(n_components=COMPONENTS, random_state=seed),
         examples=(DSALClassifier(n_components=10),),
+    ),
+    HeadEntry(
+        "l3a",
+        "L3A",
+        lambda _: L3AClassifier(),
+        {"alpha": (1.0, 0.01, 0.1, 10.0)},
+        compared=False,  # its labels overlap; of one label each, they are what it should not make up
+        examples=(L3AClassifier(),),
     ),
     HeadEntry(
         "ks-lda",

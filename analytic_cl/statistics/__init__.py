@@ -8,6 +8,7 @@ from analytic_cl.statistics.class_groups import ClassGroups as ClassGroups
 from analytic_cl.statistics.class_state import ClassState as ClassState
 from analytic_cl.statistics.digest import EMPTY as EMPTY
 from analytic_cl.statistics.key_counts import KeyCounts as KeyCounts
+from analytic_cl.statistics.label_set_groups import LabelSetGroups as LabelSetGroups
 from analytic_cl.statistics.label_set_moments import LabelSetMoments as LabelSetMoments
 from analytic_cl.statistics.label_sets import encode_label_sets as encode_label_sets
 from analytic_cl.statistics.label_sets import labels_in as labels_in

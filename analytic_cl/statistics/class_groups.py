@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl.quantizers import Quantizer
+from analytic_cl.statistics.arrival import ArrivalGroups
 from analytic_cl.statistics.class_grams import ClassGrams
-from analytic_cl.statistics.digest import EMPTY, sized
+from analytic_cl.statistics.digest import EMPTY
 from analytic_cl.statistics.labelled_state import LabelledState
-from analytic_cl.statistics.labels import Label, encode_labels, label_bytes
+from analytic_cl.statistics.labels import Label, encode_labels
 from analytic_cl.statistics.moments import Moments
 from analytic_cl.statistics.state import CLASS_GRAMS, CLASS_GROUPS, CLASS_SUMS
 from analytic_cl.statistics.wide import Int64s
@@ -75,11 +74,10 @@ class ClassGroups(LabelledState):
         self.order = order
         self.provides = frozenset({CLASS_SUMS, CLASS_GROUPS, *([CLASS_GRAMS] if order == 2 else [])})
         self._held: Moments | ClassGrams = ClassGrams(quantizer) if order == 2 else Moments(quantizer, 1)
-        self._group: dict[Label, int] = {}  # numbers grow with arrival; `groups` counts them anew
-        self._left: list[int] = []  # numbers of the classes that the last change emptied, sorted by label: for `undo`
+        self._arrived = ArrivalGroups()
 
     def __repr__(self) -> str:
-        groups = f"{len(self._group)} classes in {len(set(self._group.values()))} groups"
+        groups = f"{len(self.labels)} classes in {len(self._arrived)} groups"
         return f"ClassGroups({self.n_rows} rows of {groups}, order {self.order}, {self.quantizer.describe()})"
 
     # ---- what it holds, classes always in sorted order
@@ -112,10 +110,7 @@ class ClassGroups(LabelledState):
     @property
     def groups(self) -> list[list[Label]]:
         """Labels of each group, sorted; groups in order of arrival."""
-        found: dict[int, list[Label]] = {number: [] for number in sorted(self._group.values())}
-        for label in sorted(self._group):
-            found[self._group[label]].append(label)
-        return list(found.values())
+        return self._arrived.listed()
 
     def moments_of(self, labels: Iterable[Label]) -> Moments:
         """Those of the rows of some classes, at this order."""
@@ -130,14 +125,10 @@ class ClassGroups(LabelledState):
 
         It covers what is known of the classes, and their groups in order.
         """
-        if not self._group:
+        if not self.n_rows:
             return EMPTY
-        h = hashlib.sha256(MAGIC + bytes.fromhex(self._held.digest()))
-        for group in self.groups:
-            h.update(struct.pack("<q", len(group)))
-            for name in sorted(map(label_bytes, group)):
-                h.update(sized(name))
-        return h.hexdigest()
+        held = bytes.fromhex(self._held.digest())
+        return hashlib.sha256(MAGIC + held + self._arrived.canonical_bytes()).hexdigest()
 
     # ---- change, whole or not at all
 
@@ -157,9 +148,7 @@ class ClassGroups(LabelledState):
     def undo(self, rows: NDArray[Any], targets: Iterable[Any], sign: int) -> None:
         with deferred_interrupts():
             self._held.undo(rows, targets, sign)
-            back = sorted(set(encode_labels(targets).used().values) - self._group.keys())
-            if sign < 0:
-                self._group.update(zip(back, self._left, strict=True))
+            self._arrived.undo(encode_labels(targets).used().values, sign)
             self._settle()
 
     def drop_class(self, label: Label) -> None:
@@ -171,16 +160,11 @@ class ClassGroups(LabelledState):
         self._held.make_writable()
 
     def _settle(self) -> None:
-        """Number classes that came with the last change, and forget those that went."""
-        labels = self._held.labels
-        self._left = [self._group.pop(label) for label in sorted(self._group.keys() - set(labels))]
-        number = max(self._group.values(), default=-1) + 1
-        for label in labels:
-            self._group.setdefault(label, number)
+        self._arrived.settle(self._held.labels)
         self.revision += 1
 
     def _known_label(self) -> Label | None:
-        return next(iter(self._group), None)
+        return next(iter(self._held.labels), None)
 
     def _check_alike(self, other: ClassGroups) -> None:
         if self.order != other.order:
@@ -192,10 +176,7 @@ class ClassGroups(LabelledState):
     def _absorb(self, other: ClassGroups) -> None:
         theirs = other.groups
         self._held.merge(other._held)
-        for group in theirs:
-            number = max(self._group.values(), default=-1) + 1
-            for label in group:
-                self._group.setdefault(label, number)
+        self._arrived.follow(theirs)
 
     # ---- on disk
 
@@ -208,8 +189,7 @@ class ClassGroups(LabelledState):
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays of the classes, and the number of each class's group, from 0."""
-        number = {label: at for at, group in enumerate(self.groups) for label in group}
-        return self._held.to_arrays() | {"groups": np.array([number[label] for label in self.labels], dtype=np.int64)}
+        return self._held.to_arrays() | {"groups": self._arrived.to_array(self.labels)}
 
     @classmethod
     def from_arrays(
@@ -217,10 +197,5 @@ class ClassGroups(LabelledState):
     ) -> Self:
         state = cls(quantizer, description["order"])
         state._held = type(state._held).from_arrays(quantizer, state._held.describe(), arrays)
-        labels, numbers = state.labels, arrays.get("groups")
-        if numbers is None or numbers.dtype != np.int64 or numbers.shape != (len(labels),):
-            raise ValueError(f"array 'groups' is missing, or not int64 of shape {(len(labels),)}")
-        if sorted(set(numbers.tolist())) != list(range(len(set(numbers.tolist())))):
-            raise ValueError("groups of classes must be numbered from 0, without gaps")
-        state._group = dict(zip(labels, numbers.tolist(), strict=True))
+        state._arrived.read(state.labels, arrays.get("groups"))
         return state
