@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
 
 from analytic_cl._integers import as_integer
 from analytic_cl._text import plain_texts
@@ -83,7 +82,7 @@ class Session:
 
         Of an indicator matrix: rows that have at least one of the labels seen.
         """
-        if issparse(y_test) or np.ndim(y_test) == 2:
+        if hasattr(y_test, "toarray") or np.ndim(y_test) == 2:
             return np.flatnonzero(indicator(y_test, "y_test")[:, self.seen_classes].any(axis=1)).astype(np.int64)
         return np.flatnonzero(np.isin(labels_of(y_test), self.seen_classes)).astype(np.int64)
 
@@ -186,7 +185,7 @@ def labels_of(y: ArrayLike, name: str = "y") -> NDArray[Any]:
 
 def indicator(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
     """An indicator matrix, one column a label, as booleans; of a sparse one as well."""
-    values: NDArray[Any] = cast(Any, y).toarray() if issparse(y) else np.asarray(y)
+    values: NDArray[Any] = cast(Any, y).toarray() if hasattr(y, "toarray") else np.asarray(y)
     if values.ndim != 2 or not values.size or values.dtype.kind not in "biuf":
         raise ValueError(
             f"{name} must be an indicator matrix of 0 and 1, shape (n_rows, n_labels); got {values.dtype} of shape "
