@@ -228,6 +228,10 @@ CASES = {
         reference("quantizers.nearest", "_nearest"),
         (integers(9, 3, 5, dtype=np.int16), CENTRES, squares_of(CENTRES), np.zeros((9, 3), np.uint16)),
     ),
+    "solvers.coordinate_scores._add_terms": (
+        reference("solvers.coordinate_scores", "_add_terms"),
+        (floats(7, 5), floats(5, 300, seed=1), floats(5, 300, seed=2), floats(300, seed=3), np.empty((7, 300))),
+    ),
     "solvers.read_out._add_logs": (
         reference("solvers.read_out", "_add_logs"),
         (TABLES, KEYS, 4, 0.05, np.log(np.arange(30) + 0.05), True, np.zeros((20, 4)), np.zeros(20)),
