@@ -45,7 +45,7 @@ class LinearMap:
 
     def of(self, rows: NDArray[Any] | SparseRows) -> Floats:
         backend = get_backend()
-        if self._exact and backend != "blas" and rows.size and not isinstance(rows, SparseRows):
+        if self._exact and backend != "blas" and not isinstance(rows, SparseRows) and rows.size:
             if backend == "native" and len(rows) == 1 and not self._used:  # streams that learn between predictions
                 self._used = True
                 row, weights = np.ascontiguousarray(rows[0]), np.ascontiguousarray(self._weights)
