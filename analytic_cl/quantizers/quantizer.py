@@ -29,6 +29,8 @@ TABULAR_FEATURES = 256  # up to this width "auto" means the tabular quantizer
 
 _BLOCK = 2**19  # numbers that are quantised at a time, to bound the memory of conversions
 
+_SQUARED = 2**22  # that one thread squares and adds up: a millisecond
+
 _INTEGERS: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32}
 
 
@@ -127,8 +129,9 @@ class Quantizer:
         if isinstance(q, SparseRows):
             norms: NDArray[np.float64] = np.sqrt(cast(SparseDeviations, self.dequantise(q)).squares())
         elif self.bits == 8 and self._only_step is not None:
-            squares = np.empty(len(q), dtype=np.int64)
-            _kernels().sums_of_squares(q, squares)
+            squares, run = np.empty(len(q), dtype=np.int64), _kernels()
+            blocks = row_blocks(len(q), max(1, _SQUARED // self.width))
+            map_blocks(lambda part: run.sums_of_squares(q[part], squares[part]), blocks)
             norms = self._only_step * np.sqrt(squares)
         else:
             x = self.dequantise(q)

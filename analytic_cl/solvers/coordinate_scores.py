@@ -12,7 +12,7 @@ from analytic_cl.solvers.spd import Floats
 MOST_COEFFICIENTS = 2**17  # of each kind; beyond, BLAS is several times as fast
 
 _CLASSES = 256  # whose scores of four rows stay in the first-level cache
-_WORTH_A_THREAD = 2**24  # products
+_WORTH_A_THREAD = 2**22  # products
 
 
 def coordinate_scores(y: Floats, linear: Floats, square: Floats, bias: Floats) -> Floats:
