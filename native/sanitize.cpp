@@ -58,6 +58,29 @@ int projection_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t
     return 0;
 }
 
+int score_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t k, int threads) {
+    std::vector<std::int8_t> x(n * d);
+    for (auto& v : x) v = static_cast<std::int8_t>(std::rand() % 255 - 127);
+    std::vector<std::int64_t> w(k * d), origin(k);
+    for (auto& v : w) v = (std::int64_t{std::rand()} << 16 ^ std::rand()) % (2 * kMaxWeight + 1) - kMaxWeight;
+    w[0] = kMaxWeight, w[k * d - 1] = -kMaxWeight;
+    for (auto& v : origin) v = std::rand();
+    std::vector<double> unit(k), bias(k), out(n * k);
+    for (auto& v : unit) v = std::ldexp(1.0, std::rand() % 20 - 40);
+    for (auto& v : bias) v = std::rand() / 1e6;
+    const Weights weights(isa, w.data(), k, d);
+    score({x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1}, weights, origin.data(), unit.data(), bias.data(), out.data(),
+          threads);
+    for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t c = 0; c < k; ++c) {
+            std::int64_t sum = -origin[c];
+            for (std::size_t j = 0; j < d; ++j) sum += x[i * d + j] * w[c * d + j];
+            if (out[i * k + c] != static_cast<double>(sum) * unit[c] + bias[c])
+                return std::printf("score %s %zu x %zu, %zu: wrong\n", isa.name, n, d, k);
+        }
+    return 0;
+}
+
 int nearest_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t m, int threads) {
     const std::size_t queries = 1 + n % 50;
     std::vector<std::int8_t> x((n + queries) * d);
@@ -114,8 +137,9 @@ int main() {
                     failures += gram_differs<std::int16_t>(*isa, n, d, threads) > 0;
                     failures += gram_differs<std::int32_t>(*isa, n, d, threads) > 0;
                     for (std::size_t m : {1, 47, 48, 50}) failures += projection_differs(*isa, n, d, m, 3, threads) > 0;
+                    for (std::size_t k : {1, 15, 16, 33}) failures += score_differs(*isa, n, d, k, threads) > 0;
                     for (std::size_t m : {1, 5, 300}) failures += nearest_differs(*isa, n, d, m, threads) > 0;
-                    runs += 10;
+                    runs += 14;
                 }
     }
     std::printf("%d runs, %d failures\n", runs, failures);

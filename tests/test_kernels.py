@@ -126,6 +126,12 @@ def by_line(rows):
     return lines.columns, lines.entries, lines.ends, lines.indices, lines.starts
 
 
+def first_products(row, weights, step, centre, bits, sums, units):
+    whole, origin, units[:] = module("quantizers.linear_map").as_integers(weights, step, centre)
+    sums[:] = whole @ row.astype(np.int64) - origin
+    return True
+
+
 V, CENTRES = np.abs(floats(7, 9)), integers(3, 5, 8, dtype=np.int16)
 TABLES, KEYS = integers(4, 8, 5, low=0, high=30, dtype=np.int32), integers(4, 20, low=0, high=8, dtype=np.uint16)
 WORDS = integers(4, low=1, high=2**40, dtype=np.uint64)
@@ -204,9 +210,17 @@ CASES = {
             np.empty((6, 9), dtype=np.int8),
         ),
     ),
-    "quantizers.linear_map._exact_products": (
-        reference("quantizers.linear_map", "_exact_products"),
-        (integers(3, 9, dtype=np.int8), integers(4, 9, low=-(2**46), high=2**46), np.empty((3, 4), dtype=np.int64)),
+    "quantizers.linear_map._first_products": (
+        first_products,
+        (
+            integers(9, low=-127, high=128, dtype=np.int8),
+            floats(4, 9),
+            np.abs(floats(9, seed=1)),
+            integers(9),
+            46,
+            np.empty(4, dtype=np.int64),
+            np.empty(4),
+        ),
     ),
     "quantizers.kernels.sums_of_squares": (
         lambda *a: module("quantizers.reference").sums_of_squares(*a),
@@ -227,6 +241,10 @@ CASES = {
     "quantizers.nearest._nearest": (
         reference("quantizers.nearest", "_nearest"),
         (integers(9, 3, 5, dtype=np.int16), CENTRES, squares_of(CENTRES), np.zeros((9, 3), np.uint16)),
+    ),
+    "solvers.coordinate_scores._add_terms": (
+        reference("solvers.coordinate_scores", "_add_terms"),
+        (floats(7, 5), floats(5, 300, seed=1), floats(5, 300, seed=2), floats(300, seed=3), np.empty((7, 300))),
     ),
     "solvers.read_out._add_logs": (
         reference("solvers.read_out", "_add_logs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +22,7 @@ _WEIGHT_BITS = 46  # of the largest weight: six balanced digits hold 2^46, and a
 _SUM_BITS = 62  # that 127 times as many of them as there are columns may have: no sum of products leaves int64
 _DIGITS = 6
 _LEAST_EXPONENT = -1000
+_MAGNITUDE, _INFINITE = np.uint64(2**63 - 1), np.uint64(0x7FF << 52)  # of the bits of a float64
 
 
 class LinearMap:
@@ -42,40 +44,36 @@ class LinearMap:
         self._bias = np.ascontiguousarray(bias)
 
     def of(self, rows: NDArray[Any] | SparseRows) -> Floats:
-        backend, integers = get_backend(), self._integers
-        if isinstance(rows, SparseRows) or integers is None or backend == "blas" or not rows.size:
-            return np.asarray(product(self._quantizer.deviations(rows, self._centre), self._weights.T) + self._bias)
-        whole, origin, unit = integers
-        if backend == "numpy":
-            sums = np.empty((len(rows), len(whole)), dtype=np.int64)
-            _exact_products_reference(rows, whole, sums)
-            return np.asarray((sums - origin).astype(np.float64) * unit + self._bias)
-        if len(rows) == 1 and not self._used:  # streams that learn between predictions
-            self._used = True
-            sums = np.empty((1, len(whole)), dtype=np.int64)
-            _exact_products(rows, whole, sums)
-            return np.asarray((sums - origin).astype(np.float64) * unit + self._bias)
-        out = np.empty((len(rows), len(whole)))
-        threads = get_threads() if _DIGITS * rows.size * len(whole) > WORTH_A_THREAD else 1
-        native.score(np.ascontiguousarray(rows), self._native, origin, unit, self._bias, out, threads)
-        return out
+        backend = get_backend()
+        if self._exact and backend != "blas" and not isinstance(rows, SparseRows) and rows.size:
+            if backend == "native" and len(rows) == 1 and not self._used:  # streams that learn between predictions
+                self._used = True
+                row, weights = np.ascontiguousarray(rows[0]), np.ascontiguousarray(self._weights)
+                sums, unit = np.empty(len(weights), dtype=np.int64), np.empty(len(weights))
+                bits = _weight_bits(row.size)
+                if _first_products(row, weights, self._quantizer.step, self._centre, bits, sums, unit):
+                    return np.asarray(sums.astype(np.float64) * unit + self._bias)[None]
+            elif self._integers is not None:
+                whole, origin, unit = self._integers
+                if backend == "numpy":
+                    sums = rows.astype(np.int64) @ whole.T
+                    return np.asarray((sums - origin).astype(np.float64) * unit + self._bias)
+                out = np.empty((len(rows), len(whole)))
+                threads = get_threads() if _DIGITS * rows.size * len(whole) > WORTH_A_THREAD else 1
+                native.score(np.ascontiguousarray(rows), self._native, origin, unit, self._bias, out, threads)
+                return out
+        return np.asarray(product(self._quantizer.deviations(rows, self._centre), self._weights.T) + self._bias)
+
+    @cached_property
+    def _exact(self) -> bool:
+        """Whether rows of integers are multiplied as such, unless weights are infinite."""
+        if self._quantizer.bits != 8 or native is None or native.isas()[0] != "avx512vnni":
+            return False
+        return self._weights.size > 0 and self._quantizer.width <= native.MAX_TERMS
 
     @cached_property
     def _integers(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats] | None:
-        """Weights a step in units of a power of two, the same of the centre, and the units; None for floats."""
-        if self._quantizer.bits != 8 or native is None or native.isas()[0] != "avx512vnni":
-            return None
-        if not self._weights.size or self._quantizer.width > native.MAX_TERMS:
-            return None
-        v: Floats = self._weights * self._quantizer.step
-        largest = np.maximum(v.max(axis=1), -v.min(axis=1))
-        if not np.isfinite(largest).all():
-            return None
-        exponent = _exponents(largest, v.shape[1])
-        v *= np.ldexp(1.0, -exponent)[:, None]
-        whole = np.rint(v, out=v).astype(np.int64, order="C")
-        origin = whole @ self._centre if self._centre.any() else np.zeros(len(whole), dtype=np.int64)
-        return whole, origin, np.ldexp(1.0, exponent)
+        return as_integers(self._weights, self._quantizer.step, self._centre)
 
     @cached_property
     def _native(self) -> Any:
@@ -83,10 +81,29 @@ class LinearMap:
         return native.Weights(self._integers[0], "")
 
 
+def as_integers(
+    weights: Floats, step: Floats, centre: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats] | None:
+    """Weights a step in units of a power of two, the same of the centre, and the units; None where one is infinite."""
+    v: Floats = weights * step
+    largest = np.maximum(v.max(axis=1), -v.min(axis=1))
+    if not np.isfinite(largest).all():
+        return None
+    exponent = _exponents(largest, v.shape[1])
+    v *= np.ldexp(1.0, -exponent)[:, None]
+    whole = np.rint(v, out=v).astype(np.int64, order="C")
+    origin = whole @ centre if centre.any() else np.zeros(len(whole), dtype=np.int64)
+    return whole, origin, np.ldexp(1.0, exponent)
+
+
+def _weight_bits(width: int) -> int:
+    """Of the largest weight of a class."""
+    return min(_WEIGHT_BITS, _SUM_BITS - 7 - (width - 1).bit_length())
+
+
 def _exponents(largest: Floats, width: int) -> NDArray[np.intp]:
     """Of the units of weights whose largest times a step are these."""
-    bits = min(_WEIGHT_BITS, _SUM_BITS - 7 - (width - 1).bit_length())
-    return np.asarray(np.maximum(np.frexp(largest)[1] - bits, _LEAST_EXPONENT))
+    return np.asarray(np.maximum(np.frexp(largest)[1] - _weight_bits(width), _LEAST_EXPONENT))
 
 
 def weight_errors(quantizer: Quantizer, weights: Floats) -> Floats:
@@ -98,17 +115,37 @@ def weight_errors(quantizer: Quantizer, weights: Floats) -> Floats:
 
 
 @kernel
-def _exact_products(rows: NDArray[np.int8], weights: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
-    """Sums = rows @ weights.T, for few rows: making what the native kernel reads takes longer."""
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        for c in range(weights.shape[0]):
-            w = weights[c]
-            t = np.int64(0)
-            for j in range(row.size):
-                t += w[j] * np.int64(row[j])
-            sums[i, c] = t
-
-
-def _exact_products_reference(rows: NDArray[np.int8], weights: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
-    sums[...] = rows.astype(np.int64) @ weights.T
+def _first_products(
+    row: NDArray[np.int8],
+    weights: Floats,
+    step: Floats,
+    centre: NDArray[np.int64],
+    bits: int,
+    sums: NDArray[np.int64],
+    units: Floats,
+) -> bool:
+    """Products of one row less the centre with `as_integers`, which are not kept, and their units; False where these
+    are None.
+    """
+    v = np.empty(row.size + 1)  # and the largest behind them
+    words = v.view(np.uint64)
+    away = np.empty(row.size, dtype=np.int64)
+    for j in range(row.size):
+        away[j] = np.int64(row[j]) - centre[j]
+    for c in range(weights.shape[0]):
+        w = weights[c]
+        for j in range(row.size):
+            v[j] = w[j] * step[j]
+        top = np.uint64(0)
+        for j in range(row.size):
+            top = max(top, words[j] & _MAGNITUDE)
+        if top >= _INFINITE:
+            return False
+        words[row.size] = top
+        exponent = max(math.frexp(v[row.size])[1] - bits, _LEAST_EXPONENT)
+        scale = math.ldexp(1.0, -exponent)
+        t = np.int64(0)
+        for j in range(row.size):
+            t += np.int64(np.rint(v[j] * scale)) * away[j]
+        sums[c], units[c] = t, math.ldexp(1.0, exponent)
+    return True

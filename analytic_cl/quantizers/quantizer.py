@@ -29,6 +29,8 @@ TABULAR_FEATURES = 256  # up to this width "auto" means the tabular quantizer
 
 _BLOCK = 2**19  # numbers that are quantised at a time, to bound the memory of conversions
 
+_SQUARED = 2**22  # that one thread squares and adds up: a millisecond
+
 _INTEGERS: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32}
 
 
@@ -102,6 +104,12 @@ class Quantizer:
             return 1.0 / self.affine[1]
         return self.projection.steps(self.n_features, self._scale)
 
+    @cached_property
+    def _only_step(self) -> np.float64 | None:
+        """The step of all columns, where they have one and the integer 0 stands for 0."""
+        step = self.step
+        return step[0] if not self.offset.any() and (step == step[0]).all() else None
+
     def dequantise(self, q: NDArray[Any] | SparseRows) -> NDArray[np.float64]:
         """Float64 rows that the integers stand for."""
         if isinstance(q, SparseRows):
@@ -118,13 +126,13 @@ class Quantizer:
 
     def lengths(self, q: NDArray[Any] | SparseRows) -> NDArray[np.float64]:
         """Euclidean length of what each row of integers stands for, shape (n,); 1 for rows of zero."""
-        step = self.step
         if isinstance(q, SparseRows):
             norms: NDArray[np.float64] = np.sqrt(cast(SparseDeviations, self.dequantise(q)).squares())
-        elif self.bits == 8 and not self.offset.any() and (step == step[0]).all():
-            squares = np.empty(len(q), dtype=np.int64)
-            _kernels().sums_of_squares(q, squares)
-            norms = step[0] * np.sqrt(squares)
+        elif self.bits == 8 and self._only_step is not None:
+            squares, run = np.empty(len(q), dtype=np.int64), _kernels()
+            blocks = row_blocks(len(q), max(1, _SQUARED // self.width))
+            map_blocks(lambda part: run.sums_of_squares(q[part], squares[part]), blocks)
+            norms = self._only_step * np.sqrt(squares)
         else:
             x = self.dequantise(q)
             norms = np.sqrt(np.einsum("ij,ij->i", x, x))

@@ -7,11 +7,13 @@ the mean m of all rows is u = R (x - m) in whitened space, a class mean u_c; y =
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh
 
 from analytic_cl._blas import product
+from analytic_cl.solvers.coordinate_scores import MOST_COEFFICIENTS, coordinate_scores
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, whitener
@@ -174,12 +176,24 @@ class DiscriminantScores:
         """Centre, weights and bias: a `LinearMap` of these is the coordinates in `space`."""
         return self.centre, self.space.directions.T, -self.space.shift
 
+    @cached_property
+    def _by_coordinate(self) -> tuple[Floats, Floats]:
+        """Coefficients of coordinates and of their squares, shape (r, k), in C order."""
+        linear = np.ascontiguousarray(self.linear.T)
+        return linear, np.zeros_like(linear) if self.square is None else np.ascontiguousarray(self.square.T)
+
     def of_coordinates(self, y: Floats, two_as_one: bool = False) -> Floats:
-        """Scores of coordinates in `space`, one column a class; of two, where wanted, the second's less the first's."""
-        scores = product(y, self.linear.T)
-        scores += self.bias
-        if self.square is not None:
-            scores -= product(y * y, self.square.T)
+        """Scores of coordinates in `space`, one column a class; of two, where wanted, the second's less the first's.
+
+        Exactness: a row alone and in a batch gets the same bits up to 2^17 products of classes and coordinates.
+        """
+        if self.linear.size <= MOST_COEFFICIENTS:
+            scores = coordinate_scores(np.ascontiguousarray(y), *self._by_coordinate, self.bias)
+        else:
+            scores = product(y, self.linear.T)
+            scores += self.bias
+            if self.square is not None:
+                scores -= product(y * y, self.square.T)
         return scores[:, 1:] - scores[:, :1] if two_as_one and scores.shape[1] == 2 else scores
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analytic_cl._blas import product
 from analytic_cl.solvers.linear import LinearScores, centre
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.units import class_means, lengths
@@ -24,5 +25,6 @@ def cosine_nearest_mean(moments: Moments) -> LinearScores:
     """w_c = mu_c / |mu_c|, 0 for a mean of zero: ``x @ coef.T`` is |x| times the cosine to each mean."""
     means = class_means(moments)
     unit, zero = np.divide(means, lengths(means), out=means), np.zeros(len(means))
-    origin = np.zeros(moments.quantizer.width, dtype=np.int64)
-    return LinearScores(origin, unit, unit @ moments.quantizer.offset, unit, zero).of_second_class()
+    offset = moments.quantizer.offset
+    bias = product(unit, offset[:, None])[:, 0] if offset.any() else zero
+    return LinearScores(np.zeros(len(offset), dtype=np.int64), unit, bias, unit, zero).of_second_class()

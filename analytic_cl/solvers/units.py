@@ -22,7 +22,8 @@ def class_means(moments: Moments, origin: Int64s | None = None) -> Floats:
     """
     counts, step = moments.counts[:, None], moments.quantizer.step
     if origin is None:
-        means: Floats = np.divide(moments.sums, counts)
+        means: Floats = moments.sums.astype(np.float64)
+        means /= counts.astype(np.float64)
         means *= step
         if (offset := moments.quantizer.offset).any():
             means += offset
