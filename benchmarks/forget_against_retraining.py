@@ -2,6 +2,7 @@
 
 import numpy as np
 from _common import race
+from sklearn.base import clone
 
 from analytic_cl import LDAClassifier, RandomProjection, RLSClassifier
 from analytic_cl.datasets import load_clinc150
@@ -14,7 +15,7 @@ for title, head in (
     ("ridge behind 2,048 random features", RLSClassifier(projection=RandomProjection(2048))),
 ):
     head.fit(X, y, sample_id=ids)
-    other = type(head)(**head.get_params())
+    other = clone(head)
     gone, forgotten = iter(np.random.RandomState(0).permutation(ids).reshape(-1, 100)), []
 
     def forget(n, head=head, gone=gone, forgotten=forgotten):
