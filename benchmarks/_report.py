@@ -242,7 +242,10 @@ def draw(rows):
 
 
 def seconds_text(seconds):
-    return f"{seconds:.4f}" if seconds < 0.1 else f"{seconds:.2f}"
+    """Three digits, with the unit."""
+    factor, unit = (1, "s") if seconds >= 0.1 else (1e3, "ms") if seconds >= 1e-4 else (1e6, "µs")
+    number = seconds * factor
+    return f"{number:.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
 
 
 def ratio_text(ratio):
@@ -254,7 +257,7 @@ def main() -> None:
     rows = list(summary(records))
     busy = {row[:3]: row[4] / row[3] for row in summary(read(QUIET / BESIDE))}
     draw(rows)
-    pages = [HEAD, "| | ours | s | peer | s | ratio | busy | floor |\n|---|---|---|---|---|---|---|---|"]
+    pages = [HEAD, "| | ours | time | peer | time | ratio | busy | floor |\n|---|---|---|---|---|---|---|---|"]
     pages[-1] += "".join(
         f"\n| {title} | {ours} | {seconds_text(mine)} | {peer} | {seconds_text(theirs)} | {ratio_text(theirs / mine)} "
         f"| {ratio_text(busy.get((title, ours, peer)))} | {floor} |"
@@ -269,7 +272,7 @@ def main() -> None:
             f"{middle[name] / first:.2f} |"
             for name, seconds in record["seconds"].items()
         ]
-        table = ["| | median s | range | ratio |", "|---|---|---|---|", *lines]
+        table = ["| | median | range | ratio |", "|---|---|---|---|", *lines]
         pages.append(f"## {record['title'][0].upper()}{record['title'][1:]}\n\n" + "\n".join(table) + "\n")
         if record["note"]:
             pages.append(record["note"] + "\n")
