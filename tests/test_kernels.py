@@ -242,9 +242,9 @@ CASES = {
         reference("quantizers.nearest", "_nearest"),
         (integers(9, 3, 5, dtype=np.int16), CENTRES, squares_of(CENTRES), np.zeros((9, 3), np.uint16)),
     ),
-    "solvers.coordinate_scores._add_terms": (
-        reference("solvers.coordinate_scores", "_add_terms"),
-        (floats(7, 5), floats(5, 300, seed=1), floats(5, 300, seed=2), floats(300, seed=3), np.empty((7, 300))),
+    "solvers.coordinate_scores._add_products": (
+        reference("solvers.coordinate_scores", "_add_products"),
+        (floats(7, 6), floats(6, 300, seed=1), floats(7, 300, seed=2)),
     ),
     "solvers.read_out._add_logs": (
         reference("solvers.read_out", "_add_logs"),

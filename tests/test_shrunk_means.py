@@ -7,7 +7,7 @@ from scipy.linalg import LinAlgWarning, cholesky, solve_triangular
 
 from analytic_cl import LDAClassifier, NearestMeanClassifier
 from analytic_cl.datasets import load_clinc150
-from analytic_cl.solvers import discriminants
+from analytic_cl.solvers import discriminants, shrunk_means_lda
 from analytic_cl.solvers.shrinkage import Correlations
 from analytic_cl.solvers.spd import whitener
 from analytic_cl.solvers.units import class_means, scatter_matrix
@@ -246,3 +246,17 @@ def test_small_classes_gain_and_balanced_ones_stay_on_clinc150(name, plain, shru
     for means, expected in (("plain", plain), ("shrunk", shrunk)):
         head = LDAClassifier(means=means).fit(clinc.X_train[keep], y[keep])
         assert head.score(clinc.X_test, clinc.y_test) == pytest.approx(expected, abs=0.003)
+
+
+def test_scores_are_the_same_bits_term_by_term_where_classes_share_widths_and_for_a_row_alone():
+    X, y = uneven(n_classes=5)
+    X, y = np.concatenate([X, X[y == 3], X[y == 1] + 1]), np.concatenate([y, y[y == 3] + 2, y[y == 1] + 5])
+    scores = shrunk_means_lda(LDAClassifier(quantizer="tabular").fit(X, y).moments_)
+    rows = np.random.default_rng(0).normal(size=(7, scores.linear.shape[1]))
+    widths, expected = np.zeros((7, 7)), np.tile(scores.bias, (7, 1))
+    for j, t in enumerate(rows.T[:, :, None]):
+        expected += t * scores.linear[:, j]
+        widths += t * t * scores.square[:, j]
+    assert len(np.unique(scores.space.counts)) == 5
+    assert np.array_equal(scores.of_coordinates(rows), expected - widths)
+    assert np.array_equal(scores.of_coordinates(rows[3:4]), (expected - widths)[3:4])

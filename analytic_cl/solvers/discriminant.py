@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from analytic_cl._blas import product
-from analytic_cl.solvers.coordinate_scores import MOST_COEFFICIENTS, coordinate_scores
+from analytic_cl.solvers.coordinate_scores import MOST_COEFFICIENTS, Squares, coordinate_scores
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, whitener
@@ -149,7 +149,7 @@ def _principal(u: Floats, most: int) -> tuple[Floats, Floats]:
 class DiscriminantScores:
     """Scores y @ linear.T - y^2 @ square.T + bias in the space of `space`, one column a class, but for what all share.
 
-    `square` is None where all classes have the same.
+    `square` is None where all classes have the same; classes of equally many rows have the same.
     """
 
     space: Discriminants
@@ -177,10 +177,14 @@ class DiscriminantScores:
         return self.centre, self.space.directions.T, -self.space.shift
 
     @cached_property
-    def _by_coordinate(self) -> tuple[Floats, Floats]:
-        """Coefficients of coordinates and of their squares, shape (r, k), in C order."""
+    def _by_coordinate(self) -> tuple[Floats, Squares | None]:
+        """Coefficients of coordinates, shape (r, k) in C order, and of their squares."""
         linear = np.ascontiguousarray(self.linear.T)
-        return linear, np.zeros_like(linear) if self.square is None else np.ascontiguousarray(self.square.T)
+        if self.square is None:
+            return linear, None
+        # what widens a class is its number of rows: classes of as many have the same coefficients
+        _, first, group = np.unique(self.space.counts, return_index=True, return_inverse=True)
+        return linear, Squares(np.ascontiguousarray(self.square[first].T), group)
 
     def of_coordinates(self, y: Floats, two_as_one: bool = False) -> Floats:
         """Scores of coordinates in `space`, one column a class; of two, where wanted, the second's less the first's.
