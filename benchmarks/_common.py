@@ -89,6 +89,14 @@ def real_rows():
     return "CLINC150", packaged.X_train, packaged.y_train
 
 
+def real_row_sets():
+    """Name, rows and labels of all real rows at hand: the packaged CLINC150, and CIFAR-100 where it is."""
+    packaged = load_clinc150()
+    yield "CLINC150", packaged.X_train, packaged.y_train
+    if (found := real_rows())[0] != "CLINC150":
+        yield found
+
+
 def row_sets():
     """Generated rows, under an empty name, and real ones: as text for titles, rows, and labels."""
     for name, X, y in (("", *generated_rows()), real_rows()):

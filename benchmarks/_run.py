@@ -25,6 +25,7 @@ SCRIPTS = (
     "fit_against_scikit_learn",
     "gram_against_blas",
     "class_grams",
+    "learn_behind_projection",
     "compare_heads",
     "regression_against_scikit_learn",
     "sparse_against_scikit_learn",
