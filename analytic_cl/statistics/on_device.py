@@ -27,7 +27,7 @@ from analytic_cl._sparse import SparseRows
 from analytic_cl.statistics import gram
 
 BLOCK_ROWS = 2**16  # in one product: 128^2 * 2^16 < 2^31
-BAND = 2048  # rows of bytes of the matrix that are made at a time; what lies left of them is left out
+BAND = 2048  # rows, one a byte of a column, that are made at a time; what lies left of them is left out
 _HALVES = 0x808080  # half of what each byte holds, but for the highest
 _NUMBERS = 2**24  # that are summed at a time
 
