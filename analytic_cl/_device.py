@@ -18,6 +18,7 @@ FEW_ROWS = 16  # in host memory; so few are done before a device has begun
 
 # What a GPU's int8 product asks of the sides of its matrices: more than 16, and multiples of 8.
 _SIDE = 32
+_WORD = 8  # bytes; divides it
 
 _device: ContextVar[str] = ContextVar("analytic_cl_device")
 
@@ -141,14 +142,34 @@ def device_work(what: str) -> Iterator[None]:
         ) from error
 
 
+def padded_side(side: int) -> int:
+    """A side of a matrix as `product` needs it."""
+    return -(-side // _SIDE) * _SIDE
+
+
 def padded(matrix: Any) -> Any:
-    """A copy of an int8 matrix with zeros at its ends, as `product` needs it."""
+    """An int8 matrix with zeros at its ends, as `product` needs it: a copy, unless it is so already."""
     torch = pytorch()
 
     n, k = matrix.shape
-    out = torch.zeros([-(-side // _SIDE) * _SIDE for side in (n, k)], dtype=torch.int8, device=matrix.device)
+    sides = padded_side(n), padded_side(k)
+    if sides == (n, k):
+        return matrix.contiguous()
+    out = torch.zeros(sides, dtype=torch.int8, device=matrix.device)
     out[:n, :k] = matrix
     return out
+
+
+def columns(matrix: Any) -> Any:
+    """The columns of an int8 matrix one a row, `padded`, for products that sum over its rows: their order is another.
+
+    Eight rows at a time become words, which are transposed then: a card copies single bytes less than half as fast.
+    """
+    torch = pytorch()
+
+    matrix = padded(matrix)
+    eighths = matrix.view(_WORD, -1, matrix.shape[1])
+    return eighths.permute(1, 2, 0).contiguous().view(torch.int64)[:, :, 0].T.contiguous().view(torch.int8)
 
 
 def product(left: Any, right: Any) -> Any:

@@ -31,7 +31,7 @@ from analytic_cl import (
     resolve_quantizer,
     use_device,
 )
-from analytic_cl._device import DeviceRows
+from analytic_cl._device import DeviceRows, columns
 from analytic_cl.datasets import load_clinc150
 from analytic_cl.statistics.deferred import DeferredGram
 from analytic_cl.statistics.gram import empty_planes
@@ -53,7 +53,8 @@ ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("ANALYTIC_CL_DATA", ROOT.parent / "shared" / "data"))
 START = time.perf_counter()
 
-WIDTHS = (256, 768) if SMALL else (768, 4096, 16384)
+WIDTHS = (256, 384) if SMALL else (384, 768, 1280, 4096, 16384)
+WIDER = [(256, 16), (256, 32), (768, 16)]  # columns and bits of rows of more than a byte
 FIT = (5_000, 768, 100) if SMALL else (1_280_000, 768, 1000)
 REMEMBERED = [(50_000, 1280), (400_000, 768)]  # rows that neighbours are looked for in
 LIFT = (2048, 768, 512) if SMALL else (131_072, 768, 16_384)
@@ -119,21 +120,36 @@ def digests():
 
 
 def gram_rates():
-    """In int8 operations a second, 2 n d^2 over time, for 65,536 rows."""
+    """In int8 operations a second, 2 n d^2 over time, for 65,536 rows; and the parts of that time.
+
+    `_int_mm` multiplies columns that lie one a row already; ours transposes rows first. What a call takes of neither is
+    sums, launches and waiting for the card.
+    """
     n, found = (4096 if SMALL else 2**16), {}
     for d in WIDTHS:
         rows = torch.randint(-127, 128, (n, d), dtype=torch.int8, device=WHERE)
-        columns = rows.T.contiguous()
-        full = seconds(lambda columns=columns: torch._int_mm(columns, columns.t()))
+        sides = rows.T.contiguous()
+        full = seconds(lambda sides=sides: torch._int_mm(sides, sides.t()), 5)
         with use_device(DEVICE):
             matrix = DeferredGram(resolve_quantizer("integers", None, d), empty_planes(d, 8))
-            ours = seconds(lambda matrix=matrix, rows=rows: matrix.change(DeviceRows(rows), 1))
+            ours = seconds(lambda matrix=matrix, rows=rows: matrix.change(DeviceRows(rows), 1), 5)
             start = time.perf_counter()
             _ = matrix.planes
             read = time.perf_counter() - start
         operations = 2 * n * d * d
         found[d] = {"_int_mm": operations / full, "ours": operations / ours, "ratio": full / ours, "read, s": read}
-        del rows, columns, matrix
+        found[d] |= {"_int_mm, s": full, "ours, s": ours}
+        found[d] |= {
+            "transposed by bytes, s": seconds(lambda rows=rows: rows.T.contiguous(), 5),
+            "transposed, s": seconds(lambda rows=rows: columns(rows), 5),
+        }
+        del rows, sides, matrix
+    for d, bits in WIDER:
+        rows = torch.randint(-127, 128, (n, d), device=WHERE).to(getattr(torch, f"int{bits}"))
+        with use_device(DEVICE):
+            matrix = DeferredGram(resolve_quantizer(FixedPoint(bits, scale=1), None, d))
+            ours = seconds(lambda matrix=matrix, rows=rows: matrix.change(DeviceRows(rows), 1), 5)
+        found[f"{d}, {bits} bits"] = {"ours, s": ours}
     return found
 
 

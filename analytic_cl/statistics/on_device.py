@@ -1,7 +1,7 @@
 """Gram matrix and class sums of integer rows by PyTorch, on any of its devices.
 
 Products are of int8 in int32. Rows of 16 and 32 bits are cut into signed bytes, x = sum of a_k 2^(8 k) with a_k from
--128 to 127.
+-128 to 127; all bytes of some columns are multiplied at once, so that narrow matrices fill a card better.
 """
 
 from __future__ import annotations
@@ -11,14 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic_cl._device import DeviceRows, device_work, padded, product, pytorch, sent, torch_device
+from analytic_cl._device import (
+    DeviceRows,
+    columns,
+    device_work,
+    padded_side,
+    product,
+    pytorch,
+    sent,
+    torch_device,
+)
 from analytic_cl._interrupts import deferred_interrupts
 from analytic_cl._parallel import row_blocks
 from analytic_cl._sparse import SparseRows
 from analytic_cl.statistics import gram
 
 BLOCK_ROWS = 2**16  # in one product: 128^2 * 2^16 < 2^31
-BAND = 2048  # rows of the matrix that are made at a time; what lies left of them is left out
+BAND = 2048  # rows, one a byte of a column, that are made at a time; what lies left of them is left out
+_HALVES = 0x808080  # half of what each byte holds, but for the highest
 _NUMBERS = 2**24  # that are summed at a time
 
 # Of each plane (see `gram.PLANE_SHIFTS`): which bytes are multiplied, i with j and j with i, and the weight.
@@ -41,7 +51,7 @@ class GramOnDevice:
 
     def __init__(self, width: int, bits: int) -> None:
         self.device = torch_device()
-        self._width, self._bits = width, bits
+        self._width, self._bits, self._n_bytes = width, bits, bits // 8
         self._squares: list[Any] = []  # none until there is something
 
     def change(self, rows: NDArray[Any] | DeviceRows | SparseRows, sign: int, interruptible: bool) -> None:
@@ -51,7 +61,7 @@ class GramOnDevice:
             for part in row_blocks(len(rows), BLOCK_ROWS):
                 if interruptible:
                     guard.check()
-                self._add_products(fresh, self._bytes(rows, part), sign)
+                self._add_products(fresh, self._columns(rows, part), sign)
             self.settle()
             if interruptible:
                 guard.check()
@@ -72,30 +82,30 @@ class GramOnDevice:
     def _empty(self) -> list[Any]:
         torch = pytorch()
 
-        side = len(padded(torch.empty((self._width, 0), dtype=torch.int8)))
+        side = padded_side(self._width * self._n_bytes) // self._n_bytes
         return [torch.zeros((side, side), dtype=torch.int64, device=self.device) for _ in _PRODUCTS[self._bits]]
 
-    def _bytes(self, rows: NDArray[Any] | DeviceRows | SparseRows, part: slice) -> list[Any]:
-        """The bytes of some rows, low to high, one column of them a row, padded."""
+    def _columns(self, rows: NDArray[Any] | DeviceRows | SparseRows, part: slice) -> Any:
+        """The bytes of the columns of some rows, low to high, one a row, padded."""
         torch = pytorch()
 
         x = rows.tensor[part].to(self.device) if isinstance(rows, DeviceRows) else sent(rows[part], self.device)
-        if self._bits == 8:
-            return [padded(x.T)]
-        x, found = x.to(torch.int32), []
-        for _ in range(self._bits // 8):
-            low = x.to(torch.int8)
-            found.append(padded(low.T))
-            x = (x - low) >> 8
-        return found
+        if self._bits > 8:
+            # Bytes of the sum are a_k + 128, the highest a_k itself; the limit of rows leaves room for it.
+            halves = _HALVES >> (32 - self._bits)
+            x = ((x + halves) ^ halves).view(torch.int8)
+        return columns(x)
 
-    def _add_products(self, squares: list[Any], columns: list[Any], sign: int) -> None:
-        for square, terms in zip(squares, _PRODUCTS[self._bits], strict=True):
-            for band in row_blocks(len(square), BAND):
-                target, right = square[band, band.start :], slice(band.start, None)
+    def _add_products(self, squares: list[Any], sides: Any, sign: int) -> None:
+        k = self._n_bytes
+        for band in row_blocks(len(squares[0]), BAND // k):
+            found = product(sides[k * band.start : k * band.stop], sides[k * band.start :])
+            found = found.view(band.stop - band.start, k, -1, k)
+            for square, terms in zip(squares, _PRODUCTS[self._bits], strict=True):
+                target = square[band, band.start :]
                 for i, j, weight in terms:
                     for a, b in {(i, j), (j, i)}:
-                        target.add_(product(columns[a][band], columns[b][right]), alpha=sign * weight)
+                        target.add_(found[:, a, :, b], alpha=sign * weight)
 
     def diagonals(self) -> list[NDArray[np.int64]]:
         """Of each square."""
