@@ -82,7 +82,7 @@ against: .venv/ready-test
 sanitize:
 	mkdir -p build
 	$(CXX) -std=c++17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -pthread \
-	    native/sanitize.cpp native/gram.cpp native/nearest.cpp native/projection.cpp native/score.cpp \
+	    native/sanitize.cpp native/dots.cpp native/gram.cpp native/nearest.cpp native/projection.cpp native/score.cpp \
 	    native/tile.cpp -o build/sanitize
 	build/sanitize
 

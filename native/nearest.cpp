@@ -17,6 +17,10 @@ namespace {
 constexpr std::size_t kRowsAtOnce = 256;      // that stay in the second-level cache while all queries pass
 constexpr std::size_t kQueriesAtOnce = 960;   // whose panels stay in the third
 constexpr std::size_t kFoundAtOnce = 1 << 20; // that one thread remembers, to bound memory
+constexpr std::size_t kFewQueries = 24;       // for which a tile would make more products than are asked for
+constexpr std::size_t kBytesAThread = 1 << 22; // of rows, that take longer to read than a thread takes to start
+constexpr std::size_t kProductsLikeARead = 8;  // queries that take as long again as to read the rows
+constexpr std::size_t kVectorBytes = 64;
 
 // How far a row is from a query, but for what only the query has a part in.
 struct Distance {
@@ -101,15 +105,22 @@ void offer(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* 
         block = padded.data();
         stride = length;
     }
+    std::vector<std::int8_t> ones(up(length, kVectorBytes), 0);  // whose product with a row is the sum of its values
+    std::fill_n(ones.begin(), length, 1);
+    const auto ones_total = static_cast<std::int32_t>(length);
     std::vector<Measure> measures;
     measures.reserve(kRowsAtOnce);
     std::int32_t excess[kRowsAtOnce];  // of the 128 that the tile adds to the panels
-    for (std::size_t i = 0; i < end - top; ++i) {
-        const std::int8_t* row = block + i * stride;
-        std::int32_t total = 0;
-        for (std::size_t j = 0; j < width; ++j) total += row[j];
-        measures.emplace_back(dot(row, row, width));
-        excess[i] = 128 * total;
+    const std::size_t count = end - top;
+    for (std::size_t i = 0; i < count; i += kDotRows) {
+        const std::int8_t* a[kDotRows];
+        for (std::size_t r = 0; r < kDotRows; ++r) a[r] = block + std::min(i + r, count - 1) * stride;
+        std::int32_t totals[1][kDotRows], squares[kDotRows];
+        isa.dots(a, length, {ones.data(), ones.size(), 1, &ones_total}, totals, squares);
+        for (std::size_t r = 0; r < std::min(kDotRows, count - i); ++r) {
+            measures.emplace_back(squares[r]);
+            excess[i + r] = 128 * totals[0][r];
+        }
     }
     for (std::size_t first = 0; first < nearest.bounds.size(); first += kTileColumns) {
         const typename Measure::Key* bounds = &nearest.bounds[first];
@@ -135,6 +146,45 @@ void offer(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* 
     }
 }
 
+// A few queries as `dots` reads them.
+class FewQueries {
+  public:
+    FewQueries(const Matrix<std::int8_t>& queries, std::size_t first, std::size_t count)
+        : stride_(up(queries.columns, kVectorBytes)), values_(count * stride_, 0), totals_(count, 0) {
+        for (std::size_t c = 0; c < count; ++c) {
+            const std::int8_t* query = &queries.at(first + c, 0);
+            std::memcpy(&values_[c * stride_], query, queries.columns);
+            for (std::size_t j = 0; j < queries.columns; ++j) totals_[c] += query[j];
+        }
+    }
+    DotVectors vectors() const { return {values_.data(), stride_, totals_.size(), totals_.data()}; }
+
+  private:
+    const std::size_t stride_;
+    std::vector<std::int8_t> values_;
+    std::vector<std::int32_t> totals_;
+};
+
+// The same for a few queries: rows are read once, as they lie, and nothing else takes time.
+template <typename Measure>
+void offer_to_few(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive, std::size_t top,
+                  std::size_t end, const DotVectors& queries, Nearest<typename Measure::Key>& nearest) {
+    for (std::size_t i = top; i < end; i += kDotRows) {
+        const std::int8_t* a[kDotRows];
+        for (std::size_t r = 0; r < kDotRows; ++r) a[r] = &rows.at(std::min(i + r, end - 1), 0);
+        std::int32_t products[kFewQueries][kDotRows], squares[kDotRows];
+        isa.dots(a, rows.columns, queries, products, squares);
+        for (std::size_t r = 0; r < std::min(kDotRows, end - i); ++r) {
+            if (!alive[i + r]) continue;
+            const Measure measure(squares[r]);
+            for (std::size_t q = 0; q < queries.count; ++q) {
+                const typename Measure::Key key = measure.key(products[q][r]);
+                if (key < nearest.bounds[q]) nearest.insert(q, {key, static_cast<std::int64_t>(i + r)});
+            }
+        }
+    }
+}
+
 template <typename Measure>
 void search(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t* alive,
             const Matrix<std::int8_t>& queries, std::size_t m, typename Measure::Out* distances,
@@ -144,16 +194,24 @@ void search(const Isa& isa, const Matrix<std::int8_t>& rows, const std::uint8_t*
     const std::size_t at_once = std::clamp(kFoundAtOnce / m, kTileColumns, kQueriesAtOnce);
     for (std::size_t first = 0; first < queries.rows; first += at_once) {
         const std::size_t count = std::min(at_once, queries.rows - first);
-        const std::vector<std::int8_t> panels = packed(queries, first, count);
+        const bool few = count <= kFewQueries;
+        const FewQueries some(queries, first, few ? count : 0);
+        const std::vector<std::int8_t> panels = packed(queries, first, few ? 0 : count);
+        const std::size_t work = rows.rows * rows.columns * (1 + count / kProductsLikeARead);
+        const std::size_t useful = few ? std::max<std::size_t>(work / kBytesAThread, 1) : threads;
         Nearest<typename Measure::Key> all(count, m);
         std::mutex merging;
         std::atomic<std::size_t> next{0};
-        in_parallel(threads, [&] {
+        in_parallel(static_cast<int>(std::min<std::size_t>(threads, useful)), [&] {
             Nearest<typename Measure::Key> mine(count, m);
             std::vector<std::int8_t> padded;
-            for (std::size_t taken; (taken = next.fetch_add(1)) < blocks;)
-                offer<Measure>(isa, rows, alive, taken * kRowsAtOnce, std::min((taken + 1) * kRowsAtOnce, rows.rows), panels,
-                      padded, mine);
+            for (std::size_t taken; (taken = next.fetch_add(1)) < blocks;) {
+                const std::size_t top = taken * kRowsAtOnce, end = std::min(top + kRowsAtOnce, rows.rows);
+                if (few)
+                    offer_to_few<Measure>(isa, rows, alive, top, end, some.vectors(), mine);
+                else
+                    offer<Measure>(isa, rows, alive, top, end, panels, padded, mine);
+            }
             const std::lock_guard<std::mutex> lock(merging);
             for (std::size_t q = 0; q < count; ++q)
                 for (const auto& found : mine.heaps[q]) all.insert(q, found);

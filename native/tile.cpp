@@ -2,8 +2,7 @@
 
 #include <cstring>
 
-#if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
-#define ANALYTIC_CL_X86 1
+#ifdef ANALYTIC_CL_X86
 #include <immintrin.h>
 #endif
 
@@ -151,10 +150,10 @@ __attribute__((target("avx2"))) static void tile_avx2(const std::int8_t* const a
 
 static const Isa kIsas[] = {
 #ifdef ANALYTIC_CL_X86
-    {"avx512vnni", tile_avx512vnni, row_avx512vnni, bits_tile_avx512vnni, bits_row_avx512vnni},
-    {"avx2", tile_avx2, nullptr, nullptr, nullptr},
+    {"avx512vnni", tile_avx512vnni, dots_avx512vnni, row_avx512vnni, bits_tile_avx512vnni, bits_row_avx512vnni},
+    {"avx2", tile_avx2, dots_avx2, nullptr, nullptr, nullptr},
 #endif
-    {"portable", tile_portable, nullptr, nullptr, nullptr},
+    {"portable", tile_portable, dots_portable, nullptr, nullptr, nullptr},
 };
 
 static bool machine_has(const char* name) {

@@ -7,6 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "dots.h"
+
+#if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
+#define ANALYTIC_CL_X86 1
+#endif
+
 namespace analytic_cl {
 
 constexpr std::size_t kQuad = 4;
@@ -45,6 +51,7 @@ using BitsRowFunction = void (*)(const std::int8_t* a, const std::uint64_t* bits
 struct Isa {
     const char* name;
     TileFunction tile;
+    DotsFunction dots;
     RowFunction row;             // these three are there together, or nullptr
     BitsTileFunction bits_tile;
     BitsRowFunction bits_row;
