@@ -31,7 +31,12 @@ _threads: ContextVar[int] = ContextVar("analytic_cl_threads")
 
 def get_backend() -> str:
     """Name the backend in force: `use_backend`'s, else ``ANALYTIC_CL_BACKEND``, else the fastest that is installed."""
-    return _backend.get(_checked(os.environ.get("ANALYTIC_CL_BACKEND", BACKENDS[0])))
+    return _backend.get("") or _backend_of_process()
+
+
+@cache
+def _backend_of_process() -> str:
+    return _checked(os.environ.get("ANALYTIC_CL_BACKEND", BACKENDS[0]))
 
 
 def get_threads() -> int:

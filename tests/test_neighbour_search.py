@@ -67,16 +67,17 @@ def test_kernel_ranks_as_its_twin(dtype, width):
     random = np.random.RandomState(0)
     top = {1: 127, 2: 32_639, 4: 0x7F7F7F7F}[np.dtype(dtype).itemsize]
     rows = random.choice([-top, -1, 0, 1, top], size=(60, width)).astype(dtype)
-    places, candidates = random.randint(0, 3, size=60), np.stack([random.permutation(60) for _ in range(9)])
+    numbers, candidates = random.randint(0, 3, size=60), np.stack([random.permutation(60) for _ in range(9)])
+    places = np.array([1, 2, 0])
     candidates[:, 50:] = -1
-    fast = rank(rows[:9], rows, places, candidates, 20)
+    fast = rank(rows[:9], rows, numbers, places, candidates, 20)
     with use_backend("numpy"):
-        slow = rank(rows[:9], rows, places, candidates, 20)
+        slow = rank(rows[:9], rows, numbers, places, candidates, 20)
 
     for name in ("high", "low"):
         np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name))
     for mine, other in zip(fast.positions, slow.positions, strict=True):
-        assert [(rows[i].tobytes(), places[i]) for i in mine] == [(rows[i].tobytes(), places[i]) for i in other]
+        assert [(rows[i].tobytes(), numbers[i]) for i in mine] == [(rows[i].tobytes(), numbers[i]) for i in other]
     if top > 2**20 and width > 1:
         assert fast.high.max() >= 2**31, "no distance here overflows 64 bits"
 
@@ -212,6 +213,40 @@ def test_native_search_finds_the_least_distances(isa, n, d, m):
         assert alive[positions[:, :found]].all()
         again = ((queries[:, None].astype(np.int64) - rows[positions[:, :found]]) ** 2).sum(axis=2)
         np.testing.assert_array_equal(again, distances[:, :found])
+
+
+@pytest.mark.skipif(native is None, reason="installed without a compiler")
+@pytest.mark.parametrize("isa", native.isas() if native else [])
+@pytest.mark.parametrize("search", ["nearest", "nearest_angles"])
+def test_native_search_finds_for_few_queries_what_it_finds_for_many(search, isa):
+    random = np.random.RandomState(0)
+    rows, queries = (random.randint(-127, 128, size=(k, 1001)).astype(np.int8) for k in (2200, 30))
+    rows[7] = queries[1] = 0
+    alive = (random.rand(2200) < 0.8).view(np.uint8)
+
+    def found(count, threads):
+        distances = np.zeros((count, 9), np.int64 if search == "nearest" else np.float64)
+        positions = np.zeros((count, 9), np.int64)
+        getattr(native, search)(rows, alive, queries[:count], distances, positions, threads, isa)
+        return distances, positions
+
+    many = found(30, 1)
+    for count in (1, 2, 3, 6, 24):
+        for threads in (1, 3):
+            for mine, true in zip(found(count, threads), many, strict=True):
+                np.testing.assert_array_equal(mine, true[:count])
+
+
+@pytest.mark.skipif(native is None, reason="installed without a compiler")
+@pytest.mark.parametrize("isa", native.isas() if native else [])
+def test_native_search_for_few_queries_holds_the_largest_sums(isa):
+    signs = np.array([[1, 1], [-1, -1], [1, -1], [0, 0], [1, 0]])
+    rows = np.repeat(127 * signs, native.MAX_WIDTH // 2, axis=1).astype(np.int8)
+    distances, positions = (np.zeros((5, 5), np.int64) for _ in range(2))
+    native.nearest(rows, np.ones(5, np.uint8), rows, distances, positions, 1, isa)
+    exact = 127**2 * native.MAX_WIDTH // 2 * ((signs[:, None] - signs) ** 2).sum(axis=2)
+
+    np.testing.assert_array_equal(distances, np.sort(exact, axis=1))
 
 
 def test_without_native_kernels_int8_rows_have_the_same_neighbours():

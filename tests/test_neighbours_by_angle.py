@@ -86,15 +86,16 @@ def test_kernel_ranks_as_its_twin_where_floats_cannot_decide(dtype):
     base = random.integers(-top // 3, top // 3, size=(12, 5))
     rows = np.vstack([base, 2 * base, 3 * base, -base, base * 0, base + (np.arange(5) == 4)]).astype(dtype)
     queries = np.vstack([base[:4], [[0] * 5], [[top] * 5], [[-top] * 5]]).astype(dtype)
-    places, candidates = random.integers(0, 3, 72), np.stack([random.permutation(72) for _ in queries])
+    numbers, candidates = random.integers(0, 3, 72), np.stack([random.permutation(72) for _ in queries])
+    places = np.array([1, 2, 0])
     candidates[:, 65:] = -1
-    fast = rank_by_angle(queries, rows, places, candidates, 30)
+    fast = rank_by_angle(queries, rows, numbers, places, candidates, 30)
     with use_backend("numpy"):
-        slow = rank_by_angle(queries, rows, places, candidates, 30)
+        slow = rank_by_angle(queries, rows, numbers, places, candidates, 30)
 
     np.testing.assert_array_equal(fast.distances, slow.distances)
     for mine, other in zip(fast.positions, slow.positions, strict=True):
-        assert [(rows[i].tobytes(), places[i]) for i in mine] == [(rows[i].tobytes(), places[i]) for i in other]
+        assert [(rows[i].tobytes(), numbers[i]) for i in mine] == [(rows[i].tobytes(), numbers[i]) for i in other]
 
 
 @pytest.mark.parametrize("top", [100, 30_000, 2_000_000_000])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,7 +58,7 @@ class Classification(LabelScore, Prediction):
         """
         prepared = self._prepared()
         places = self._by_rows(X, lambda rows: _places(self._in_shape(self._compare_rows(rows, prepared))))
-        labels = np.asarray(self._scored_classes()[places])
+        labels = np.asarray(self._named_classes()[places])
         if reject is None:
             return labels
         if not hasattr(self, "score_samples"):
@@ -70,7 +70,14 @@ class Classification(LabelScore, Prediction):
 
     def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """Classes that scores as of `scores_of` name."""
-        return np.asarray(self._scored_classes()[_places(scores)])  # never one that is declared alone
+        return np.asarray(self._named_classes()[_places(scores)])  # never one that is declared alone
+
+    def _named_classes(self) -> NDArray[Any]:
+        """`_scored_classes`, made once as long as they are the same."""
+        key, found = (self.state_.revision, self._scored_labels()), self._solved.get("classes")
+        if found is None or found[0] != key:
+            found = self._solved["classes"] = key, self._scored_classes()
+        return cast("NDArray[Any]", found[1])
 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         prepared = self._prepared()
@@ -87,7 +94,7 @@ class Classification(LabelScore, Prediction):
 
     def _in_shape(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores as `decision_function` shapes them: one number a row for two classes."""
-        return scores.ravel() if len(self._scored_labels()) == 2 else scores
+        return scores if scores.shape[1] > 1 or len(self._scored_labels()) != 2 else scores.ravel()
 
     def _compare_rows(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.float64]:
         """Scores of integer rows, one column a class, or one for two: what classes come from."""

@@ -262,16 +262,17 @@ class NearestNeighborsClassifier(RowNeighbors, LogShares, Head):
         self._check_fitted()
         self.check_parameters()
         key = (self.index, self.device, None if self.n_probes is None else as_integer("n_probes", self.n_probes, 1))
-        made = self._solved.get("index")
-        if made is None or made[0] != key or isinstance(made[1], Scan):
+        known, index = self._solved.get("index", (None, None))
+        if isinstance(index, FaissIndex):
+            if known == key:
+                index.follow()
+                return index
             self.drop_caches()
-            made = key, make_index(self._state, *key)
-            self._solved["index"] = made
-            if isinstance(made[1], FaissIndex):
-                self._listen(made[1].state_changed)
-        elif isinstance(made[1], FaissIndex):
-            made[1].follow()
-        return cast("Scan | FaissIndex", made[1])
+        index = make_index(self._state, *key)
+        self._solved["index"] = key, index
+        if isinstance(index, FaissIndex):
+            self._listen(index.state_changed)
+        return index
 
     def _searched(
         self, rows: NDArray[Any], prepared: Scan | FaissIndex, k: int | None = None
@@ -288,10 +289,10 @@ class NearestNeighborsClassifier(RowNeighbors, LogShares, Head):
     def _votes(self, ranked: Ranked | RankedByAngle) -> NDArray[np.float64]:
         """Shares of the classes."""
         places, shares = self._state.class_places(ranked.positions), self._shares(ranked)
-        votes = np.zeros((len(places), len(self._state.labels)))
-        for j in range(places.shape[1]):  # one neighbour after another: a fixed order of summation
-            votes[np.arange(len(votes)), places[:, j]] += shares[:, j]
-        return votes
+        n, k = len(places), len(self._state.labels)
+        places += k * np.arange(n)[:, None]
+        # One neighbour after another: a fixed order of summation.
+        return np.bincount(places.ravel(), shares.ravel(), n * k).reshape(n, k)
 
     def _shares(self, ranked: Ranked | RankedByAngle) -> NDArray[np.float64]:
         """Of the vote, by neighbour."""

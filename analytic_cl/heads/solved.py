@@ -28,9 +28,11 @@ def _solver_parameters(kind: type) -> tuple[str, ...]:
 
 
 def _by_value(parameter: Any) -> Any:
+    if parameter is None or isinstance(parameter, str | bool | float):
+        return parameter
     if isinstance(parameter, Mapping):
         return tuple((label, _by_value(vector)) for label, vector in parameter.items())
-    return parameter if isinstance(parameter, str | None) else np.asarray(parameter, dtype=np.float64).tobytes()
+    return np.asarray(parameter, dtype=np.float64).tobytes()
 
 
 class Solved(BaseHead):

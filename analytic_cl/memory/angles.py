@@ -36,7 +36,12 @@ class RankedByAngle:
 
 
 def rank_by_angle(
-    queries: NDArray[Any], rows: NDArray[Any], places: NDArray[np.int64], candidates: Positions, k: int
+    queries: NDArray[Any],
+    rows: NDArray[Any],
+    numbers: NDArray[Any],
+    places: NDArray[np.int64],
+    candidates: Positions,
+    k: int,
 ) -> RankedByAngle:
     """As `rank`, by the cosine instead of the distance; a row of zeros has cosine 0 to everything.
 
@@ -58,7 +63,7 @@ def rank_by_angle(
 
     def block(part: slice) -> None:
         found = positions[part], dots[part], squares[part], own[part]
-        work(queries[part], rows, data, places, candidates[part], *found)
+        work(queries[part], rows, data, numbers, places, candidates[part], *found)
 
     map_blocks(block, row_blocks(len(queries), _QUERIES_A_BLOCK))
     lengths = np.sqrt(squares * own[:, None])
@@ -123,6 +128,7 @@ def _rank(
     queries: NDArray[Any],
     rows: NDArray[Any],
     data: NDArray[np.uint8],
+    numbers: NDArray[Any],
     places: NDArray[np.int64],
     candidates: Positions,
     positions: Positions,
@@ -163,7 +169,7 @@ def _rank(
                             order = np.int64(data[at, j]) - np.int64(data[other, j])
                             break
                     if order == 0:
-                        order = places[at] - places[other]
+                        order = places[numbers[at]] - places[numbers[other]]
                 if order >= 0:
                     break
                 place -= 1
@@ -182,6 +188,7 @@ def _rank_reference(
     queries: NDArray[Any],
     rows: NDArray[Any],
     data: NDArray[np.uint8],
+    numbers: NDArray[Any],
     places: NDArray[np.int64],
     candidates: Positions,
     positions: Positions,
@@ -197,6 +204,6 @@ def _rank_reference(
             row = rows[at].tolist()
             dot, square = sum(a * b for a, b in zip(query, row, strict=True)), sum(b * b for b in row)
             cosine = Fraction(dot * abs(dot), square) if square else Fraction(0)
-            ranked.append((-cosine, data[at].tobytes(), int(places[at]), at, dot, square))
+            ranked.append((-cosine, data[at].tobytes(), int(places[numbers[at]]), at, dot, square))
         for j, (*_, at, dot, square) in enumerate(sorted(ranked)[: positions.shape[1]]):
             positions[i, j], dots[i, j], squares[i, j] = at, dot, square

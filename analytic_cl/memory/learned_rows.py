@@ -60,7 +60,8 @@ class LearnedRows(RowState, LabelledState):
     def __init__(self, quantizer: Quantizer) -> None:
         super().__init__(quantizer)
         self.ledger = Ledger(quantizer, keep_rows=True)
-        self._counted: tuple[int, dict[Label, int]] = -1, {}  # rows of each class, at a revision of the ledger
+        # At a revision of the ledger: rows of each class, sorted, and the place of the class with each number.
+        self._counted: tuple[int, dict[Label, int], Int64s] = -1, {}, np.zeros(0, dtype=np.int64)
 
     @classmethod
     def over(cls, ledger: Ledger, quantizer: Quantizer) -> Self:
@@ -81,21 +82,28 @@ class LearnedRows(RowState, LabelledState):
         return self.ledger.revision
 
     def _counts(self) -> dict[Label, int]:
-        revision, counts = self._counted
+        return self._counted_now()[0]
+
+    def _counted_now(self) -> tuple[dict[Label, int], Int64s]:
+        revision, counts, places = self._counted
         if revision != self.ledger.revision:
             revision = self.ledger.revision
-            counts = {as_label(value): n for value, n in self.ledger.counts().items() if n}
-            self._counted = revision, counts
-        return counts
+            found = {as_label(value): n for value, n in self.ledger.counts().items() if n}
+            counts = {label: found[label] for label in sorted(found)}
+            numbers = self.ledger.number_of
+            places = np.zeros(max(numbers.values(), default=-1) + 1, dtype=np.int64)
+            for at, label in enumerate(counts):
+                places[numbers[label]] = at
+            self._counted = revision, counts, places
+        return counts, places
 
     @property
     def labels(self) -> list[Label]:
-        return sorted(self._counts())
+        return list(self._counts())
 
     @property
     def counts(self) -> Int64s:
-        counts = self._counts()
-        return np.array([counts[label] for label in sorted(counts)], dtype=np.int64)
+        return np.array(list(self._counts().values()), dtype=np.int64)
 
     @property
     def n_rows(self) -> int:
@@ -116,12 +124,15 @@ class LearnedRows(RowState, LabelledState):
         """Place among the sorted classes of the label at each position, or at some of them; of no meaning where a row
         has left.
         """
-        numbers = self.ledger.number_of
-        table = np.zeros(max(numbers.values(), default=-1) + 1, dtype=np.int64)
-        for at, label in enumerate(self.labels):
-            table[numbers[label]] = at
-        places: NDArray[np.int64] = table[np.minimum(self.table.codes[: self.table.size][positions], table.size - 1)]
-        return places
+        numbers, places = self.numbered_classes()
+        found: Int64s = places[np.minimum(numbers[positions], places.size - 1)]
+        return found
+
+    def numbered_classes(self) -> tuple[NDArray[Any], Int64s]:
+        """A number for the label at each position, and the place among the sorted classes of the label of each number;
+        numbers are of no meaning where a row has left.
+        """
+        return self.table.codes[: self.table.size], self._counted_now()[1]
 
     @property
     def by_angle(self) -> bool:

@@ -30,10 +30,17 @@ class Ranked:
         return np.where(self.positions < 0, np.inf, self.high * 2.0**32 + self.low)
 
 
-def rank(queries: NDArray[Any], rows: NDArray[Any], places: NDArray[np.int64], candidates: Positions, k: int) -> Ranked:
+def rank(
+    queries: NDArray[Any],
+    rows: NDArray[Any],
+    numbers: NDArray[Any],
+    places: NDArray[np.int64],
+    candidates: Positions,
+    k: int,
+) -> Ranked:
     """The k nearest candidates of each query.
 
-    Ordered by squared Euclidean distance, then by the bytes of the row (little-endian), then by `places`.
+    Ordered by squared Euclidean distance, then by the bytes of the row (little-endian), then by the place of its class.
 
     Parameters
     ----------
@@ -41,8 +48,10 @@ def rank(queries: NDArray[Any], rows: NDArray[Any], places: NDArray[np.int64], c
         Integer rows.
     rows : ndarray of shape (n_rows, d)
         Of the same dtype.
-    places : ndarray of shape (n_rows,)
-        What decides between rows of the same bytes: the place of their class.
+    numbers : ndarray of integers, shape (n_rows,)
+        Of the classes of rows.
+    places : ndarray of shape (n_numbers,)
+        What decides between rows of the same bytes: the place of the class with each number.
     candidates : ndarray of shape (n, m)
         Positions in `rows`, all different within a line; -1 for none.
     k : int
@@ -66,6 +75,7 @@ def rank(queries: NDArray[Any], rows: NDArray[Any], places: NDArray[np.int64], c
             queries[part],
             rows,
             data,
+            numbers,
             places,
             candidates[part],
             wide,
@@ -83,6 +93,7 @@ def _rank(
     queries: NDArray[Any],
     rows: NDArray[Any],
     data: NDArray[np.uint8],
+    numbers: NDArray[Any],
     places: NDArray[np.int64],
     candidates: Positions,
     wide: bool,
@@ -126,7 +137,7 @@ def _rank(
                             order = np.int64(data[at, j]) - np.int64(data[other, j])
                             break
                 if order == 0:
-                    order = places[at] - places[other]
+                    order = places[numbers[at]] - places[numbers[other]]
                 if order >= 0:
                     break
                 place -= 1
@@ -142,6 +153,7 @@ def _rank_reference(
     queries: NDArray[Any],
     rows: NDArray[Any],
     data: NDArray[np.uint8],
+    numbers: NDArray[Any],
     places: NDArray[np.int64],
     candidates: Positions,
     wide: bool,
@@ -154,6 +166,6 @@ def _rank_reference(
         ranked = []
         for at in candidates[i][candidates[i] >= 0].tolist():
             distance = sum((a - b) ** 2 for a, b in zip(query, rows[at].tolist(), strict=True))
-            ranked.append((distance, data[at].tobytes(), int(places[at]), at))
+            ranked.append((distance, data[at].tobytes(), int(places[numbers[at]]), at))
         for j, (distance, _, _, at) in enumerate(sorted(ranked)[: positions.shape[1]]):
             positions[i, j], highs[i, j], lows[i, j] = at, distance >> 32, distance & 0xFFFFFFFF

@@ -79,10 +79,10 @@ def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any],
     """
     table = state.table
     k = min(k, table.n_alive)
-    places = state.class_places()
+    numbers, places = state.numbered_classes()
     (distances, candidates), error = index.propose(queries, min(k + _MORE, table.n_alive))
     order: Callable[..., Ranked | RankedByAngle] = rank_by_angle if state.by_angle else rank
-    ranked = order(queries, table.payload[: table.size], places, candidates, k)
+    ranked = order(queries, table.payload[: table.size], numbers, places, candidates, k)
     radius = ranked.squared()[:, -1]
     if isinstance(index, FaissIndex) and not index.is_exact:
         certain = ranked.positions[:, -1] >= 0
@@ -91,13 +91,15 @@ def nearest(state: LearnedRows, index: Scan | FaissIndex, queries: NDArray[Any],
             distances[:, -1] - error > radius + state.by_angle * 2**-50
         )
     uncertain = np.flatnonzero(~certain)
+    if not uncertain.size:
+        return ranked
     ranked.positions[uncertain] = -1
     scan = Scan(table, state.by_angle)
     # A bound that is 0 to rounding has no room for the rounding of the distances that are compared with it.
     for lines, found in scan.within(queries[uncertain], radius[uncertain] * (1 + 2**-50) + state.by_angle * 2**-50):
         at = uncertain[lines]
         both = np.concatenate([ranked.positions[at], found], axis=1)
-        again = order(queries[at], table.payload[: table.size], places, both, k)
+        again = order(queries[at], table.payload[: table.size], numbers, places, both, k)
         for part in fields(ranked):
             getattr(ranked, part.name)[at] = getattr(again, part.name)
     return ranked

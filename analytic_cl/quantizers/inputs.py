@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_EXACT_IN_FLOAT32 = (np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
+_EXACT_IN_FLOAT32 = frozenset(map(np.dtype, ("f4", "f2", "i1", "u1", "i2", "u2", "?")))
 
 
 def as_floats(X: NDArray[Any]) -> NDArray[Any]:
     """Rows in the precision that the kernels read them in."""
-    narrow = X.dtype in (np.dtype(kind) for kind in (np.float32, *_EXACT_IN_FLOAT32))
-    return np.ascontiguousarray(X, dtype=np.float32 if narrow else np.float64)
+    return np.ascontiguousarray(X, dtype=np.float32 if X.dtype in _EXACT_IN_FLOAT32 else np.float64)
 
 
 def rows_named(rows: NDArray[np.intp]) -> str:

@@ -130,8 +130,11 @@ class Quantizer:
             norms: NDArray[np.float64] = np.sqrt(cast(SparseDeviations, self.dequantise(q)).squares())
         elif self.bits == 8 and self._only_step is not None:
             squares, run = np.empty(len(q), dtype=np.int64), _kernels()
-            blocks = row_blocks(len(q), max(1, _SQUARED // self.width))
-            map_blocks(lambda part: run.sums_of_squares(q[part], squares[part]), blocks)
+            at_once = max(1, _SQUARED // self.width)
+            if len(q) <= at_once:
+                run.sums_of_squares(q, squares)
+            else:
+                map_blocks(lambda part: run.sums_of_squares(q[part], squares[part]), row_blocks(len(q), at_once))
             norms = self._only_step * np.sqrt(squares)
         else:
             x = self.dequantise(q)
