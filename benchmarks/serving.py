@@ -4,8 +4,8 @@ Every contestant answers the same rows in turn, in another order each round, so 
 them. Of few rows it answers ten requests before the next one's turn, as something that serves does: "first" is the
 first of these, when others have filled the caches. Before each turn is a pause, in which threads that others left
 waiting for work go to sleep. Exported heads run in ONNX Runtime, with as many threads as our kernels use; they are left
-out where it is not installed. Two floors run beside them: the random features alone, and one pass of NumPy over the rows
-that neighbours are searched among.
+out where it is not installed. Two floors run beside them: the random features alone, and one pass of NumPy over the
+rows that neighbours are searched among.
 
 CIFAR-100 features where ANALYTIC_CL_DATA has them, else the packaged CLINC150. ROWS=1,10 picks sizes, FEATURES the
 random features.
@@ -44,8 +44,6 @@ LARGE_ROUNDS = 7  # of more rows
 BURST = 10  # requests of few rows in one turn
 PAUSE = 0.03
 SLOW = {  # which answer one request a turn
-    "neighbours",
-    "ONNX Runtime, neighbours",
     "scikit-learn neighbours, brute force",
     "scikit-learn NearestCentroid",
     "scikit-learn QDA",

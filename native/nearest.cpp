@@ -18,7 +18,7 @@ constexpr std::size_t kRowsAtOnce = 256;      // that stay in the second-level c
 constexpr std::size_t kQueriesAtOnce = 960;   // whose panels stay in the third
 constexpr std::size_t kFoundAtOnce = 1 << 20; // that one thread remembers, to bound memory
 constexpr std::size_t kFewQueries = 24;       // for which a tile would make more products than are asked for
-constexpr std::size_t kBytesAThread = 1 << 22; // of rows, that take longer to read than a thread takes to start
+constexpr std::size_t kBytesAThread = 1 << 23; // of rows, that take longer to read than a thread takes to start
 constexpr std::size_t kProductsLikeARead = 8;  // queries that take as long again as to read the rows
 constexpr std::size_t kVectorBytes = 64;
 

@@ -220,9 +220,9 @@ def test_native_search_finds_the_least_distances(isa, n, d, m):
 @pytest.mark.parametrize("search", ["nearest", "nearest_angles"])
 def test_native_search_finds_for_few_queries_what_it_finds_for_many(search, isa):
     random = np.random.RandomState(0)
-    rows, queries = (random.randint(-127, 128, size=(k, 1001)).astype(np.int8) for k in (2200, 30))
+    rows, queries = (random.randint(-127, 128, size=(k, 1001)).astype(np.int8) for k in (4300, 30))
     rows[7] = queries[1] = 0
-    alive = (random.rand(2200) < 0.8).view(np.uint8)
+    alive = (random.rand(4300) < 0.8).view(np.uint8)
 
     def found(count, threads):
         distances = np.zeros((count, 9), np.int64 if search == "nearest" else np.float64)

@@ -292,7 +292,7 @@ class NearestNeighborsClassifier(RowNeighbors, LogShares, Head):
         n, k = len(places), len(self._state.labels)
         places += k * np.arange(n)[:, None]
         # One neighbour after another: a fixed order of summation.
-        return np.bincount(places.ravel(), shares.ravel(), n * k).reshape(n, k)
+        return np.asarray(np.bincount(places.ravel(), shares.ravel(), n * k).reshape(n, k), dtype=np.float64)
 
     def _shares(self, ranked: Ranked | RankedByAngle) -> NDArray[np.float64]:
         """Of the vote, by neighbour."""
