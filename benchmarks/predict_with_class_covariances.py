@@ -56,5 +56,6 @@ if __name__ == "__main__" and (DATA / "cifar100_mnv2.npz").exists():
         f"predict 10,000 rows of 1280 columns, 100 classes, BLAS threads: {threads}",
         {"LDAClassifier": lambda: lda.predict(T), "GaussianClassifier": lambda: own.predict(T)},
         f"Floor of GaussianClassifier: {shared:.1e} multiply-adds by the shared covariance and {of_classes:.1e} by "
-        f"those of the likeliest classes, at {a_second:.1e} a second and core {(shared + of_classes) / a_second:.2g} s.",
+        f"those of the likeliest classes, at {a_second:.1e} a second and core "
+        f"{(shared + of_classes) / a_second:.2g} s.",
     )
