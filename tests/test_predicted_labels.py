@@ -1,4 +1,4 @@
-"""What predictions are called: names of classes are kept between calls, and follow every change."""
+"""What `predict` calls classes: names are kept between calls, and follow every change."""
 
 import numpy as np
 import pytest
