@@ -10,6 +10,9 @@ from analytic_cl._config import get_threads
 
 Result = TypeVar("Result")
 
+_PANEL = 128  # rows of a triangle: in more pieces, handing them to threads would take longer than it brings
+_WIDE = 2048  # columns of one that is worth more than a thread
+
 
 def row_blocks(n: int, rows: int) -> list[slice]:
     """Cut n rows into blocks of at most `rows`, which must be at least 1."""
@@ -28,6 +31,14 @@ def map_blocks(work: Callable[[slice], Result], blocks: list[slice]) -> list[Res
         return [work(block) for block in blocks]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, blocks))
+
+
+def map_panels(work: Callable[[slice], Result], d: int) -> list[Result]:
+    """As `map_blocks`, for a few rows at a time of the upper triangle of a square of d columns: few enough that they
+    stay in the cache. One thread is enough for a narrow one.
+    """
+    blocks = row_blocks(d, _PANEL)
+    return map_blocks(work, blocks) if d >= _WIDE else [work(block) for block in blocks]
 
 
 def ahead(items: Iterator[Result]) -> Generator[Result, None, None]:

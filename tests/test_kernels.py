@@ -267,6 +267,10 @@ CASES = {
         reference("statistics.centring", "_fill_panel"),
         (integers(15), integers(2, 4), floats(2, 4), 1, np.zeros((2, 4))),
     ),
+    "statistics.centring._fill_panel_of_one": (
+        reference("statistics.centring", "_fill_panel_of_one"),
+        (integers(55), integers(10), integers(10, seed=1), integers(10, seed=2), 7, 3, np.zeros((4, 7))),
+    ),
     "statistics.centring._mirror": (reference("statistics.centring", "_mirror"), (floats(70, 70),)),
     "statistics.class_sums._add_rows": (
         reference("statistics.class_sums", "_add_rows"),

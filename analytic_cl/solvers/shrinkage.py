@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytic_cl._parallel import map_panels
 from analytic_cl.solvers.spd import Floats, unit_scale
 from analytic_cl.solvers.units import centred_class_sums
 from analytic_cl.statistics import Moments
@@ -32,9 +33,11 @@ CANDIDATES: tuple[Shrinkage, ...] = (
 
 
 def shrink_to_mean_variance(covariance: Floats, intensity: float) -> None:
-    """(1 - intensity) covariance + intensity * mean variance * I, in place: scikit-learn's ``shrinkage``."""
+    """(1 - intensity) covariance + intensity * mean variance * I, its upper triangle, in place: scikit-learn's
+    ``shrinkage``.
+    """
     mean_variance = covariance.trace() / covariance.shape[0]
-    covariance *= 1 - intensity
+    _scale_upper(covariance, 1 - intensity)
     covariance[np.diag_indices_from(covariance)] += intensity * mean_variance
 
 
@@ -75,18 +78,37 @@ def shrink_correlations(covariance: Floats, n_samples: int, many: float = math.i
     live = variances > 0
     intensity = 1.0
     if live.any() and n_samples > 0:
-        weights = 1 / unit_scale(variances) ** 2
-        # einsum would need a square of temporaries; one row at a time needs none
-        upper = (row[i:] for i, row in enumerate(covariance))
-        squares = sum(
-            w * (2 * float(row * row @ weights[i:]) - w * float(row[0]) ** 2)
-            for i, (w, row) in enumerate(zip(weights.tolist(), upper, strict=True))
-        )
+        squares = _sum_of_squares(covariance, 1 / unit_scale(variances) ** 2)
         n_live = int(live.sum())  # counting the others too would let constant columns change the answer
         intensity = oas_intensity(float(n_live), squares, n_live, n_samples) * min(1.0, many * n_live / n_samples)
-    covariance *= 1 - intensity
+    _scale_upper(covariance, 1 - intensity)
     np.fill_diagonal(covariance, np.where(live, variances, intensity))
     return intensity
+
+
+def _sum_of_squares(a: Floats, weights: Floats) -> float:
+    """Sum of weights[i] weights[j] a[i, j]^2 over a symmetric matrix, from its upper triangle."""
+
+    def of_rows(rows: slice) -> float:
+        panel = a[rows, rows.start :] ** 2
+        panel *= weights[rows.start :]
+        n = len(panel)
+        square, beside = np.triu(panel[:, :n], 1), panel[:, n:]
+        both = 2 * (square.sum(axis=1) + beside.sum(axis=1)) + panel.diagonal()
+        return float((both * weights[rows]).sum())
+
+    return sum(map_panels(of_rows, len(a)))
+
+
+def _scale_upper(a: Floats, factor: float) -> None:
+    """Multiply the upper triangle, and little else: the other half of a wide matrix, which nobody writes to, takes no
+    memory.
+    """
+
+    def scale(rows: slice) -> None:
+        a[rows, rows.start :] *= factor
+
+    map_panels(scale, len(a))
 
 
 def reshrink_correlations(covariance: Floats, intensity: float, wanted: float) -> float:
@@ -97,7 +119,7 @@ def reshrink_correlations(covariance: Floats, intensity: float, wanted: float) -
     if intensity == 1:
         return intensity
     diagonal = covariance.diagonal().copy()
-    covariance *= (1 - wanted) / (1 - intensity)
+    _scale_upper(covariance, (1 - wanted) / (1 - intensity))
     np.fill_diagonal(covariance, diagonal)
     return wanted
 

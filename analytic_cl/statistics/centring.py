@@ -11,8 +11,7 @@ squared quantisation step a row. The difference is rounded to float64 once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from analytic_cl._blas import product
 from analytic_cl._config import get_backend
 from analytic_cl._numba import kernel
+from analytic_cl._parallel import map_panels, row_blocks
 from analytic_cl.statistics import gram
 from analytic_cl.statistics.moments import Moments
 from analytic_cl.statistics.wide import Int64s, Int128, exact_product
@@ -49,12 +49,20 @@ def scatter(
     """
     d = moments.quantizer.width
     out = np.zeros((d, d))
-    for rows, fill in _panels(moments, about):
+    centres = _Centres(moments, about)
+
+    def write(rows: slice) -> None:
         panel = out[rows, rows.start :]
-        fill(panel)
+        centres.fill(rows, panel)
         if left is not None and right is not None:
             panel *= left[rows, None]
             panel *= right[rows.start :]
+
+    if centres.are_many:  # their products are BLAS's, which has threads of its own
+        for rows in row_blocks(d, _PANEL):
+            write(rows)
+    else:
+        map_panels(write, d)
     if mirrored:
         (_mirror_reference if get_backend() == "numpy" else _mirror)(out)
     return out
@@ -72,10 +80,11 @@ def scatter_product(
     d = moments.quantizer.width
     out = np.zeros(v.shape)
     buffer = np.empty(min(_PANEL, d) * d)
-    for rows, fill in _panels(moments, about):
+    centres = _Centres(moments, about)
+    for rows in row_blocks(d, _PANEL):
         n, width = rows.stop - rows.start, d - rows.start
         panel = buffer[: n * width].reshape(n, width)
-        fill(panel)
+        centres.fill(rows, panel)
         square, beside = np.triu(panel[:, :n]), panel[:, n:]
         square += np.triu(square, 1).T
         out[rows] += product(square, v[rows]) + product(beside, v[rows.stop :])
@@ -83,44 +92,46 @@ def scatter_product(
     return out
 
 
-def _panels(moments: Moments, about: str) -> Iterator[tuple[slice, Callable[[NDArray[np.float64]], None]]]:
-    """Some rows of the scatter at a time, and what writes their entries j >= i into an array of shape
-    (rows, width - first row); nothing else of it is written.
-    """
-    counts, sums = _centres(moments, about)
-    means, rests = _rounded_means(counts, sums)
-    left, right = np.concatenate([means, rests]), np.concatenate([sums, means])
-    d = moments.quantizer.width
-    for top in range(0, d, _PANEL):
-        rows = slice(top, min(top + _PANEL, d))
+class _Centres:
+    """What rows are measured from, and what becomes of the Gram matrix of a state then."""
+
+    def __init__(self, moments: Moments, about: str) -> None:
+        self.counts, self.sums = _centres(moments, about)
+        self.means, self.rests = _rounded_means(self.counts, self.sums)
+        self.planes = moments.planes
+        self.bits = moments.quantizer.bits
+        self.are_many = len(self.counts) > 1 or len(self.planes) > 1
+        self.numpy = get_backend() == "numpy"  # other threads don't know
+
+    def fill(self, rows: slice, panel: NDArray[np.float64]) -> None:
+        """Write entries j >= i of these rows of the scatter to an array of shape (rows, width - first row); what else
+        is in there has no meaning.
+        """
+        top = rows.start
+        if not self.are_many:
+            fill_one = _fill_panel_of_one_reference if self.numpy else _fill_panel_of_one
+            fill_one(self.planes[0], self.sums[0], self.means[0], self.rests[0], self.counts[0], top, panel)
+            return
+        left, right = np.concatenate([self.means, self.rests]), np.concatenate([self.sums, self.means])
         products = exact_product(left[:, rows], right[:, top:])
-        rest = product((rests[:, rows] / counts[:, None]).T, rests[:, top:].astype(np.float64))
-        if len(moments.planes) > 1:
-            yield rows, partial(_fill_wide_panel, moments, rows, products, rest)
-            continue
+        rest = product((self.rests[:, rows] / self.counts[:, None]).T, self.rests[:, top:].astype(np.float64))
+        if len(self.planes) > 1:
+            np.subtract(_wide_panel(self.planes, self.bits, rows, products, panel.shape), rest, out=panel)
+            return
         (whole, _), *higher = products  # the first has no shift
         for part, shift in higher:
             whole += part << shift
-        fill = _fill_panel_reference if get_backend() == "numpy" else _fill_panel
-        yield rows, partial(fill, moments.planes[0], whole, rest, top)
+        (_fill_panel_reference if self.numpy else _fill_panel)(self.planes[0], whole, rest, top, panel)
 
 
-def _fill_wide_panel(
-    moments: Moments,
-    rows: slice,
-    products: Iterable[tuple[Int64s, int]],
-    rest: NDArray[np.float64],
-    panel: NDArray[np.float64],
-) -> None:
-    np.subtract(_wide_panel(moments, rows, products), rest, out=panel)
-
-
-def _wide_panel(moments: Moments, rows: slice, products: Iterable[tuple[Int64s, int]]) -> NDArray[np.float64]:
+def _wide_panel(
+    planes: gram.Planes, bits: int, rows: slice, products: Iterable[tuple[Int64s, int]], shape: tuple[int, int]
+) -> NDArray[np.float64]:
     """Rows of G - products, from the first of them on, in 128 bits; only entries j >= i are valid."""
-    d = moments.quantizer.width
+    d = rows.start + shape[1]
     starts = gram.row_starts(d)
-    whole = Int128((rows.stop - rows.start, d - rows.start))
-    for plane, shift in zip(moments.planes, gram.PLANE_SHIFTS[moments.quantizer.bits], strict=True):
+    whole = Int128(shape)
+    for plane, shift in zip(planes, gram.PLANE_SHIFTS[bits], strict=True):
         panel = np.zeros_like(whole.high)
         for i in range(rows.start, rows.stop):
             panel[i - rows.start, i - rows.start :] = plane[starts[i] : starts[i] + d - i]
@@ -154,6 +165,29 @@ def _fill_panel_reference(
 
 
 @kernel
+def _fill_panel_of_one(
+    plane: Int64s, sums: Int64s, means: Int64s, rests: Int64s, n: int, top: int, panel: NDArray[np.float64]
+) -> None:
+    """As `_fill_panel`, about one centre: its products are made here, in integers that wrap, as sums of them may."""
+    d = top + panel.shape[1]
+    for row in range(panel.shape[0]):
+        i = top + row
+        packed, target = plane[i * d - i * (i - 1) // 2 :], panel[row, row:]
+        s, q, r = sums[i:], means[i:], rests[i:]
+        mean, rest, part = q[0], r[0], r[0] / n
+        for j in range(d - i):
+            target[j] = np.float64(packed[j] - (mean * s[j] + rest * q[j])) - part * np.float64(r[j])
+
+
+def _fill_panel_of_one_reference(
+    plane: Int64s, sums: Int64s, means: Int64s, rests: Int64s, n: int, top: int, panel: NDArray[np.float64]
+) -> None:
+    rows = slice(top, top + panel.shape[0])
+    whole = np.multiply.outer(means[rows], sums[top:]) + np.multiply.outer(rests[rows], means[top:])
+    _fill_panel_reference(plane, whole, np.multiply.outer(rests[rows] / n, rests[top:].astype(np.float64)), top, panel)
+
+
+@kernel
 def _mirror(a: NDArray[np.float64]) -> None:
     """Copy the upper triangle onto the lower one, in tiles that fit the cache."""
     d = a.shape[0]
@@ -174,7 +208,7 @@ def _centres(moments: Moments, about: str) -> tuple[Int64s, Int64s]:
         return moments.counts, moments.sums
     if about == "mean":
         return np.array([moments.n_rows]), moments.total[None, :]
-    return np.zeros(0, dtype=np.int64), np.zeros((0, moments.quantizer.width), dtype=np.int64)
+    return np.ones(1, dtype=np.int64), np.zeros((1, moments.quantizer.width), dtype=np.int64)
 
 
 def _rounded_means(counts: Int64s, sums: Int64s) -> tuple[Int64s, Int64s]:
