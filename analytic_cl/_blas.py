@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
+from scipy.linalg import blas, lapack
 
 from analytic_cl._sparse import SparseDeviations
 
@@ -44,6 +44,20 @@ def times_triangle(a: Floats, b: Floats) -> Floats:
         return _times_vector(b.T, a[0])[None, :]
     out: Floats = np.asarray(blas.dtrmm(1.0, b.T, np.ascontiguousarray(a).T, lower=1, overwrite_b=1))
     return out.T
+
+
+def solve_factored(factor: NDArray[Real], right: NDArray[Real]) -> NDArray[Real]:
+    """A^-1 right in Fortran order, from the lower Cholesky factor of A and right-hand sides of its type, in columns.
+
+    One alone takes a third of the time that the routine for many would need.
+    """
+    single = factor.dtype == np.float32
+    if right.shape[1] != 1:
+        many: NDArray[Real] = np.asarray((lapack.spotrs if single else lapack.dpotrs)(factor, right, lower=1)[0])
+        return many
+    solve = blas.strsv if single else blas.dtrsv
+    one: NDArray[Real] = np.asarray(solve(factor, solve(factor, right[:, 0], lower=1), lower=1, trans=1, overwrite_x=1))
+    return one[:, None]
 
 
 def is_triangle(b: Floats) -> bool:

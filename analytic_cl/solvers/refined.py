@@ -8,21 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning, blas, lapack
 
+from analytic_cl._blas import solve_factored
 from analytic_cl._parallel import map_panels
 from analytic_cl._warnings import warn
 
 Floats = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-_WIDE = 2048  # columns from which on, and
-_FEW = 64  # as many of them for each right-hand side, it pays: see benchmarks/wide_solves.py
+_WIDE = 2048  # columns from which on, with at most so many entries and columns for each right-hand side, it pays: see
+_ENTRIES, _COLUMNS = 2**18, 48  # benchmarks/wide_solves.py
 _STEPS = 8
 _MARGIN = 100.0  # below the level, by which a residual that nobody has found must be expected
 
 
 def pays(width: int, n_right: int) -> bool:
     """Whether a factor in float32 and what refining takes are less than a factor in float64."""
-    return width >= _WIDE and n_right * _FEW <= width
+    return width >= _WIDE and n_right * max(_COLUMNS * width, _ENTRIES) <= width**2
 
 
 def solve_refined(a: Floats, right: Floats) -> Floats | None:
@@ -32,7 +33,8 @@ def solve_refined(a: Floats, right: Floats) -> Floats | None:
     Rows and columns are first scaled by powers of two, to a diagonal of about 1. Each step adds what the float32 factor
     makes of the residual right - A W, which is found in float64. It ends where the residual is at float64's level, as
     LAPACK's dsposv has it: at most sqrt(d) eps |A| |W| in each column, in largest entries and row sums. A last residual
-    isn't found where it would be at most a hundredth of that if it shrank as the one before did. A is left as it was.
+    isn't found where it would be at most a hundredth of that if each column shrank as the slowest one did before. A is
+    left as it was.
 
     Cost: d^3 / 3 operations in float32, and 4 d^2 a column and step, of which there are three or four; half of A's
     memory.
@@ -87,11 +89,11 @@ def _refined(a: Floats, right: Floats, scale: Floats, factor: NDArray[np.float32
     w = np.zeros(right.shape, order="F")
     residual = np.multiply(right, scale, order="F")
     step = np.empty(right.shape, dtype=np.float32, order="F")
-    size, before, expected = _largest(residual), np.inf, np.inf
-    for _ in range(_STEPS):
+    size, expected = _largest(residual), np.inf
+    for number in range(_STEPS):
         size = np.where(size > 0, size, 1.0)  # so that float32 holds what is small
         np.divide(residual, size, out=step, casting="same_kind")
-        step = _solved(factor, step)
+        step = solve_factored(factor, step)
         np.multiply(step, size, out=residual)
         residual *= scale
         w += residual
@@ -99,31 +101,23 @@ def _refined(a: Floats, right: Floats, scale: Floats, factor: NDArray[np.float32
             return w
         residual = _residual(a, w, right)
         residual *= scale
-        size, most = _largest(residual), level * _largest(w / scale)
+        before, size, most = size, _largest(residual), level * _largest(w / scale)
         if not np.isfinite(size).all():
             return None
-        if (size <= most).all():
+        left = size > most
+        if not left.any():
             return w
-        worst = float((size / np.where(most > 0, most, 1.0)).max())
-        if worst > before / 2:
-            return None
-        if math.isfinite(before):  # right-hand sides are smooth: how much less the first residual is says little
-            expected = worst * worst / before
-        before = worst
+        if number:  # right-hand sides are smooth, residuals are not: the first step says nothing of the next
+            rate = float((size / before)[left].max())
+            if rate > 0.5:
+                return None
+            expected = rate * float((size / np.where(most > 0, most, 1.0))[left].max())
     return None
 
 
 def _largest(x: Floats) -> Floats:
     """Largest magnitude in each column."""
     return np.asarray(np.maximum(x.max(axis=0), -x.min(axis=0)))
-
-
-def _solved(factor: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Solve by a Cholesky factor; may overwrite the right-hand sides. For one, the routines for many are slow."""
-    if right.shape[1] > 1:
-        return np.asarray(lapack.spotrs(factor, right, lower=1, overwrite_b=1)[0])
-    half = blas.strsv(factor, right[:, 0], lower=1)
-    return np.asarray(blas.strsv(factor, half, lower=1, trans=1))[:, None]
 
 
 def _residual(a: Floats, w: Floats, right: Floats) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning, blas, eigh, lapack
 
+from analytic_cl._blas import solve_factored
 from analytic_cl._warnings import warn
 from analytic_cl.solvers.refined import pays, solve_refined
 
@@ -32,7 +33,7 @@ def solve_spd(a: Floats, right: Floats, again: Callable[[], Floats]) -> Floats:
             return found
     factor = factor_spd(a)
     if factor is not None:
-        return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
+        return solve_factored(factor, right)
     _warn_singular()
     return _pseudo_solve(again(), right)
 

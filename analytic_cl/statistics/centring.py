@@ -168,7 +168,7 @@ def _fill_panel_reference(
 def _fill_panel_of_one(
     plane: Int64s, sums: Int64s, means: Int64s, rests: Int64s, n: int, top: int, panel: NDArray[np.float64]
 ) -> None:
-    """As `_fill_panel`, about one centre: its products are made here, in integers that wrap, as sums of them may."""
+    """As `_fill_panel`, about one centre, whose products are made here: they fit into int64 as entries of G do."""
     d = top + panel.shape[1]
     for row in range(panel.shape[0]):
         i = top + row
