@@ -101,6 +101,8 @@ class _Centres:
         self.planes = moments.planes
         self.bits = moments.quantizer.bits
         self.are_many = len(self.counts) > 1 or len(self.planes) > 1
+        if self.are_many:
+            self.left, self.right = np.concatenate([self.means, self.rests]), np.concatenate([self.sums, self.means])
         self.numpy = get_backend() == "numpy"  # other threads don't know
 
     def fill(self, rows: slice, panel: NDArray[np.float64]) -> None:
@@ -112,8 +114,7 @@ class _Centres:
             fill_one = _fill_panel_of_one_reference if self.numpy else _fill_panel_of_one
             fill_one(self.planes[0], self.sums[0], self.means[0], self.rests[0], self.counts[0], top, panel)
             return
-        left, right = np.concatenate([self.means, self.rests]), np.concatenate([self.sums, self.means])
-        products = exact_product(left[:, rows], right[:, top:])
+        products = exact_product(self.left[:, rows], self.right[:, top:])
         rest = product((self.rests[:, rows] / self.counts[:, None]).T, self.rests[:, top:].astype(np.float64))
         if len(self.planes) > 1:
             np.subtract(_wide_panel(self.planes, self.bits, rows, products, panel.shape), rest, out=panel)
