@@ -33,7 +33,7 @@ def project(rows: NDArray[Any], signs: Signs, shift: int, out: NDArray[Any], thr
 class Weights:
     """Int64 weights of shape (classes, features), in bytes: cut once, unchanged from then on."""
 
-    def __init__(self, weights: NDArray[Any], isa: str, /) -> None: ...
+    def __init__(self, weights: NDArray[Any], pad: int, isa: str, /) -> None: ...
 
 def score(
     rows: NDArray[Any],
@@ -42,6 +42,17 @@ def score(
     unit: NDArray[Any],
     bias: NDArray[Any],
     out: NDArray[Any],
+    threads: int,
+    /,
+) -> None: ...
+def score_leading(
+    rows: NDArray[Any],
+    weights: Weights,
+    origin: NDArray[Any],
+    unit: NDArray[Any],
+    bias: NDArray[Any],
+    out: NDArray[Any],
+    sizes: NDArray[Any],
     threads: int,
     /,
 ) -> None: ...

@@ -182,10 +182,16 @@ CLAIMS = [
     ("predict 10,000 of", "LDA", "scikit-learn LDA lsqr", "7.7e9 int8 multiply-adds: 0.015 s a core"),
     ("predict 10,000 of", "ridge", "scikit-learn RidgeClassifier", "the same; the peer's weights are float32"),
     (
-        "predict 10,000 of",
+        "predict 10,000 of CIFAR-100",
         "LDA behind 5,000 random features",
         "the random features",
-        "6.4e10 + 3.0e10 int8 multiply-adds: 0.18 s a core",
+        "6.4e10 + 3.0e10 int8 multiply-adds: 0.18 s a core; with leading digits alone 0.15 s",
+    ),
+    (
+        "predict 10,000 of CLINC150",
+        "LDA behind 5,000 random features",
+        "the random features",
+        "1.9e10 + 4.5e10 int8 multiply-adds: 0.12 s a core; with leading digits alone 0.08 s",
     ),
     ("predict 1 of", "ridge behind 5,000 random features", "scikit-learn LDA lsqr", "the same"),
     ("predict 1 of", "nearest mean behind 5,000 random features", "scikit-learn LDA lsqr", "the same"),

@@ -57,16 +57,19 @@ class Signs {
 template <typename Out>
 void project(const Matrix<std::int8_t>& x, const Signs& signs, int shift, Out* out, int threads);
 
-// Integer weights of linear scores, cut once into balanced base-256 digits: |w| <= kMaxWeight. At most kMaxTerms
-// features; 127 times the sum of |w| of a class must stay below 2^62.
+// Integer weights of linear scores; w * 2^pad, of at most kMaxWeight, is cut once into balanced base-256 digits, so that
+// the leading half of them holds as much as it can. At most kMaxTerms features; 127 times the sum of |w| of a class must
+// stay below 2^62.
 constexpr std::size_t kDigits = 6;
+constexpr std::size_t kLeading = 3;
 constexpr std::int64_t kMaxWeight = 0x7F7F7F7F7F7F;
 
 class Weights {
   public:
-    Weights(const Isa& isa, const std::int64_t* w, std::size_t classes, std::size_t features);
+    Weights(const Isa& isa, const std::int64_t* w, std::size_t classes, std::size_t features, int pad);
     const Isa& isa;
     const std::size_t classes, features;
+    const int pad;
     // kDigits panels for each 16 classes.
     const std::int8_t* panels(std::size_t group) const { return panels_.data() + group * kDigits * panel_bytes(); }
     std::size_t panel_bytes() const { return up_quads_ * kPanelQuadBytes; }
@@ -80,6 +83,12 @@ class Weights {
 // column stride and no -128.
 void score(const Matrix<std::int8_t>& x, const Weights& weights, const std::int64_t* origin, const double* unit,
            const double* bias, double* out, int threads);
+
+// The same with the leading kLeading digits of the weights alone, and sizes[i] = sum over j of |x[i, j]|: what is left
+// out of a sum is at most sizes[i] * kMaxRest / 2^pad.
+constexpr std::int64_t kMaxRest = 0x808080;
+void score_leading(const Matrix<std::int8_t>& x, const Weights& weights, const std::int64_t* origin, const double* unit,
+                   const double* bias, double* out, std::int64_t* sizes, int threads);
 
 // Columns of rows among which `nearest` searches: 3 * 127^2 * 32,768 < 2^31.
 constexpr std::size_t kMaxWidth = 32768;

@@ -88,24 +88,42 @@ template <typename T>
 using Line = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 void make_weights(Weights* self, const nb::ndarray<const std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& w,
-                  const std::string& isa) {
-    if (w.shape(1) > kMaxTerms) throw std::invalid_argument("shapes do not fit");
+                  int pad, const std::string& isa) {
+    if (w.shape(1) > kMaxTerms || pad < 0 || pad > 8) throw std::invalid_argument("shapes do not fit");
     const Isa& chosen = isa_named(isa);
     nb::gil_scoped_release released;
-    new (self) Weights(chosen, w.data(), w.shape(0), w.shape(1));
+    new (self) Weights(chosen, w.data(), w.shape(0), w.shape(1), pad);
 }
 
-void score_rows(const Rows<std::int8_t>& rows, const Weights& weights, const Line<std::int64_t>& origin,
-                const Line<double>& unit, const Line<double>& bias,
-                nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads) {
+using Scores = nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+void check_scored(const Rows<std::int8_t>& rows, const Weights& weights, const Line<std::int64_t>& origin,
+                  const Line<double>& unit, const Line<double>& bias, const Scores& out, int threads) {
     const std::size_t k = weights.classes;
     if (rows.shape(1) != weights.features || out.shape(0) != rows.shape(0) || out.shape(1) != k || threads < 1 ||
         origin.shape(0) != k || unit.shape(0) != k || bias.shape(0) != k || !rows.shape(1))
         throw std::invalid_argument("shapes do not fit");
-    if (!out.size()) return;
     if (rows.stride(1) != 1 && rows.shape(1) > 1) throw std::invalid_argument("rows do not fit: they must be contiguous");
+}
+
+void score_rows(const Rows<std::int8_t>& rows, const Weights& weights, const Line<std::int64_t>& origin,
+                const Line<double>& unit, const Line<double>& bias, const Scores& out, int threads) {
+    check_scored(rows, weights, origin, unit, bias, out, threads);
+    if (!out.size()) return;
     nb::gil_scoped_release released;
     score(matrix<std::int8_t>(rows), weights, origin.data(), unit.data(), bias.data(), out.data(), threads);
+}
+
+void score_rows_leading(const Rows<std::int8_t>& rows, const Weights& weights, const Line<std::int64_t>& origin,
+                        const Line<double>& unit, const Line<double>& bias, const Scores& out,
+                        const nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>& sizes,
+                        int threads) {
+    check_scored(rows, weights, origin, unit, bias, out, threads);
+    if (sizes.shape(0) != rows.shape(0)) throw std::invalid_argument("shapes do not fit");
+    if (!out.size()) return;
+    nb::gil_scoped_release released;
+    score_leading(matrix<std::int8_t>(rows), weights, origin.data(), unit.data(), bias.data(), out.data(), sizes.data(),
+                  threads);
 }
 
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -148,8 +166,9 @@ NB_MODULE(_native, m) {
                              int threads) { project_rows<std::int32_t>(rows, signs, 0, out, threads); },
           as_is, nb::arg(), as_is, nb::arg());
     m.attr("MAX_WEIGHT") = kMaxWeight;
-    nb::class_<Weights>(m, "Weights").def("__init__", &make_weights, as_is, nb::arg());
+    nb::class_<Weights>(m, "Weights").def("__init__", &make_weights, as_is, nb::arg(), nb::arg());
     m.def("score", &score_rows, as_is, nb::arg(), as_is, as_is, as_is, as_is, nb::arg());
+    m.def("score_leading", &score_rows_leading, as_is, nb::arg(), as_is, as_is, as_is, as_is, as_is, nb::arg());
     m.attr("MAX_WIDTH") = kMaxWidth;
     m.def("nearest", &nearest_rows<std::int64_t, nearest>, as_is, as_is, as_is, as_is, as_is, nb::arg(), nb::arg());
     m.def("nearest_angles", &nearest_rows<double, nearest_angles>, as_is, as_is, as_is, as_is, as_is, nb::arg(),

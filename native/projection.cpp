@@ -10,10 +10,13 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 256;  // that stay in the second-level cache while all components pass
 
-void write(std::int32_t v, std::int32_t, int, std::int32_t& out) { out = v; }
+void write(const Isa&, const std::int32_t sums[kTileColumns], std::int32_t total, int, std::int32_t out[kTileColumns]) {
+    for (std::size_t c = 0; c < kTileColumns; ++c) out[c] = 2 * sums[c] - total;
+}
 
-void write(std::int32_t v, std::int32_t half, int shift, std::int8_t& out) {
-    out = static_cast<std::int8_t>(std::min((std::max(v, 0) + half) >> shift, 127));
+void write(const Isa& isa, const std::int32_t sums[kTileColumns], std::int32_t total, int shift,
+           std::int8_t out[kTileColumns]) {
+    isa.rectify(sums, total, shift, out);
 }
 
 }  // namespace
@@ -59,8 +62,7 @@ template <typename Out>
 void project(const Matrix<std::int8_t>& x, const Signs& signs, int shift, Out* out, int threads) {
     const std::size_t components = signs.components;
     const std::size_t groups = up(components, kTileColumns) / kTileColumns;
-    const std::int32_t half = shift ? std::int32_t{1} << (shift - 1) : 0;
-    by_tiles(x, kRowsAtOnce, threads, [&](const RowBlock& block) {
+    by_tiles(signs.isa, x, kRowsAtOnce, threads, [&](const RowBlock& block) {
         for (std::size_t g = 0; g < groups; ++g) {
             const std::size_t first = g * kTileColumns, width = std::min(kTileColumns, components - first);
             block.tiles([&](std::size_t row, std::size_t count, const std::int8_t* const* a) {
@@ -68,9 +70,8 @@ void project(const Matrix<std::int8_t>& x, const Signs& signs, int shift, Out* o
                 signs.sum(a, count, g, tile);
                 for (std::size_t r = 0; r < count; ++r) {
                     // x . s = 2 (x . bits) - sum x
-                    const std::int32_t total = block.total(row + r);
                     Out line[kTileColumns];
-                    for (std::size_t c = 0; c < kTileColumns; ++c) write(2 * tile[r][c] - total, half, shift, line[c]);
+                    write(signs.isa, tile[r], block.total(row + r), shift, line);
                     std::memcpy(out + (row + r) * components + first, line, width * sizeof(Out));
                 }
             });

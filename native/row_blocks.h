@@ -13,21 +13,17 @@ namespace analytic_cl {
 
 class RowBlock {
   public:
-    RowBlock(const Matrix<std::int8_t>& x, std::size_t at_once)
-        : x_(x), length_(up(x.columns, kQuad)), padded_(kTileRows * length_), totals_(at_once) {}
+    RowBlock(const Isa& isa, const Matrix<std::int8_t>& x, std::size_t at_once)
+        : isa_(isa), x_(x), length_(up(x.columns, kQuad)), padded_(kTileRows * length_), sums_(at_once) {}
 
     void move(std::size_t top, std::size_t end) {
         top_ = top, end_ = end;
-        for (std::size_t i = top; i < end; ++i) {
-            const std::int8_t* row = &x_.at(i, 0);
-            std::int32_t total = 0;
-            for (std::size_t j = 0; j < x_.columns; ++j) total += row[j];
-            totals_[i - top] = total;
-        }
+        for (std::size_t i = top; i < end; ++i) sums_[i - top] = isa_.row_sums(&x_.at(i, 0), x_.columns);
     }
 
-    // The sum of a row's values.
-    std::int32_t total(std::size_t row) const { return totals_[row - top_]; }
+    // The sum of a row's values, and that of their absolute values.
+    std::int32_t total(std::size_t row) const { return sums_[row - top_].total; }
+    std::int32_t size(std::size_t row) const { return sums_[row - top_].size; }
 
     // Calls `work` with the number of a first row, how many there are, and where the quads of eight begin: of fewer
     // than eight the last ones have no meaning.
@@ -47,21 +43,24 @@ class RowBlock {
     }
 
   private:
+    const Isa& isa_;
     const Matrix<std::int8_t>& x_;
     const std::size_t length_;
     mutable std::vector<std::int8_t> padded_;
-    std::vector<std::int32_t> totals_;
+    std::vector<RowSums> sums_;
     std::size_t top_ = 0, end_ = 0;
 };
 
-// Runs `work` on blocks of at most `most` rows, on several threads.
+// Runs `work` on blocks of at most `most` rows, a multiple of kTileRows, on several threads: as many blocks on each,
+// where none has to wait.
 template <typename Work>
-void by_tiles(const Matrix<std::int8_t>& x, std::size_t most, int threads, const Work& work) {
-    const std::size_t share = up(up(x.rows, threads) / threads, kTileRows), at_once = std::min(share, most);
+void by_tiles(const Isa& isa, const Matrix<std::int8_t>& x, std::size_t most, int threads, const Work& work) {
+    const std::size_t blocks = up(up(x.rows, most) / most, threads);
+    const std::size_t at_once = up(up(x.rows, blocks) / blocks, kTileRows);
     const int useful = static_cast<int>(std::min<std::size_t>(threads, up(x.rows, at_once) / at_once));
     std::atomic<std::size_t> next{0};
     in_parallel(useful, [&] {
-        RowBlock block(x, at_once);
+        RowBlock block(isa, x, at_once);
         for (std::size_t top; (top = next.fetch_add(at_once)) < x.rows;) {
             block.move(top, std::min(top + at_once, x.rows));
             work(block);

@@ -68,7 +68,9 @@ int score_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t k, i
     std::vector<double> unit(k), bias(k), out(n * k);
     for (auto& v : unit) v = std::ldexp(1.0, std::rand() % 20 - 40);
     for (auto& v : bias) v = std::rand() / 1e6;
-    const Weights weights(isa, w.data(), k, d);
+    const int pad = static_cast<int>(n % 3);
+    for (auto& v : w) v >>= pad;
+    const Weights weights(isa, w.data(), k, d, pad);
     score({x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1}, weights, origin.data(), unit.data(), bias.data(), out.data(),
           threads);
     for (std::size_t i = 0; i < n; ++i)
@@ -77,6 +79,16 @@ int score_differs(const Isa& isa, std::size_t n, std::size_t d, std::size_t k, i
             for (std::size_t j = 0; j < d; ++j) sum += x[i * d + j] * w[c * d + j];
             if (out[i * k + c] != static_cast<double>(sum) * unit[c] + bias[c])
                 return std::printf("score %s %zu x %zu, %zu: wrong\n", isa.name, n, d, k);
+        }
+    std::vector<double> leading(n * k);
+    std::vector<std::int64_t> sizes(n);
+    score_leading({x.data(), n, d, static_cast<std::ptrdiff_t>(d), 1}, weights, origin.data(), unit.data(), bias.data(),
+                  leading.data(), sizes.data(), threads);
+    for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t c = 0; c < k; ++c) {
+            const double rest = std::ldexp(static_cast<double>(sizes[i]) * kMaxRest, -pad) * unit[c];
+            if (std::abs(leading[i * k + c] - out[i * k + c]) > rest + 1e-9 * std::abs(out[i * k + c]))
+                return std::printf("leading %s %zu x %zu, %zu: wrong\n", isa.name, n, d, k);
         }
     return 0;
 }

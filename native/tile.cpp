@@ -1,5 +1,7 @@
 #include "tile.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #ifdef ANALYTIC_CL_X86
@@ -24,6 +26,29 @@ void tile_portable(const std::int8_t* const a[kTileRows], std::size_t a_stride, 
             }
         }
     }
+}
+
+// Plain loops, which compilers turn into the instructions that the function around them may use.
+
+static inline RowSums row_sums(const std::int8_t* row, std::size_t columns) {
+    RowSums sums = {0, 0};
+    for (std::size_t j = 0; j < columns; ++j) sums.total += row[j];
+    for (std::size_t j = 0; j < columns; ++j) sums.size += std::abs(row[j]);
+    return sums;
+}
+
+static inline void rectify(const std::int32_t sums[kTileColumns], std::int32_t total, int shift,
+                           std::int8_t out[kTileColumns]) {
+    const std::int32_t half = shift ? std::int32_t{1} << (shift - 1) : 0;
+    for (std::size_t c = 0; c < kTileColumns; ++c)
+        out[c] = static_cast<std::int8_t>(std::min((std::max(2 * sums[c] - total, 0) + half) >> shift, 127));
+}
+
+static RowSums row_sums_portable(const std::int8_t* row, std::size_t columns) { return row_sums(row, columns); }
+
+static void rectify_portable(const std::int32_t sums[kTileColumns], std::int32_t total, int shift,
+                             std::int8_t out[kTileColumns]) {
+    rectify(sums, total, shift, out);
 }
 
 #ifdef ANALYTIC_CL_X86
@@ -113,6 +138,16 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) static void bits_row_avx5
     for (std::size_t p = 0; p < kTilePanels; ++p) _mm512_storeu_si512(out + p * kPanelColumns, sum[p]);
 }
 
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) static RowSums row_sums_avx512vnni(const std::int8_t* row,
+                                                                                         std::size_t columns) {
+    return row_sums(row, columns);
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) static void rectify_avx512vnni(
+    const std::int32_t sums[kTileColumns], std::int32_t total, int shift, std::int8_t out[kTileColumns]) {
+    rectify(sums, total, shift, out);
+}
+
 // Bytes widened to 16 bits, because vpmaddubsw would saturate: 4 columns a register, two partial sums each.
 __attribute__((target("avx2"))) static void tile_avx2(const std::int8_t* const a[kTileRows], std::size_t a_stride,
                                                       const std::int8_t* b, std::size_t b_stride, std::size_t quads,
@@ -150,10 +185,11 @@ __attribute__((target("avx2"))) static void tile_avx2(const std::int8_t* const a
 
 static const Isa kIsas[] = {
 #ifdef ANALYTIC_CL_X86
-    {"avx512vnni", tile_avx512vnni, dots_avx512vnni, row_avx512vnni, bits_tile_avx512vnni, bits_row_avx512vnni},
-    {"avx2", tile_avx2, dots_avx2, nullptr, nullptr, nullptr},
+    {"avx512vnni", tile_avx512vnni, dots_avx512vnni, row_sums_avx512vnni, rectify_avx512vnni, row_avx512vnni,
+     bits_tile_avx512vnni, bits_row_avx512vnni},
+    {"avx2", tile_avx2, dots_avx2, row_sums_portable, rectify_portable, nullptr, nullptr, nullptr},
 #endif
-    {"portable", tile_portable, dots_portable, nullptr, nullptr, nullptr},
+    {"portable", tile_portable, dots_portable, row_sums_portable, rectify_portable, nullptr, nullptr, nullptr},
 };
 
 static bool machine_has(const char* name) {

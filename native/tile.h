@@ -48,10 +48,22 @@ using BitsTileFunction = void (*)(const std::int8_t* const a[kTileRows], const s
 using BitsRowFunction = void (*)(const std::int8_t* a, const std::uint64_t* bits, std::size_t quads,
                                  std::int32_t out[kTileColumns]);
 
+// A row's sum, and that of its absolute values.
+struct RowSums {
+    std::int32_t total, size;
+};
+using RowSumsFunction = RowSums (*)(const std::int8_t* row, std::size_t columns);
+
+// out[c] = min(max(v, 0) / 2^shift, halves up, 127), v = 2 sums[c] - total
+using RectifyFunction = void (*)(const std::int32_t sums[kTileColumns], std::int32_t total, int shift,
+                                 std::int8_t out[kTileColumns]);
+
 struct Isa {
     const char* name;
     TileFunction tile;
     DotsFunction dots;
+    RowSumsFunction row_sums;
+    RectifyFunction rectify;
     RowFunction row;             // these three are there together, or nullptr
     BitsTileFunction bits_tile;
     BitsRowFunction bits_row;

@@ -71,7 +71,7 @@ def test_the_largest_weights_and_rows_fit(isa):
     w[1] *= -1
     rows, out = np.full((9, d), 127, dtype=np.int8), np.empty((9, 2))
     zeros = np.zeros(2)
-    native.score(rows, native.Weights(w, isa), zeros.astype(np.int64), zeros + 1, zeros, out, 1)
+    native.score(rows, native.Weights(w, 0, isa), zeros.astype(np.int64), zeros + 1, zeros, out, 1)
     np.testing.assert_array_equal(out, np.tile([127.0 * 2**55, -127.0 * 2**55], (9, 1)))
 
 
@@ -81,7 +81,7 @@ def test_digits_of_any_weight_are_its_own():
     out = np.empty((12, 1))
     zero = np.zeros(1)
     for isa in native.isas():
-        native.score(np.eye(12, dtype=np.int8), native.Weights(w, isa), zero.astype(int), zero + 1, zero, out, 1)
+        native.score(np.eye(12, dtype=np.int8), native.Weights(w, 0, isa), zero.astype(int), zero + 1, zero, out, 1)
         np.testing.assert_array_equal(out[:, 0], w[0])
 
 

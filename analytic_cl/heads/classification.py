@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic_cl._locks import reading
+from analytic_cl.heads.leading_digits import places_of
 from analytic_cl.heads.novelty import with_rejections
 from analytic_cl.heads.prediction import Prediction
 from analytic_cl.heads.scoring import LabelScore
@@ -57,7 +58,7 @@ class Classification(LabelScore, Prediction):
             A threshold with a guarantee comes from `conformal_threshold`.
         """
         prepared = self._prepared()
-        places = self._by_rows(X, lambda rows: _places(self._in_shape(self._compare_rows(rows, prepared))))
+        places = self._by_rows(X, lambda rows: self._places(rows, prepared))
         labels = np.asarray(self._named_classes()[places])
         if reject is None:
             return labels
@@ -70,7 +71,7 @@ class Classification(LabelScore, Prediction):
 
     def labels_of(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """Classes that scores as of `scores_of` name."""
-        return np.asarray(self._named_classes()[_places(scores)])  # never one that is declared alone
+        return np.asarray(self._named_classes()[places_of(scores)])  # never one that is declared alone
 
     def _named_classes(self) -> NDArray[Any]:
         """`_scored_classes`, made once as long as they are the same."""
@@ -78,6 +79,10 @@ class Classification(LabelScore, Prediction):
         if found is None or found[0] != key:
             found = self._solved["classes"] = key, self._scored_classes()
         return cast("NDArray[Any]", found[1])
+
+    def _places(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.intp]:
+        """Columns of the largest scores of integer rows."""
+        return places_of(self._in_shape(self._compare_rows(rows, prepared)))
 
     def _scored(self, X: ArrayLike, score: Any) -> NDArray[np.float64]:
         prepared = self._prepared()
@@ -103,8 +108,3 @@ class Classification(LabelScore, Prediction):
     def _score_rows(self, rows: NDArray[Any], prepared: Any) -> NDArray[np.float64]:
         """Scores as `decision_function` shows them."""
         return self._compare_rows(rows, prepared)
-
-
-def _places(scores: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Columns of the largest scores, as `decision_function` shapes them."""
-    return np.asarray((scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1))

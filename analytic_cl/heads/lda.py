@@ -12,6 +12,7 @@ from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_parameters import SharedCovariance
 from analytic_cl.heads.discriminant_space import DiscriminantSpace
 from analytic_cl.heads.label_sets import LabelSetHead
+from analytic_cl.heads.leading_digits import Rough
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.validation import check_strength, check_temperature, prior_numbers
 from analytic_cl.ledger import Track
@@ -30,6 +31,8 @@ from analytic_cl.solvers import (
     shrunk_means_lda,
 )
 from analytic_cl.statistics import LabelSetMoments, Moments
+
+_WIDE = 4  # columns for each class from which on the coordinates of rows take most of the time
 
 
 class LDAClassifier(LabelSetHead, DiscriminantSpace, SharedCovariance, LinearHead):
@@ -174,6 +177,17 @@ class LDAClassifier(LabelSetHead, DiscriminantSpace, SharedCovariance, LinearHea
         if isinstance(scores, LinearScores):
             return super()._compare_rows(rows, scores)
         return scores.of_coordinates(self._mapped(rows, scores), two_as_one=True)
+
+    def _roughly(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> Rough | None:
+        if isinstance(scores, LinearScores):
+            return super()._roughly(rows, scores)
+        if self.quantizer_.width < _WIDE * len(scores.linear):
+            return None
+        found = self._map(scores).leading(rows)
+        if found is None:
+            return None
+        compared, doubt = scores.of_leading(found)
+        return Rough(self._in_shape(compared), doubt)
 
     def _score_rows(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
         if isinstance(scores, LinearScores):

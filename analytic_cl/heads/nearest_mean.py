@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from analytic_cl._blas import product, squared_lengths
 from analytic_cl._locks import reading
+from analytic_cl.heads.leading_digits import Rough
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.ledger import Track
 from analytic_cl.quantizers import FixedPoint, Quantizer, RandomFeatures
@@ -109,6 +110,9 @@ class NearestMeanClassifier(LinearHead):
         if self._by_angle(self.quantizer_):
             found /= self.quantizer_.lengths(rows)[:, None]
         return found
+
+    def _roughly(self, rows: NDArray[Any], scores: LinearScores) -> Rough | None:
+        return super()._roughly(rows, scores)  # of any length: which class is the best doesn't depend on it
 
     @reading
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from analytic_cl._locks import reading
 from analytic_cl.heads.calibration import Calibration
 from analytic_cl.heads.class_vectors import class_vectors, stacked
 from analytic_cl.heads.label_sets import LabelSetHead
+from analytic_cl.heads.leading_digits import Rough
 from analytic_cl.heads.linear import LinearHead
 from analytic_cl.heads.log_probabilities import LOWEST, log_posteriors
 from analytic_cl.heads.prediction import posteriors
@@ -200,6 +201,9 @@ class RLSClassifier(LabelSetHead, LinearHead):
         if self.solver == "recursive":  # weights of one row each: making integers of them would take longer
             return scores.of(self._deviations(rows, scores.centre))
         return super()._compare_rows(rows, scores)
+
+    def _roughly(self, rows: NDArray[Any], scores: LinearScores) -> Rough | None:
+        return None if self.solver == "recursive" else super()._roughly(rows, scores)
 
     @reading
     def _has_temperature(self) -> bool:

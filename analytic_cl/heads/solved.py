@@ -76,10 +76,13 @@ class Solved(BaseHead):
 
     def _mapped(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
         """What scores begin with, linear in the row, of integer rows."""
+        return self._map(scores).of(rows)
+
+    def _map(self, scores: LinearScores | DiscriminantScores) -> LinearMap:
         found = self._solved.get("map")
         if found is None or found[0] is not scores:
             found = self._solved["map"] = scores, LinearMap(self.quantizer_, *scores.linear_part)
-        return cast(LinearMap, found[1]).of(rows)
+        return cast(LinearMap, found[1])
 
 
 class SolvedHead(Solved, Head):

@@ -6,6 +6,7 @@ from analytic_cl.quantizers.inputs import rows_named as rows_named
 from analytic_cl.quantizers.joint import DEFAULT_TARGETS as DEFAULT_TARGETS
 from analytic_cl.quantizers.joint import JointQuantizer as JointQuantizer
 from analytic_cl.quantizers.joint import with_targets as with_targets
+from analytic_cl.quantizers.linear_map import Leading as Leading
 from analytic_cl.quantizers.linear_map import LinearMap as LinearMap
 from analytic_cl.quantizers.losses import Losses as Losses
 from analytic_cl.quantizers.losses import QuantizationWarning as QuantizationWarning

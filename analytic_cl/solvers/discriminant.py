@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from analytic_cl._blas import product
+from analytic_cl.quantizers import Leading
 from analytic_cl.solvers.coordinate_scores import MOST_COEFFICIENTS, Squares, coordinate_scores
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import Shrinkage
@@ -22,6 +23,7 @@ from analytic_cl.solvers.within import Within, within_covariance
 from analytic_cl.statistics import CLASS_SUMS, GRAM, Int64s, Moments
 
 _FLAT = 1e-10  # share of the largest eigenvalue below which a direction tells no classes apart
+_ROUNDED = 2.0**-51  # of a sum of two terms, for each: twice what sums in any order, and what they are made of, round
 _ALL_DIAGONAL = 1e-8  # share of the correlations that is left, below which they count as none
 
 
@@ -199,6 +201,22 @@ class DiscriminantScores:
             if self.square is not None:
                 scores -= product(y * y, self.square.T)
         return scores[:, 1:] - scores[:, :1] if two_as_one and scores.shape[1] == 2 else scores
+
+    def of_leading(self, found: Leading) -> tuple[Floats, Floats]:
+        """Scores of coordinates that may be off, one column for two classes, and by how much those of a row may be.
+
+        A score moves by at most (abs(linear) + 2 square reach) times what a coordinate moves, while the coordinate
+        keeps within +-reach; and scores of either kind of coordinates are rounded.
+        """
+        y, linear = found.products, np.abs(self.linear)
+        square = np.zeros_like(linear) if self.square is None else np.abs(self.square)
+        reach = np.maximum(y.max(axis=0), -y.min(axis=0)) + found.sizes.max() * found.by_size + found.always
+        slopes = linear + 2 * reach * square
+        terms = (linear + reach * square) @ reach + np.abs(self.bias)
+        by_size = (slopes @ found.by_size).max()
+        always = (slopes @ found.always).max() + _ROUNDED * (len(reach) + 8) * terms.max()
+        scores, doubt = self.of_coordinates(y, two_as_one=True), found.sizes * by_size + always
+        return scores, doubt * (2 if scores.shape[1] < len(self.bias) else 1)
 
 
 @needs(CLASS_SUMS, GRAM)
