@@ -15,19 +15,21 @@ from analytic_cl.solvers.spd import Floats
 MOST_COEFFICIENTS = 2**17  # of each kind; beyond, BLAS is several times as fast
 
 _CLASSES = 256  # whose coefficients of four coordinates stay in the first-level cache
+_ROWS = 256  # whose scores stay in the second-level cache
+_LINE = 8  # float64 of a cache line
 _WORTH_A_THREAD = 2**22  # products
 
 
 class Squares(NamedTuple):
-    """Coefficients of squared coordinates, shape (r, groups) in C order, and the group of each class, shape (k,)."""
+    """Coefficients of squared coordinates, `aligned`, shape (r, groups), and the group of each class, shape (k,)."""
 
     of_groups: Floats
     group: NDArray[np.intp]
 
 
 def coordinate_scores(y: Floats, linear: Floats, squares: Squares | None, bias: Floats) -> Floats:
-    """``y @ linear - (y**2 @ squares.of_groups)[:, squares.group] + bias`` for y of shape (n, r) and coefficients of
-    (r, k), both in C order.
+    """``y @ linear - (y**2 @ squares.of_groups)[:, squares.group] + bias`` for y of shape (n, r) in C order and
+    `aligned` coefficients of shape (r, k).
 
     Not by BLAS, whose threads wait for more work on the cores that integer products before and after need.
 
@@ -36,20 +38,42 @@ def coordinate_scores(y: Floats, linear: Floats, squares: Squares | None, bias: 
     Exactness: terms are added in the order of the coordinates, so a row alone and in a batch gets the same bits, with
     every backend and number of threads.
     """
-    out = np.empty((len(y), len(bias)))
+    n, k = len(y), len(bias)
+    out = np.empty((n, k))
     add_products = _add_products_reference if get_backend() == "numpy" else _add_products
 
     def score(part: slice) -> None:
-        out[part] = bias
-        add_products(y[part], linear, out[part])
-        if squares is not None:
-            widths = np.zeros((len(y[part]), squares.of_groups.shape[1]))
-            add_products(y[part] * y[part], squares.of_groups, widths)
-            out[part] -= widths.take(squares.group, axis=1)
+        for rows in row_blocks(part.stop - part.start, _ROWS):
+            own, found = y[part][rows], out[part][rows]
+            scores = _zeros(len(own), linear.shape[1])
+            scores[:, :k] = bias
+            add_products(own, linear, scores)
+            found[...] = scores[:, :k]
+            if squares is not None:
+                widths = _zeros(len(own), squares.of_groups.shape[1])
+                add_products(own * own, squares.of_groups, widths)
+                found -= widths.take(squares.group, axis=1)
 
-    threads = get_threads() if y.size * len(bias) > _WORTH_A_THREAD else 1
-    map_blocks(score, row_blocks(len(y), max(1, -(-len(y) // threads))))
+    threads = get_threads() if y.size * k > _WORTH_A_THREAD else 1
+    map_blocks(score, row_blocks(n, max(1, -(-n // threads))))
     return out
+
+
+def aligned(coefficients: Floats) -> Floats:
+    """The same, from a cache line on, with columns of zeros up to the end of one: what lies across two takes half as
+    long again to read.
+    """
+    r, k = coefficients.shape
+    out = _zeros(r, k + -k % _LINE)
+    out[:, :k] = coefficients
+    return out
+
+
+def _zeros(n: int, k: int) -> Floats:
+    """From a cache line on."""
+    whole = np.zeros(n * k + _LINE)
+    start = -(whole.ctypes.data // whole.itemsize) % _LINE
+    return whole[start : start + n * k].reshape(n, k)
 
 
 @kernel

@@ -14,7 +14,7 @@ from scipy.linalg import eigh
 
 from analytic_cl._blas import product
 from analytic_cl.quantizers import Leading
-from analytic_cl.solvers.coordinate_scores import MOST_COEFFICIENTS, Squares, coordinate_scores
+from analytic_cl.solvers.coordinate_scores import MOST_COEFFICIENTS, Squares, aligned, coordinate_scores
 from analytic_cl.solvers.needs import needs
 from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, whitener
@@ -180,13 +180,13 @@ class DiscriminantScores:
 
     @cached_property
     def _by_coordinate(self) -> tuple[Floats, Squares | None]:
-        """Coefficients of coordinates, shape (r, k) in C order, and of their squares."""
-        linear = np.ascontiguousarray(self.linear.T)
+        """Coefficients of coordinates, `aligned`, shape (r, k), and of their squares."""
+        linear = aligned(self.linear.T)
         if self.square is None:
             return linear, None
         # what widens a class is its number of rows: classes of as many have the same coefficients
         _, first, group = np.unique(self.space.counts, return_index=True, return_inverse=True)
-        return linear, Squares(np.ascontiguousarray(self.square[first].T), group)
+        return linear, Squares(aligned(self.square[first].T), group)
 
     def of_coordinates(self, y: Floats, two_as_one: bool = False) -> Floats:
         """Scores of coordinates in `space`, one column a class; of two, where wanted, the second's less the first's.
