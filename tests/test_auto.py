@@ -12,7 +12,8 @@ from analytic_cl.heads.auto_samples import Sample
 from analytic_cl.heads.calibration import Calibration, calibration, sharpness
 from analytic_cl.heads.held_out import Held
 from analytic_cl.quantizers import resolve_quantizer
-from analytic_cl.solvers import class_gaussian, row_gaussian
+from analytic_cl.solvers import class_gaussian, row_class_gaussian, row_gaussian
+from analytic_cl.statistics import ClassGrams, Targets
 
 pytestmark = ignore_quantization
 
@@ -69,18 +70,24 @@ def test_shares_add_up_and_are_explained():
     assert any("with random features" in choice.name for choice in head.choices_)
 
 
-def test_gaussian_classes_from_rows_are_those_from_gram_matrices():
-    X, y = blobs(400, 20, 5, seed=1)
-    X[y == 1] *= 3
+@pytest.mark.parametrize(("space", "n"), [("discriminant", 400), ("whitened", 400), ("whitened", 40)])
+def test_gaussian_classes_from_rows_are_those_from_gram_matrices(space, n):
+    X, y = blobs(n, 20, 5, seed=1)
+    if space == "discriminant":
+        X[y == 1] *= 3
     codes = np.sort(y)
-    quantizer = resolve_quantizer("embedding", None, 20)
+    quantizer = resolve_quantizer("embedding" if space == "discriminant" else "tabular", None, 20)
     sample = Sample(quantizer, quantizer.quantise(X[np.argsort(y, kind="stable")]), [0, 1, 2, 3, 4], codes)
-    by_rows = row_gaussian(sample.lda("oas"), quantizer, sample.rows, codes)
-    by_grams = class_gaussian(sample.class_grams, "class")
+    grams = ClassGrams(quantizer)
+    grams.add(sample.rows, Targets(sample.labels, codes))
+    by_grams = class_gaussian(grams, "class")
+    by_rows = row_class_gaussian(sample.moments, sample.rows, codes, "class")
+    found = [by_rows, row_gaussian(sample.lda("oas"), quantizer, sample.rows, codes)]
 
-    assert by_grams.space == "discriminant"  # else the data of this test are no use
+    assert by_grams.space == space  # else the data of this test are no use
     deviations = quantizer.deviations(sample.rows, by_rows.centre)
-    np.testing.assert_allclose(by_rows.of(deviations), by_grams.of(deviations), rtol=1e-9, atol=1e-9)
+    for scores in found if space == "discriminant" else found[:1]:
+        np.testing.assert_allclose(scores.of(deviations), by_grams.of(deviations), rtol=1e-9, atol=1e-9)
 
 
 def test_a_member_joins_only_where_hits_and_log_loss_get_better():

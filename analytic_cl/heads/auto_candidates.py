@@ -14,8 +14,8 @@ from analytic_cl.solvers import (
     CANDIDATES,
     DiscriminantScores,
     Shrinkage,
-    class_gaussian,
     ridge,
+    row_class_gaussian,
     row_gaussian,
 )
 from analytic_cl.solvers.shrinkage import Correlations
@@ -56,7 +56,7 @@ def candidates(counts: NDArray[np.int64], has_features: bool) -> list[Candidate]
     classes count alike in ridge.
     """
     few, tail = counts.sum() < FEW * len(counts), has_long_tail(counts)
-    found = [Candidate("Gaussian classes", False, lambda sample: class_gaussian(sample.class_grams))]
+    found = [Candidate("Gaussian classes", False, _class_gaussian_of_rows)]
     for lifted in (False, True) if has_features else (False,):
         if lifted:
             found.append(Candidate("Gaussian classes", True, _gaussian_of_rows))
@@ -88,6 +88,10 @@ def _equal_lda(strength: Shrinkage) -> Callable[[Sample], Scores]:
 
 def _ridge(strength: Shrinkage, balance: float) -> Callable[[Sample], Scores]:
     return lambda sample: ridge(sample.moments, strength, True, balance)
+
+
+def _class_gaussian_of_rows(sample: Sample) -> Any:
+    return row_class_gaussian(sample.moments, sample.rows, sample.codes)
 
 
 def _gaussian_of_rows(sample: Sample) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytic_cl.quantizers import Quantizer
 from analytic_cl.solvers import DiscriminantScores, Shrinkage, shrunk_means_lda
-from analytic_cl.statistics import ClassGrams, Label, Moments, Targets
+from analytic_cl.statistics import Label, Moments, Targets
 
 
 class Sample:
@@ -46,12 +46,6 @@ class Sample:
         moments = Moments(self.quantizer)
         moments.add(self.rows, Targets(self.labels, self.codes))
         return moments
-
-    @cached_property
-    def class_grams(self) -> ClassGrams:
-        grams = ClassGrams(self.quantizer)
-        grams.add(self.rows, Targets(self.labels, self.codes))
-        return grams
 
     def lda(self, shrinkage: Shrinkage) -> DiscriminantScores:
         """Solved once for each strength: several candidates start from it."""

@@ -39,6 +39,7 @@ from analytic_cl.solvers.ridge import cross_products as cross_products
 from analytic_cl.solvers.ridge import regularised as regularised
 from analytic_cl.solvers.ridge import ridge as ridge
 from analytic_cl.solvers.ridge import ridge_scores as ridge_scores
+from analytic_cl.solvers.row_gaussian import row_class_gaussian as row_class_gaussian
 from analytic_cl.solvers.row_gaussian import row_gaussian as row_gaussian
 from analytic_cl.solvers.semantic import semantic_ridge as semantic_ridge
 from analytic_cl.solvers.shrinkage import CANDIDATES as CANDIDATES

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import NamedTuple
+from functools import cache, cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, lapack
 
-from analytic_cl._blas import is_triangle, product, times_triangle
+from analytic_cl._blas import is_triangle, product, squared, times_triangle
 from analytic_cl.solvers.discriminant import (
     Discriminants,
     DiscriminantScores,
@@ -27,7 +27,7 @@ from analytic_cl.solvers.shrinkage import Shrinkage
 from analytic_cl.solvers.spd import Floats, semidefinite_root, symmetric_product
 from analytic_cl.solvers.units import mean_in_parts, scatter_matrix
 from analytic_cl.solvers.within import within_covariance
-from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, GRAM, ClassGrams, Int64s
+from analytic_cl.statistics import CLASS_GRAMS, CLASS_SUMS, GRAM, ClassGrams, Int64s, Moments
 
 PRIOR = 4  # rows that the shared covariance counts for, a dimension of the space
 LEAST = 32  # that it counts for in any case
@@ -176,13 +176,45 @@ def class_gaussian(
     if covariance == "pooled" or len(state.labels) < 2 or not pooled.space.directions.shape[1]:
         return pooled
     log_priors = np.log(state.counts / state.n_rows if priors is None else priors)
-    scatter = _scatters(state)
-    if _scale_spread(state, scatter, inverse) < SAME_SCALE:
+    return with_own_covariances(moments, pooled, inverse, _OfGrams(state, inverse), covariance, shrinkage, log_priors)
+
+
+class ClassScatters(Protocol):
+    """What is asked of the rows of each class: their scatter Sw_c about their mean, from different sides."""
+
+    def trace(self, c: int, /) -> float:
+        """tr(R Sw_c R^T)."""
+        ...
+
+    def along(self, c: int, directions: Floats, /) -> Floats:
+        """Of coordinates in these directions: D^T Sw_c D."""
+        ...
+
+    def whitened(self, c: int, /) -> tuple[Floats, Callable[[Floats, Floats], Floats]]:
+        """The lower triangle of a matrix whose eigenvalues, but for zeros, are those of R Sw_c R^T = W W^T, and a
+        function of some of these and of their eigenvectors in that matrix that gives R^T times the eigenvectors of
+        W W^T.
+        """
+        ...
+
+
+def with_own_covariances(
+    moments: Moments,
+    pooled: DiscriminantScores,
+    inverse: Floats,
+    scatters: ClassScatters,
+    covariance: str,
+    shrinkage: Shrinkage,
+    log_priors: Floats,
+) -> GaussianScores | DiscriminantScores:
+    """The scores of `class_gaussian`, from those of the shared covariance and R."""
+    if _scale_spread(moments.counts, scatters) < SAME_SCALE:
         sigma, _, variances = within_covariance(moments, shrinkage)
-        classes, differ = _whitened(state, scatter, pooled, sigma, inverse, int((variances > 0).sum()))
+        classes, differ = _whitened(moments, scatters, pooled, sigma, inverse, int((variances > 0).sum()))
         scores = GaussianScores(pooled, "whitened", classes, log_priors)
     else:
-        classes, differ = _discriminant(scatter, pooled, log_priors)
+        directions = pooled.space.directions
+        classes, differ = own_classes(pooled.space, lambda c: scatters.along(c, directions), log_priors)
         scores = GaussianScores(pooled, "discriminant", classes, log_priors)
     return scores if covariance == "class" or differ else pooled
 
@@ -192,41 +224,56 @@ def _own_share(n: float, dimensions: int) -> float:
     return (n - 1) / (n - 1 + max(PRIOR * dimensions, LEAST))
 
 
-def _scatters(state: ClassGrams) -> Callable[[int], Floats]:
-    """The scatter of a class's rows about their mean, its upper triangle, to be read. Each is asked for twice,
-    and kept where all are small.
-    """
+class _OfGrams:
+    """`ClassScatters` from a Gram matrix a class; each scatter is asked for twice, and kept where all are small."""
 
-    def made(c: int) -> Floats:
-        return scatter_matrix(state.moments_of(state.labels[c]), "class means")
+    def __init__(self, state: ClassGrams, inverse: Floats) -> None:
+        self._state, self._inverse = state, inverse
+        self._scatter = self._made
+        if len(state.labels) * state.quantizer.width**2 <= KEPT:
+            self._scatter = cache(self._made)
 
-    return cache(made) if len(state.labels) * state.quantizer.width**2 <= KEPT else made
+    def _made(self, c: int) -> Floats:
+        """Its upper triangle, to be read."""
+        return scatter_matrix(self._state.moments_of(self._state.labels[c]), "class means")
+
+    @cached_property
+    def _precision(self) -> Floats:
+        precision = np.triu(product(self._inverse.T, self._inverse))
+        np.fill_diagonal(precision, precision.diagonal() / 2)  # twice the upper triangle is all of it
+        return precision
+
+    @cached_property
+    def _whiten(self) -> Callable[[Floats, Floats], Floats]:
+        return times_triangle if is_triangle(self._inverse.T) else product
+
+    def trace(self, c: int) -> float:
+        return 2 * float(np.einsum("ij,ij->", self._precision, self._scatter(c)))
+
+    def along(self, c: int, directions: Floats) -> Floats:
+        return product(directions.T, symmetric_product(self._scatter(c), directions))
+
+    def whitened(self, c: int) -> tuple[Floats, Callable[[Floats, Floats], Floats]]:
+        root = semidefinite_root(self._scatter(c), int(self._state.counts[c]) - 1, 1e-13)
+        white = self._whiten(root.T, self._inverse.T)  # W^T
+
+        def back(values: Floats, vectors: Floats) -> Floats:
+            return np.asarray(product(self._inverse.T, product(white.T, vectors)) / np.sqrt(values))
+
+        return squared(white), back
 
 
-def _scale_spread(state: ClassGrams, scatter: Callable[[int], Floats], inverse: Floats) -> float:
+def _scale_spread(counts: Int64s, scatters: ClassScatters) -> float:
     """Standard deviation of log tr S_c over the classes; infinite where one has no width."""
-    precision = np.triu(product(inverse.T, inverse))
-    np.fill_diagonal(precision, precision.diagonal() / 2)  # twice the upper triangle is all of it
     freedom, scales = [], []
-    for c, n in enumerate(state.counts.tolist()):
+    for c, n in enumerate(counts.tolist()):
         if n > 1:
             freedom.append(n - 1)
-            scales.append(2 * float(np.einsum("ij,ij->", precision, scatter(c))) / (n - 1))
+            scales.append(scatters.trace(c) / (n - 1))
     if not scales or min(scales) <= 0:
         return np.inf
     logs, weights = np.log(scales), np.array(freedom) / sum(freedom)
     return float(np.sqrt(weights @ (logs - weights @ logs) ** 2))
-
-
-def _discriminant(
-    scatter: Callable[[int], Floats], pooled: DiscriminantScores, log_priors: Floats
-) -> tuple[list[ClassQuadratic], bool]:
-    directions = pooled.space.directions
-
-    def own(c: int) -> Floats:
-        return product(directions.T, symmetric_product(scatter(c), directions))
-
-    return own_classes(pooled.space, own, log_priors)
 
 
 def own_classes(
@@ -255,33 +302,32 @@ def own_classes(
 
 
 def _whitened(
-    state: ClassGrams,
-    scatter: Callable[[int], Floats],
+    moments: Moments,
+    scatters: ClassScatters,
     pooled: DiscriminantScores,
     sigma: Floats,
     inverse: Floats,
     n_live: int,
 ) -> tuple[list[ClassQuadratic], bool]:
     space, d = pooled.space, len(inverse)
-    _, _, middle = mean_in_parts(state.moments())
+    _, _, middle = mean_in_parts(moments)
     # R^-1 U = Sigma R^T U leads from coordinates back to rows
-    typical = len(state.labels) / float((1 / state.counts).sum())
+    typical = len(moments.labels) / float((1 / moments.counts).sum())
     means = middle + product(symmetric_product(sigma, space.directions), space.contrasted.T).T
     classes, chance = [], _Chance(n_live)  # columns that are constant within all classes differ by no chance
-    whiten = times_triangle if is_triangle(inverse.T) else product
-    for c, n in enumerate(state.counts.tolist()):
-        white = whiten(semidefinite_root(scatter(c), n - 1, 1e-13).T, inverse.T).T
-        inner = product(white.T, white)
-        rank = min(RANK, len(inner))
+    for c, n in enumerate(moments.counts.tolist()):
+        inner, back = scatters.whitened(c)
+        diagonal = inner.diagonal()
         if n > 1:
-            chance.see(float(inner.trace()) / (n - 1), float((inner**2).sum()) / (n - 1) ** 2, n - 1)
-        if not rank:
+            squares = 2 * float((inner**2).sum()) - float((diagonal**2).sum())
+            chance.see(float(diagonal.sum()) / (n - 1), squares / (n - 1) ** 2, n - 1)
+        if not diagonal.any():
             classes.append(ClassQuadratic(np.zeros((len(sigma), 0)), np.zeros(0), np.zeros(0), 0.0))
             continue
-        values, vectors = eigh(inner, subset_by_index=[len(inner) - rank, len(inner) - 1])
+        values, vectors = eigh(inner, subset_by_index=[max(0, len(inner) - RANK), len(inner) - 1])
         kept = values > 1e-12 * values[-1]
-        values, vectors = values[kept], vectors[:, kept]
-        factor = product(inverse.T, product(white, vectors)) / np.sqrt(values)
+        values = values[kept]
+        factor = back(values, vectors[:, kept])
         excess = _own_share(min(n, typical), d) * (values / (n - 1) - 1)
         shift = product(means[c : c + 1], factor)[0]
         order = slice(None, None, -1)
