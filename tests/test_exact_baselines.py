@@ -8,6 +8,7 @@ from common import blobs, pack
 
 from analytic_cl import FixedPoint, LDAClassifier, NearestMeanClassifier, RandomProjection
 from analytic_cl.baselines import AnaCPClassifier, KSLDAClassifier, TruncatedRidgeClassifier, VonMisesFisherClassifier
+from analytic_cl.solvers.truncated import leading_inverse
 from analytic_cl.solvers.von_mises_fisher import log_normaliser
 
 
@@ -56,6 +57,17 @@ def test_truncated_ridge_is_least_squares_in_the_leading_directions_of_the_rows(
 
     np.testing.assert_allclose(head.decision_function(T), expected, rtol=1e-8, atol=1e-10)
     assert head.rank_ == r
+
+
+@pytest.mark.parametrize("gap", [1e-9, 1e-13], ids=["by a filter", "by eigenvectors"])
+@pytest.mark.parametrize("power", [1, 2])
+def test_small_eigenvalues_are_dropped_however_near_the_next_one_is(gap, power):
+    values = np.array([0.1, 0.2, 0.5 - gap, 0.5, 0.8, 1.0])
+    right = np.random.RandomState(0).normal(size=(6, 3))
+    found, rank = leading_inverse(values, np.zeros(5), 3, 6, power, right)
+
+    assert rank == 3
+    np.testing.assert_allclose(found, right * (values >= 0.5)[:, None] / values[:, None] ** power, rtol=0, atol=1e-5)
 
 
 def test_truncated_ridge_leaves_out_null_directions_and_takes_rows_of_zero():

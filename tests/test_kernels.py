@@ -243,6 +243,10 @@ CASES = {
         reference("quantizers.nearest", "_nearest"),
         (integers(9, 3, 5, dtype=np.int16), CENTRES, squares_of(CENTRES), np.zeros((9, 3), np.uint16)),
     ),
+    "solvers.spectral_filter._add_solutions": (
+        reference("solvers.spectral_filter", "_add_solutions"),
+        (floats(9), floats(8, seed=1), *floats(4, 3, seed=2), floats(9, 5), np.zeros((9, 5))),
+    ),
     "solvers.coordinate_scores._add_products": (
         reference("solvers.coordinate_scores", "_add_products"),
         (floats(7, 6), floats(6, 300, seed=1), floats(7, 300, seed=2)),

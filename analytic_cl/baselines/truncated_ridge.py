@@ -44,9 +44,9 @@ class TruncatedRidgeClassifier(LinearHead):
 
     Notes
     -----
-    Cost: fit n d^2 operations; a change, then predict: 4/3 d^3 and the eigenpairs of a tridiagonal matrix once (some
-    ten times as long as ridge, for 5,000 random features), 2 n_classes d a row. Memory 2 to 4 d^2 bytes, 16 d^2
-    more while solving, 8 d a class, and the ledger.
+    Cost: fit n d^2 operations; a change, then predict: 4/3 d^3, half of it at the speed of memory (some
+    ten times as long as ridge, for 5,000 random features), 2 n_classes d a row. Memory 2 to 4 d^2 bytes, 8 d^2 more
+    while solving, 8 d a class, and the ledger.
 
     Exactness: state bit for bit; weights a pure function of it, bit for bit on one machine and number of threads;
     scores algebraic, within 1e-8 relative of least squares on the dequantised rows where what is cut off lies apart
