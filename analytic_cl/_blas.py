@@ -60,6 +60,14 @@ def solve_factored(factor: NDArray[Real], right: NDArray[Real]) -> NDArray[Real]
     return one[:, None]
 
 
+def triangle_times(a: Floats, b: Floats) -> Floats:
+    """A @ B in C order, for A upper triangular, in half of the work of `product`."""
+    if not b.size or not a.size:
+        return np.zeros((a.shape[0], b.shape[1]))
+    out: Floats = np.asarray(blas.dtrmm(1.0, a.T, b.T, side=1, lower=1))
+    return out.T
+
+
 def squared(a: Floats) -> Floats:
     """The lower triangle of A A^T, in half of the work of `product`; 0 above. A in C order is not copied."""
     if 0 in a.shape:
@@ -70,7 +78,9 @@ def squared(a: Floats) -> Floats:
 
 def is_triangle(b: Floats) -> bool:
     """Whether B is square and upper triangular."""
-    return b.shape[0] == b.shape[1] and not np.tril(b, -1).any()
+    # row by row, or column by column: a mask of the whole takes ten times as long
+    lower = (b[i, :i] for i in range(len(b))) if b.flags.c_contiguous else (b[i + 1 :, i] for i in range(len(b)))
+    return b.shape[0] == b.shape[1] and not any(part.any() for part in lower)
 
 
 def squared_lengths(a: Floats | SparseDeviations) -> Floats:

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
-from analytic_cl.heads.calibration import Calibration, calibration, sharpness
+from analytic_cl.heads.calibration import Calibration, calibration, log_sums, sharpness
 from analytic_cl.heads.held_out import Held
 
 MEMBERS = 4  # of a mixture, at most
@@ -44,7 +43,7 @@ class Judge:
         """Scores with -inf for classes that a fold lacks; the temperature is the best for these rows."""
         factor = sharpness([Held(scores, self.places)], self.weights)
         logs = factor * np.where(np.isfinite(scores), scores, -1e30)
-        logs -= logsumexp(logs, axis=1, keepdims=True)
+        logs -= log_sums(logs)[:, None]
         hits = self._hits(logs)
         return Judged(logs, factor, float(hits.mean()), float(self._of_classes @ hits), self._loss(logs))
 
@@ -57,7 +56,7 @@ class Judge:
 
     def _loss(self, logs: Floats) -> float:
         own = logs[np.arange(len(logs)), self.places]
-        return float(self.weights @ (logsumexp(logs, axis=1) - np.maximum(own, -1e3)))
+        return float(self.weights @ (log_sums(logs) - np.maximum(own, -1e3)))
 
     def mixture(self, judged: list[Judged]) -> list[int]:
         """Numbers of the members, in the order in which they came; one may come several times, and counts so often.

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import eigh
 
-from analytic_cl._blas import product
+from analytic_cl._blas import is_triangle, product, times_triangle, triangle_times
 from analytic_cl.quantizers import Leading
 from analytic_cl.solvers.coordinate_scores import MOST_COEFFICIENTS, Squares, aligned, coordinate_scores
 from analytic_cl.solvers.needs import needs
@@ -107,14 +107,15 @@ def discriminants_and_whitener(moments: Moments, shrinkage: Shrinkage = "oas") -
     noise = _noise(within, diagonal, inverse) * n / max(1, n - k)
     origin, _, middle = mean_in_parts(moments)
     means = class_means(moments, origin)
-    u = product(means - middle, inverse.T) * np.sqrt(counts)[:, None]
+    triangular = is_triangle(inverse.T)
+    u = (times_triangle if triangular else product)(means - middle, inverse.T) * np.sqrt(counts)[:, None]
     squares, axes = _principal(u, k - 1)
     n0 = n - float((counts**2).sum()) / n
     if noise > 0:
         between = np.maximum(0.0, squares - noise * (k - 1) / max(1, len(squares))) / max(n0, 1.0)
     else:  # no class has two different rows
         between = np.full(len(squares), np.inf)
-    directions = product(inverse.T, axes)
+    directions = triangle_times(inverse.T, axes) if triangular else product(inverse.T, axes)
     # an eigenvector's sign is nobody's choice: the same axes from the same classes, whatever computed them
     at_most = np.abs(directions).argmax(axis=0)
     directions *= np.where(directions[at_most, np.arange(directions.shape[1])] < 0, -1.0, 1.0)

@@ -39,7 +39,9 @@ def fecam(state: ClassGrams, gamma1: float = 1.0, gamma2: float = 1.0) -> Quadra
 def _correlations(state: ClassGrams, label: Label, gamma1: float, gamma2: float) -> Floats:
     """N_c, its upper triangle."""
     n = state.count(label)
-    a = np.triu(scatter_matrix(state.moments_of(label), "class means", 1 / max(1, n - 1)))
+    a = scatter_matrix(state.moments_of(label), "class means", 1 / max(1, n - 1))
+    for i in range(1, len(a)):
+        a[i, :i] = 0.0
     d, diagonal = len(a), a.diagonal().copy()
     on = float(diagonal.mean())
     beside = float(a.sum() - diagonal.sum()) / max(1, d * (d - 1) // 2)
