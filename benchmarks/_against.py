@@ -1,7 +1,7 @@
 """Is this tree slower than a commit before it? Run as `make against REV=v0.1`: calls of heads, side by side, in turn.
 
 The commit is checked out and installed in build/against, apart from this tree. Each round runs both, each in a process
-of its own on one core; the table has the least time of the rounds.
+of its own on one core; the table has the least time of the rounds. CALLS=_compared times all heads of a comparison.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from _common import machine
 
 ROOT = Path(__file__).parents[1]
-CALLS = ROOT / "benchmarks" / "_calls.py"
+CALLS = ROOT / "benchmarks" / f"{os.environ.get('CALLS', '_calls')}.py"
 PACK = Path(os.environ.get("ANALYTIC_CL_DATA", ROOT.parent / "shared" / "data")) / "cifar100_mnv2.npz"
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 
