@@ -118,8 +118,10 @@ class _Run:
         learner = self.shared.new()
         self._add(learner, np.arange(min(32, len(self.train.rows))))
         self._serve(learner)
-        for name in self.shared.heads if self.shared.quantizer.width <= _QUICK else ():
-            self.labels(name, self.train.rows[:1])
+        for name, head in self.shared.heads.items():
+            # `auto` makes features of its own, and has most candidates where rows are few
+            if max(self.shared.quantizer.width, getattr(head, "n_components", 0)) <= _QUICK:
+                self.labels(name, self.train.rows[:1])
 
     def _serve(self, learner: Learner) -> None:
         for head in self.shared.heads.values():

@@ -113,7 +113,7 @@ class AutoClassifier(PosteriorHead):
     Cost: learning and forgetting a copy of the rows. A change, then predict: d' = d + n_components columns, n d'^2
     operations for the Gram matrix, and two to six solves of each of 6 candidates, or up to 35 with few rows: 7 s for
     15,000 rows of 384 features and 150 classes, 18 s for 20,000 of 1280 and 100 classes, two cores. Memory n d
-    bytes for the rows, n d' more and a few matrices of 8 d'^2 bytes while choosing.
+    bytes for the rows, n d' more and a few matrices of 8 d'^2 bytes while choosing, and up to 2^28 bytes more.
 
     Exactness: state bit for bit; choice and weights a pure function of it, bit for bit on one machine and number of
     threads; scores algebraic.
