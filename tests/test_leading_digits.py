@@ -128,7 +128,7 @@ def test_ties_and_near_ties_have_the_class_of_all_digits(k, kind):
     "head", [NearestMeanClassifier(), LDAClassifier(), LDAClassifier(means="plain"), RLSClassifier()], ids=head_name
 )
 def test_heads_predict_the_class_of_their_scores(head, k):
-    X, y = blobs(200, 100, k)
+    X, y = blobs(201, 100, k)  # classes of different sizes
     head = clone(head).set_params(projection=RandomProjection(200)).fit(X, y)
     random, n = np.random.RandomState(3), 300
     mixed = random.uniform(size=(n, 1))  # rows between two others: some of them nearly tie
@@ -150,7 +150,7 @@ def test_weights_that_follow_row_by_row_are_no_integers():
 
 def test_coordinates_that_are_off_move_scores_by_what_is_said_at_most():
     random = np.random.default_rng(4)
-    X, y = random.normal(size=(300, 600)), np.arange(300) % 30  # classes that hardly differ
+    X, y = random.normal(size=(307, 600)), np.arange(307) % 30  # classes that hardly differ, of ten rows and eleven
     head = LDAClassifier(quantizer="embedding").fit(X, y)
     scores, q = head.prepare(), head.quantizer_.quantise(X)
     products = LinearMap(head.quantizer_, *scores.linear_part)

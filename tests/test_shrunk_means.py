@@ -260,3 +260,13 @@ def test_scores_are_the_same_bits_term_by_term_where_classes_share_widths_and_fo
     assert len(np.unique(scores.space.counts)) == 5
     assert np.array_equal(scores.of_coordinates(rows), expected - widths)
     assert np.array_equal(scores.of_coordinates(rows[3:4]), (expected - widths)[3:4])
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_classes_of_equal_size_have_scores_linear_in_the_row(n_classes):
+    X, y = blobs(20 * n_classes, 12, n_classes)
+    scores = shrunk_means_lda(LDAClassifier(quantizer="tabular").fit(X, y).moments_)
+    deviations = np.random.default_rng(0).normal(size=(9, 12))
+    by_coordinates = scores.of_coordinates(scores.space.coordinates(deviations), two_as_one=True)
+    assert scores.is_linear
+    np.testing.assert_allclose(scores.of(deviations), by_coordinates, rtol=1e-9)

@@ -43,9 +43,9 @@ def difference(a: Algebra, scores: Value, k: int) -> Value:
     return a.sub(a.columns(scores, 1, 2), a.columns(scores, 0, 1)) if k == 2 else scores
 
 
-def linear(a: Algebra, q: Value, quantizer: Quantizer, s: LinearScores) -> Value:
-    v = deviations(a, q, quantizer, s.centre)
-    return a.add(a.matmul(v, _weights(a, quantizer, s.weights)), a.constant(s.bias))
+def linear(a: Algebra, q: Value, quantizer: Quantizer, s: LinearScores | DiscriminantScores) -> Value:
+    centre, weights, bias = s.linear_part
+    return a.add(a.matmul(deviations(a, q, quantizer, centre), _weights(a, quantizer, weights)), a.constant(bias))
 
 
 def _weights(a: Algebra, quantizer: Quantizer, weights: Floats) -> Value:
@@ -68,10 +68,8 @@ def _of_coordinates(a: Algebra, y: Value, s: DiscriminantScores) -> Value:
 
 
 def discriminant(a: Algebra, q: Value, quantizer: Quantizer, s: DiscriminantScores) -> Value:
-    if not s.space.directions.shape[1]:  # classes that nothing tells apart, or one class
-        v = deviations(a, q, quantizer, s.centre)
-        zeros = np.zeros((quantizer.width, len(s.bias)))
-        return difference(a, a.add(a.matmul(v, a.constant(zeros)), a.constant(s.bias)), len(s.bias))
+    if s.is_linear:
+        return linear(a, q, quantizer, s)
     y = _coordinates(a, deviations(a, q, quantizer, s.centre), quantizer, s)
     return difference(a, _of_coordinates(a, y, s), len(s.bias))
 

@@ -89,7 +89,8 @@ class LDAClassifier(LabelSetHead, DiscriminantSpace, SharedCovariance, LinearHea
     Notes
     -----
     Cost: fit n d^2 operations; a change, then predict: 2/3 d^3 + 5 n_classes d^2 once, and 2 r d + 4 r n_classes a row,
-    r the smaller of d and n_classes - 1 (``means="plain"``: d^3 / 3, and 2 n_classes d a row). Memory 2 to 4 d^2 bytes,
+    r the smaller of d and n_classes - 1, or 2 n_classes d where classes have equally many rows (``means="plain"``:
+    d^3 / 3, and 2 n_classes d a row). Memory 2 to 4 d^2 bytes,
     8 d^2 more while solving, 8 d a class, and the ledger. "folds": 25 solves, and 5 for a temperature, with a copy of
     the state each, and a pass over at most 20,000 rows; at the first prediction after a change.
 
@@ -174,12 +175,12 @@ class LDAClassifier(LabelSetHead, DiscriminantSpace, SharedCovariance, LinearHea
         return solve(moments, strength, self._priors_of(moments.labels))
 
     def _compare_rows(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> NDArray[np.float64]:
-        if isinstance(scores, LinearScores):
-            return super()._compare_rows(rows, scores)
+        if isinstance(scores, LinearScores) or scores.is_linear:
+            return self._mapped(rows, scores)
         return scores.of_coordinates(self._mapped(rows, scores), two_as_one=True)
 
     def _roughly(self, rows: NDArray[Any], scores: LinearScores | DiscriminantScores) -> Rough | None:
-        if isinstance(scores, LinearScores):
+        if isinstance(scores, LinearScores) or scores.is_linear:
             return super()._roughly(rows, scores)
         if self.quantizer_.width < _WIDE * len(scores.linear):
             return None

@@ -61,7 +61,7 @@ class LinearHead(SolvedHead):
         """Scores of integer rows but for what all classes share: what differences and classes come from."""
         return self._mapped(rows, scores)
 
-    def _roughly(self, rows: NDArray[Any], scores: LinearScores) -> Rough | None:
+    def _roughly(self, rows: NDArray[Any], scores: Any) -> Rough | None:
         """What decides most of many rows about as `_compare_rows` would, in less time; None where nothing does."""
         found = self._map(scores).leading(rows)
         if found is None:

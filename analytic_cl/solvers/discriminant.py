@@ -172,12 +172,32 @@ class DiscriminantScores:
         """Scores of rows less the centre, in dequantised units; for two classes one column, the second's less the
         first's.
         """
+        if self.is_linear:
+            return np.asarray(product(deviations, self._weights.T) + self._offsets)
         return self.of_coordinates(self.space.coordinates(deviations), two_as_one=True)
 
     @property
+    def is_linear(self) -> bool:
+        """Whether scores are linear in the row, so that it is not worth going by coordinates."""
+        return self.square is None
+
+    @property
     def linear_part(self) -> tuple[Int64s, Floats, Floats]:
-        """Centre, weights and bias: a `LinearMap` of these is the coordinates in `space`."""
+        """Centre, weights and bias: a `LinearMap` of these is `of` rows, where it is linear; else their coordinates."""
+        if self.is_linear:
+            return self.centre, self._weights, self._offsets
         return self.centre, self.space.directions.T, -self.space.shift
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return product(self._two_as_one(self.linear), self.space.directions.T)
+
+    @property
+    def _offsets(self) -> Floats:
+        return np.asarray(self._two_as_one(self.bias) - self._two_as_one(self.linear) @ self.space.shift)
+
+    def _two_as_one(self, by_class: Floats) -> Floats:
+        return by_class[1:] - by_class[:1] if len(by_class) == 2 else by_class
 
     @cached_property
     def _by_coordinate(self) -> tuple[Floats, Squares | None]:
@@ -204,13 +224,14 @@ class DiscriminantScores:
         return scores[:, 1:] - scores[:, :1] if two_as_one and scores.shape[1] == 2 else scores
 
     def of_leading(self, found: Leading) -> tuple[Floats, Floats]:
-        """Scores of coordinates that may be off, one column for two classes, and by how much those of a row may be.
+        """Scores of coordinates that may be off, one column for two classes, and by how much those of a row may be;
+        where scores are not linear.
 
         A score moves by at most (abs(linear) + 2 square reach) times what a coordinate moves, while the coordinate
         keeps within +-reach; and scores of either kind of coordinates are rounded.
         """
-        y, linear = found.products, np.abs(self.linear)
-        square = np.zeros_like(linear) if self.square is None else np.abs(self.square)
+        assert self.square is not None
+        y, linear, square = found.products, np.abs(self.linear), np.abs(self.square)
         reach = np.maximum(y.max(axis=0), -y.min(axis=0)) + found.sizes.max() * found.by_size + found.always
         slopes = linear + 2 * reach * square
         terms = (linear + reach * square) @ reach + np.abs(self.bias)
