@@ -82,7 +82,7 @@ class GaussianClassifier(DiscriminantSpace, ClassParameters, ClassGramHead):
     why, is in `analytic_cl.solvers.class_gaussian`; what it brings on real data in ``docs/class-covariances.md``.
 
     Cost: fit n d^2 operations once rows are many, a copy before; a change, then predict: that of `LDAClassifier` and a
-    class min(n_c, d) d^2 to 3 min(n_c, d) d^2, a minute for 100 classes of 1280 columns; 5 to 15 times that of
+    class min(n_c, d) d^2 to 3 min(n_c, d) d^2, a minute for 100 classes of 1280 columns; 9 to 17 times that of
     `LDAClassifier` a row. Memory the smaller of n_c d and 2 d^2 bytes a class behind an 8-bit quantizer (12 d^2 behind
     32 bits); more than 8 GiB is refused. "folds": 25 solves, and 5 for a temperature, with a copy of the state each,
     and a pass over at most 20,000 rows; at the first prediction after a change.
