@@ -89,7 +89,7 @@ class Losses:
         self._n_seen, self._next_place = stop, int(self._places[stop])
         if self._n_seen < self._next_verdict:
             return ""
-        self._next_verdict = self._n_seen + max(1, self._n_seen // 4)
+        self._next_verdict = self._n_seen + max(1, self._n_seen // 8)
         return self._verdict(names, rows.dtype)
 
     def _count(self, x: NDArray[Any], weights: NDArray[np.float64]) -> None:
